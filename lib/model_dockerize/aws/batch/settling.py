@@ -1,4 +1,4 @@
-"""Waits for environments and queues of Batch, which has no waiters of its own."""
+"""Waits for Batch's environments and queues: Batch has no waiters."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _STALE = 7
 
 
 def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, sleep: Sleep) -> Any:
-    """Return what `look` finds; wait for what is being deleted, whose name is taken until then.
+    """Return what `look` finds once no deletion holds the name.
 
     Raises:
         BatchError: it stays.
@@ -38,13 +38,16 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
 
 
 def unlike(there: Any, wanted: Mapping[str, Any]) -> list[Difference]:
-    """Return where it is not as wanted, an INVALID one anyhow: Batch looks at it again only when it is changed."""
+    """Return the differences, at least one of what is INVALID: Batch looks at that again only when it changes."""
     is_invalid = there.get("status") == "INVALID"
     return differences(wanted, there) or ([Difference("status", "INVALID", "VALID")] if is_invalid else [])
 
 
 def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep: Sleep) -> None:
-    """Wait until it is VALID. `former`: its status before our change.
+    """Wait until it is VALID.
+
+    Args:
+        former: its status before our change.
 
     Raises:
         BatchError: it is INVALID, or not VALID in time.

@@ -1,4 +1,4 @@
-"""Makes the stack that all models of a region share: cluster, task role, network, instance profile."""
+"""Makes the stack that a region's models share: cluster, task role, network, instance profile."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -24,7 +24,7 @@ _SUBNET_BITS = 28  # minus the prefix of the network, which is cut into 16 subne
 
 @dataclass(frozen=True)
 class Needs:
-    """Says what a run needs of the shared stack. What it does not need stays as it is."""
+    """The parts of the shared stack that a run needs; the rest stays."""
 
     cluster: bool = False
     instances: bool = False  # of AWS Batch
@@ -35,7 +35,7 @@ class Needs:
 
 
 def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None = None) -> Stack:
-    """Return the shared stack, which has at least what is needed.
+    """Return the shared stack with at least what is needed.
 
     Raises:
         InputError: the region has fewer zones.
@@ -54,7 +54,7 @@ def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None 
 
 
 def subnets_of(shared: Stack, count: int, private: bool) -> tuple[Subnet, ...]:
-    """Return the first `count` subnets of the shared network, public or private ones."""
+    """Return the shared network's first `count` subnets."""
     kind = "Private" if private else "Public"
     return tuple(
         Subnet(shared.outputs[f"{kind}{letter}"], shared.parameters[f"Zone{letter}"]) for letter in LETTERS[:count]
@@ -62,16 +62,16 @@ def subnets_of(shared: Stack, count: int, private: bool) -> tuple[Subnet, ...]:
 
 
 def network_of(shared: Stack, zones: int, private: bool) -> Network:
-    """Return the shared network for tasks in so many zones."""
+    """Return the shared network for tasks in `zones` zones."""
     public = subnets_of(shared, len(shared.filled("Zone")), private=False)
     return Network(shared.outputs["Vpc"], subnets_of(shared, zones, private), (), public)
 
 
 def is_cluster(aws: Aws, name: str) -> bool:
-    """Tell whether there is a cluster of that name.
+    """Tell whether the cluster exists.
 
     Raises:
-        AwsError: it is just going away.
+        AwsError: it is being deleted.
     """
     with translate(f"cluster {name}"):
         found = aws.ecs.describe_clusters(clusters=[name])["clusters"]
@@ -82,7 +82,7 @@ def is_cluster(aws: Aws, name: str) -> bool:
 
 
 def link_ecs(aws: Aws, progress: Progress) -> None:
-    """Make the role by which ECS acts: an account's first stack fails without it, a later one with it."""
+    """Make the role by which ECS acts: an account's first stack fails without it."""
     try:
         aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
         aws.settled(progress, "make", "role", "AWSServiceRoleForECS")
@@ -127,11 +127,7 @@ def _network(aws: Aws, needs: Needs, there: Stack | None, progress: Progress) ->
 
 
 def _with_more(aws: Aws, zones: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return the zones that there are, and more up to `count`. Each keeps its place, where its subnet is.
-
-    Raises:
-        InputError: the region has fewer.
-    """
+    # Each zone keeps its place, where its subnet is.
     with translate("availability zones"):
         described = aws.ec2.describe_availability_zones(
             Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
