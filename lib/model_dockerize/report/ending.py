@@ -1,4 +1,4 @@
-"""The end of a run in its report: an expected failure, a signal, or a defect of ours."""
+"""The end of a run in its report: an expected failure, a signal, or our defect."""
 
 import traceback
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from model_dockerize.report.recorder import Recorder
 
 
 class Ending:
-    """Catches whatever ends a command; `report` says how it ended, with all that was found before.
+    """Catches what ends a command; the block sets `outcome`.
 
-    The block sets `outcome`. Only what asks the interpreter itself to end passes, such as SystemExit.
+    Only what asks the interpreter itself to end passes, such as SystemExit.
     """
 
     def __init__(self, recorder: Recorder, environment: Mapping[str, str]) -> None:
@@ -39,7 +39,7 @@ class Ending:
 
     @property
     def report(self) -> Report:
-        """Return the report, masked."""
+        """Return the report, masked, with all that was found before the end."""
         recorder = self._recorder
         report = reduce(with_fact, recorder.facts, Report(self.outcome, failure=self._failure))
         return masked(replace(report, stages=recorder.stages, warnings=recorder.warnings), recorder)

@@ -17,7 +17,7 @@ def reserve(path: Path | None) -> Path | None:
     """Make the report's file before the run, so that an unwritable place fails at once.
 
     Raises:
-        InputError: it cannot be written, or holds something else than a report.
+        InputError: it cannot be written, or holds something other than a report.
     """
     if path and path.name == "-":
         raise InputError("The report needs a file.", "Commands that look print it with --json: list, status, plan, ...")
@@ -31,10 +31,10 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report as JSON.
+    """Write the report.
 
     Raises:
-        OSError: the file cannot be written, or holds something else than a report.
+        OSError: the file cannot be written, or holds something other than a report.
     """
     with _open(path) as file:
         file.truncate()
@@ -42,7 +42,7 @@ def write(report: Report, path: Path) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a new file, an empty one or an earlier report for writing; never follow a link."""
+    # A new file, an empty one or an earlier report; never through a link.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     with ExitStack() as opened:
         file = opened.enter_context(os.fdopen(descriptor, "r+b"))

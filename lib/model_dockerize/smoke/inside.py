@@ -1,4 +1,4 @@
-"""The smoke test as a task inside the model's network: what the task is asked to do, and what its log says. Pure.
+"""The smoke test as a task inside the model's network: what it asks, and what its log says.
 
 The other end is `model-server probe` of the image.
 """
@@ -16,7 +16,7 @@ _MARK = "probe "
 
 
 def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
-    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, empty where one is.
+    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, or empty.
 
     Raises:
         OSError: a sample file cannot be read.
@@ -45,7 +45,6 @@ def question(expectation: Expectation, start_timeout: float, job_timeout: float,
 
 
 def is_last(line: str) -> bool:
-    """Tell whether this is the probe's last line."""
     return "end" in (_read(line) or {})
 
 
@@ -67,7 +66,7 @@ def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeRes
 
 
 def _compared(check: Check, told: Sequence[str], expected: bytes, name: str) -> Check:
-    """Return the check with the comparison's result; `told` holds the first job's result, and others that differ."""
+    # `told` holds the first job's result, and others that differ.
     if check.name not in {"result", "repeat"} or not check.passed:
         return check
     if not told:
