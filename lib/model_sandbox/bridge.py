@@ -1,4 +1,4 @@
-"""Answers the sandbox's containers: objects of buckets and, for functions, jobs. Each has credentials of its own."""
+"""Answers the sandbox's containers: objects of buckets and, for functions, jobs. Each has its own credentials."""
 
 import re
 from collections.abc import Callable, Collection
@@ -26,9 +26,9 @@ _OF_BATCH = (
 
 
 class Bridge:
-    """Answers what comes in on the engine's bridge: an ASGI application.
+    """An ASGI application on the engine's bridge.
 
-    `answer` takes what is let in; `has_bucket` tells whether the account of an access key has a bucket.
+    `answer` takes what is admitted; `has_bucket` tells whether an access key's account has a bucket.
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class Bridge:
         self._has_bucket, self._answer = has_bucket, answer
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             await asgi.decline(scope, receive, send)
             return
@@ -70,7 +69,7 @@ class Bridge:
         return admitted
 
     def _missing(self, key: str, path: str) -> str:
-        """Return the name of a bucket that is not there."""
+        # The name of the request's bucket if that does not exist, else empty.
         found = _OBJECT.fullmatch(path)
         return found["bucket"] if found and not self._has_bucket(key, found["bucket"]) else ""
 

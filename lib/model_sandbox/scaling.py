@@ -1,6 +1,6 @@
-"""Application Auto Scaling for ECS services: targets and policies are kept, and their least number is enforced.
+"""Application Auto Scaling for ECS services: keeps targets and policies, and enforces the least number.
 
-No alarm ever goes off here: the sandbox measures no CPU.
+No alarm goes off: the sandbox measures no CPU.
 """
 
 import json
@@ -21,7 +21,7 @@ _Place = tuple[Scope, tuple[str, ...]]
 class Scaling:
     """An ASGI application.
 
-    `account_of` tells whose an access key is; `refuse(action, scope)` why the caller may not do that, None if it may.
+    `account_of` names an access key's account; `refuse(action, scope)` says why the caller may not, or None.
     `at_least(account, resource, count)` has the service `service/CLUSTER/NAME` run so many tasks.
     """
 
@@ -37,7 +37,6 @@ class Scaling:
         self._lock = threading.Lock()
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request."""
         operations: dict[str, Callable[[Scope, Record], Record]] = {
             "RegisterScalableTarget": self._register,
             "DeregisterScalableTarget": self._deregister,

@@ -1,4 +1,4 @@
-"""The operations on compute environments, and why a job waits for one."""
+"""Batch's operations on compute environments, and why a job waits for one."""
 
 import uuid
 
@@ -18,7 +18,7 @@ class ComputeEnvironments:
         self._state, self._upstream, self._network = state, upstream, network
 
     def create_compute_environment(self, request: Record) -> Record:
-        """Answer CreateComputeEnvironment: VALID at once, or INVALID by its role."""
+        """Make it VALID at once, or INVALID for its role."""
         name = named(request, "computeEnvironmentName")
         resources = request.get("computeResources") or {}
         rules.check_new(resources)
@@ -45,7 +45,7 @@ class ComputeEnvironments:
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update_compute_environment(self, request: Record) -> Record:
-        """Answer UpdateComputeEnvironment: only now is an INVALID one looked at again."""
+        """Change it; only now an INVALID one is checked again."""
         environment = self._state.one(
             self._state.environments, "compute-environment", request.get("computeEnvironment", "")
         )
@@ -62,7 +62,7 @@ class ComputeEnvironments:
         return {key: environment[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
 
     def delete_compute_environment(self, request: Record) -> Record:
-        """Answer DeleteComputeEnvironment: only a disabled one that no queue uses."""
+        """Delete a disabled one that no queue uses."""
         with self._state.lock:
             arn = self._state.resolve("compute-environment", request.get("computeEnvironment", ""))
             environment = self._state.environments.get(arn)
@@ -87,14 +87,14 @@ class ComputeEnvironments:
         return None if any(map(self._is_reached, usable)) else ""
 
     def _is_reached(self, environment: Record) -> bool:
-        """Tell whether machines in it reach ECS. Instances have no address but what their subnet gives them."""
+        # Instances have no address but what their subnet gives them.
         resources = environment.get("computeResources", {})
         if rules.is_fargate(resources):
             return True
         return any(self._network.instance_reaches_internet(subnet) for subnet in resources.get("subnets", []))
 
     def _verdict(self, role: str) -> Record:
-        """Tell whether Batch can act by an environment's service role; by its own, always."""
+        # Batch can always act by its own role.
         found = self._upstream.iam._roles.get(role.rpartition("/")[2]) if role else None
         if role and not (found and is_assumable(found, "batch.amazonaws.com")):
             reason = f"User: batch.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: {role}"

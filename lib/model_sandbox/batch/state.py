@@ -1,4 +1,4 @@
-"""The records of Batch, and how requests name them."""
+"""Batch's records, and how requests name them."""
 
 import re
 import threading
@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 class State:
-    """Records by ARN, so that accounts and regions stay apart. One lock; nothing waits for docker in it."""
+    """Records by ARN, so that accounts and regions stay apart; nothing waits for docker in its lock."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -28,7 +28,7 @@ class State:
         self.lock = threading.RLock()
 
     def arn(self, kind: str, name: str) -> str:
-        """Return the ARN of something in the account and region of this call."""
+        """Return an ARN in the account and region of this call."""
         scope = self._upstream.scope()
         return f"arn:aws:batch:{scope.region}:{scope.account}:{kind}/{name}"
 
@@ -37,7 +37,7 @@ class State:
         return reference if reference.startswith("arn:") else self.arn(kind, reference)
 
     def one(self, store: dict[str, Record], kind: str, reference: str) -> Record:
-        """Return one record of a store. Raises ApiError where there is none."""
+        """Return a record, or raise ApiError."""
         with self.lock:
             self.forget_gone()
             if found := store.get(self.resolve(kind, reference)):
@@ -45,7 +45,7 @@ class State:
         raise refuse(f"{reference or kind} does not exist")
 
     def describe(self, request: Record, store: dict[str, Record], key: str, kind: str) -> Record:
-        """Answer the Describe operation of a store: those that are named, or all."""
+        """Describe the named records, or all."""
         with self.lock:
             self.forget_gone()
             wanted = [self.resolve(kind, reference) for reference in request.get(key) or []]
@@ -65,7 +65,7 @@ class State:
 
 
 def named(request: Record, key: str) -> str:
-    """Return the name in a request. Raises ApiError for one that Batch does not take."""
+    """Return the name in a request; raise ApiError where Batch refuses it."""
     name = str(request.get(key, ""))
     if not _NAME.fullmatch(name):
         raise refuse(f"Error executing request, Exception : {key} should match valid pattern {_NAME.pattern}")
