@@ -1,7 +1,7 @@
 """Worker processes for long conversions, so that no request waits for the server's interpreter.
 
-Python runs one thread of a process at a time, and to read one value of JSON is one step for it, however large the value
-is. A process of its own is also less urgent than the server, and one that takes too much memory is not the server.
+Python runs one thread of a process at a time, and reads one value of JSON, however large, in one step. Another process
+is also less urgent, and one that takes too much memory is not the server.
 """
 
 import json
@@ -25,11 +25,11 @@ _NICENESS = 10
 
 
 class ConverterDiedError(Exception):
-    """The process was killed: there is no memory, or the server stops."""
+    """The process was killed: no memory, or the server stops."""
 
 
 class Converters:
-    """The processes of one server. Any thread may call any method."""
+    """A server's worker processes; thread-safe."""
 
     def __init__(self) -> None:
         #: Of two threads none would be done sooner, and requests would wait for both.
@@ -41,13 +41,10 @@ class Converters:
     def do(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call a function of a module with a file, in a process of its own unless the file is short.
+        """Call a module's function with a file, in another process unless the file is short.
 
         Args:
-            function: gives what JSON can hold.
-            source: the file.
-            arguments: further ones.
-            named: the same.
+            function: returns what JSON can hold.
 
         Raises:
             ConverterDiedError: there is no result.

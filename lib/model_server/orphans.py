@@ -1,4 +1,4 @@
-"""The end of processes that a killed runner leaves: the server adopts and ends them.
+"""Adopts and ends the processes that a killed runner leaves.
 
 A runner that ends by itself does so before (model_runner/processes.py).
 """
@@ -30,11 +30,11 @@ class Orphans:
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def enter(self, child: int) -> None:
-        """Note that a child is no orphan; the guard must be held since before it was started."""
+        """Note that a child is no orphan; hold the guard since before its start."""
         self._known.add(child)
 
     def leave(self, child: int) -> None:
-        """End what a child that is over has left."""
+        """End what an ended child has left."""
         with self.guard:
             self._known.discard(child)
             deadline = time.monotonic() + _SECONDS

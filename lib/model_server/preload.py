@@ -10,7 +10,7 @@ _NAME = "LD_PRELOAD"
 
 
 def release(environment: MutableMapping[str, str]) -> None:
-    """Restore LD_PRELOAD for programs that are started with `environment`."""
+    """Restore LD_PRELOAD for programs started with `environment`."""
     kept = environment.pop(_KEPT, "")
     if kept:
         environment[_NAME] = kept
@@ -19,7 +19,7 @@ def release(environment: MutableMapping[str, str]) -> None:
 
 
 def keep(environment: MutableMapping[str, str]) -> None:
-    """Hide LD_PRELOAD from one of our own processes, which releases it for the programs that it starts."""
+    """Hide LD_PRELOAD from our own process, which releases it for the programs that it starts."""
     kept = environment.pop(_NAME, "")
     if kept:
         environment[_KEPT] = kept

@@ -1,4 +1,4 @@
-"""Prepares the program's folder while its image is built, without a shell: a base image may have none."""
+"""Prepares the program folder while its image is built, without a shell: a base image may have none."""
 
 import json
 import os
@@ -21,15 +21,15 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
 def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path) -> None:
-    """Compile the folder's Python files, let everyone read the folder, and note in `found` where the program is.
+    """Compile the folder's Python files, let everyone read it, and note in `found` where the program is.
 
     A file that does not compile is no error until the program runs it. What is made or changed keeps its time or takes
     the folder's, so the same folder gives the same layer, also with a new server.
 
     Args:
         program: the first word of the model's command.
-        folder: the program's working directory, and this process's.
-        temporary: where server and program write; made if it is missing.
+        folder: the working directory of the program and of this process.
+        temporary: where server and program write; made if missing.
         found: the file of `manifest.found_file`.
         etc: a folder that the engine changes during this step. The classic image store puts its time into the layer,
             and BuildKit keeps the time that it has when the step ends (executor/stubs.go).
@@ -89,7 +89,7 @@ def _compile(python: str, folder: Path) -> None:
 
 
 def _let_read(folder: Path) -> None:
-    """Change only what others cannot read or run: a changed mode puts the whole file into the layer."""
+    # Only what others cannot read or run: a changed mode puts the whole file into the layer.
     for path in _walk(folder):
         mode = path.lstat().st_mode
         is_folder = stat.S_ISDIR(mode)

@@ -14,9 +14,9 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Hide this process's memory and environment from its user's others; deny new privileges to its children.
+    """Hide this process's memory and environment from its user's others; deny its children new privileges.
 
-    No program of ours, or of the model, gets more rights by a file with the set-user-ID bit.
+    No program, ours or the model's, gets more rights by the set-user-ID bit.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -29,12 +29,12 @@ def die_with_parent() -> None:
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Give this process and its children uid and gid `user` for good; do nothing unless it is root.
+    """Switch from root to `user` (uid, gid) for good; do nothing unless root.
 
-    Must run before any thread is started. No entry in /etc/passwd is needed.
+    Call before any thread starts. No entry in /etc/passwd is needed.
 
     Raises:
-        StartError: it may not, or the server's own files cannot be read any more.
+        StartError: it may not, or the server's own files become unreadable.
     """
     if os.geteuid() == 0:
         try:

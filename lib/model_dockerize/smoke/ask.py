@@ -86,7 +86,8 @@ def _cause(error: BaseException) -> str:
 
 
 class _Form:
-    # Read as it is sent; its length is known beforehand.
+    """A form that is read as it is sent; its length is known beforehand."""
+
     def __init__(self, path: Path) -> None:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"

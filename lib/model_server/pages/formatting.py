@@ -1,4 +1,4 @@
-"""Texts of the pages for values that programs use."""
+"""Texts of the pages for values of programs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _LINE_CHARACTERS = 300
 
 
 def label(text: str) -> str:
-    """Return a MIME type in words, or as it is where there are none."""
+    """Return a MIME type in words, if there are any."""
     parsed = mime.parse(text)
     if parsed is None:
         return text
@@ -28,12 +28,12 @@ def label(text: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return a time, seconds since the epoch, to the second in UTC."""
+    """Return UTC to the second of seconds since the epoch."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def seconds(duration: float) -> str:
-    """Return a duration as a person reads it; two hosts' clocks may make it a little negative."""
+    """Return a duration for people; two hosts' clocks may make it a little negative."""
     if duration < 1:
         return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:
@@ -44,7 +44,7 @@ def seconds(duration: float) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as a person reads it."""
+    """Return a number of bytes for people."""
     if count < 1000:
         return f"{count} B"
     value, unit = float(count), "B"
@@ -56,12 +56,12 @@ def size(count: int) -> str:
 
 
 def whole(count: int) -> str:
-    """Return a whole number with its thousands apart."""
+    """Return a number with its thousands apart."""
     return f"{count:,}"
 
 
 def name(job: Job) -> str:
-    """Return what a person calls a job: its file, else the beginning of its id."""
+    """Return a job's file, else the beginning of its id."""
     return job.name or f"job {job.id[:8]}"
 
 
@@ -73,7 +73,7 @@ def last_line(error: str) -> str:
 
 
 def state(value: State) -> str:
-    """Return the state of a job in words."""
+    """Return a state in words."""
     return "In progress" if value == State.IN_PROGRESS else str(value)
 
 

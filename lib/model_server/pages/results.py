@@ -24,7 +24,7 @@ _HEAD_BYTES = 16
 
 
 def asked(request: Request) -> view.Look:
-    """Return what of a table the address asks for.
+    """Read from the address what to show of a table.
 
     Raises:
         ApiError: 400, it cannot be understood.
@@ -45,7 +45,7 @@ def asked(request: Request) -> view.Look:
 
 
 async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] | None:
-    """Return what a page shows of a job's result; None: it has none, or it cannot be had now."""
+    """Return what a page shows of a job's result, or None."""
     found = await server.look(server.store.queue.get_result, job.id)
     if found is None or found[0].result is None:
         return None
@@ -60,7 +60,7 @@ async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] |
 
 
 async def first_rows(server: Services, client: str | None) -> tuple[Job, dict[str, Any]] | None:
-    """Return the newest complete job of a client with the first rows of its result; None: there is none."""
+    """Return a client's newest complete job with its result's first rows, or None."""
     complete = await run_in_threadpool(server.store.queue.list, 1, 0, client, State.COMPLETE)
     result = await shown(server, complete[0], view.Look(size=_FEW)) if complete else None
     return None if result is None else (complete[0], result)
@@ -90,7 +90,7 @@ def _look_at(server: Services, job: Job, path: Path, wish: view.Look) -> dict[st
 
 
 async def image(request: Request) -> Response:
-    """Answer a result that is an image every browser shows, and none runs, as that image."""
+    """Answer an image that every browser shows, and none runs."""
     server = services.of(request)
     job = await jobs.look(request, jobs.id_of(request))
     found = await server.look(server.store.queue.get_result, job.id)

@@ -1,4 +1,4 @@
-"""Numbers in the texts of a CSV: which columns hold nothing else, and the exact number that a text means."""
+"""Numbers in the texts of a CSV: columns of numbers only, and a text's exact number."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ class NotExactError(ValueError):
 
 
 def exact(text: str) -> int | float | None:
-    """Return the number that `text` means, to the last digit; None for an empty text, NaN and Infinity.
+    """Return the exact number of `text`; None for an empty text, NaN and Infinity.
 
     Raises:
         NotExactError: there is none.
@@ -43,7 +43,7 @@ def exact(text: str) -> int | float | None:
 
 
 def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the columns in which every text is an exact number, or none; at least one is a number."""
+    """Return columns with at least one number whose texts are all exact numbers or none."""
     found: set[str] = set()
     texts: set[str] = set()
     for record in records:
@@ -61,7 +61,7 @@ def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def typed(record: dict[str, Any], columns: frozenset[str]) -> dict[str, Any]:
-    """Return a record with the texts of these columns as numbers."""
+    """Turn these columns' texts into numbers."""
     for name in columns:
         value = record.get(name)
         if isinstance(value, list):

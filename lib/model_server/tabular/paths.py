@@ -1,6 +1,7 @@
-"""Paths into structured data: `/order/items[*]/price`. The grammar is written down in docs/mapping.md.
+"""Paths into structured data: `/order/items[*]/price`. The grammar is in docs/mapping.md.
 
-A path is levels between slashes, each a field's name and any number of vectors in brackets: which elements of an array.
+A path is levels between slashes: a field's name, then any number of vectors in brackets, which select elements of an
+array.
 """
 
 import re
@@ -28,7 +29,7 @@ MISSING: Final = Missing()
 
 
 class PathError(ValueError):
-    """The text is no path; says what is wrong and at which character."""
+    """The text is no path; names the fault and its character."""
 
 
 class PlaceError(ValueError):
@@ -36,18 +37,18 @@ class PlaceError(ValueError):
 
 
 class RoomError(PlaceError):
-    """A mapping reads or makes more than one record may take; no further rule can mend that."""
+    """A mapping reads or makes more than a record may; no further rule can mend that."""
 
 
 class Keys:
-    """The keys of a record's objects, found in any letter case; each object is read through once."""
+    """Finds keys of a record's objects in any letter case; reads each object once."""
 
     def __init__(self) -> None:
         #: By the identity of an object, which is kept alive by being here.
         self._known: dict[int, tuple[dict[str, Any], dict[str, str | None]]] = {}
 
     def of(self, fields: dict[str, Any], name: str) -> str | None:
-        """Return the key of `fields` that `name` means: exactly spelled, else the only one alike."""
+        """Return the key that `name` means: spelled exactly, else the only one alike."""
         if name in fields:
             return name
         if id(fields) not in self._known:
@@ -61,24 +62,24 @@ class Keys:
 
 
 class Room:
-    """Counts what a mapping may still read from one record, or put into it."""
+    """The count of what a mapping may still read from a record, or put into it."""
 
     def __init__(self, wrong: str = "the record would have") -> None:
         self.left = bounds.RECORD_VALUES
         self._wrong = wrong
 
     def take(self, values: int) -> None:
-        """Take room for `values`.
+        """Take room for `values` values.
 
         Raises:
-            RoomError: there is none left.
+            RoomError: there is none.
         """
         self.left -= values
         if self.left < 0:
             raise RoomError(f"{self._wrong} more than {bounds.RECORD_VALUES} values")
 
     def take_for(self, value: Any) -> None:
-        """Take the room for `value` and all that is in it."""
+        """Take the room for `value` and all in it."""
         rest = [value]
         while rest:
             item = rest.pop()
@@ -126,7 +127,7 @@ class Path:
 
     @property
     def name(self) -> str:
-        """Return the first field's name; "" if the path begins with a vector."""
+        """Return the first field's name; empty before a vector."""
         return self.steps[0] if isinstance(self.steps[0], str) else ""
 
     def __str__(self) -> str:
@@ -137,7 +138,7 @@ def parse(text: str) -> Path:
     """Read a path into nested data.
 
     Raises:
-        PathError: with the position of what is wrong.
+        PathError: with the fault's position.
     """
     _check_length(text)
     steps: list[str | Vector] = []
@@ -158,10 +159,10 @@ def parse(text: str) -> Path:
 
 
 def parse_column(text: str) -> Path:
-    """Read a path into a table: a column's name, whatever characters it has, then perhaps vectors.
+    """Read a path into a table: a column's name, with any characters, then perhaps vectors.
 
     Raises:
-        PathError: with the position of what is wrong.
+        PathError: with the fault's position.
     """
     _check_length(text)
     begin, end = int(text.startswith("/")), len(text)
@@ -177,14 +178,13 @@ def parse_column(text: str) -> Path:
 
 
 def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
-    """Return what `path` finds in `value`: one value, or a list for each vector that names several elements.
+    """Return what `path` finds: one value, or a list for each vector of several elements.
 
-    A field's name counts in its exact spelling, else in any letter case and without the spaces around it, if that is
-    unambiguous.
+    A field's name counts in its exact spelling, else, if unambiguous, in any letter case and without spaces around it.
 
     Args:
         keys: of this record.
-        room: for the elements of arrays that are read.
+        room: for elements of arrays that are read.
 
     Returns:
         MISSING if there is nothing; what a list lacks inside is None.
@@ -226,7 +226,7 @@ def _folded(name: str) -> str:
 
 
 def _vectors(text: str, at: int, brackets: str) -> list[Vector]:
-    """Return the vectors of one level, from index `at` of `text`."""
+    # `at`: the index in `text` where they begin.
     vectors: list[Vector] = []
     while brackets:
         body, closed, rest = brackets[1:].partition("]")

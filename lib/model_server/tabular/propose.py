@@ -1,4 +1,4 @@
-"""Proposes the mapping of a data set: which of its fields is which field of the model, as far as names tell."""
+"""Proposes the mapping of a data set by the names of its fields."""
 
 import difflib
 import json
@@ -23,14 +23,14 @@ _LONGEST_COMPARED = 200
 def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
     """Propose a mapping document, in the order of the model's fields.
 
-    The same name is taken first, then the same in another letter case or with other punctuation, then a close one; a
-    field that nothing is like gets an entry without a source, whose default a person must fill in. Where the
-    model's fields are not known, every source is mapped to itself.
+    The same name comes first, then the same in another letter case or punctuation, then a close one. A field without
+    any gets no source, and a default that a person must fill in. Without the model's fields, every source is mapped to
+    itself.
 
     Args:
         sources: paths of the data set.
-        wanted: paths of the model's fields; empty where neither a schema nor a sample tells them.
-        by_position: the sources are numbers of columns, in the order of the fields.
+        wanted: paths of the model's fields; empty if unknown.
+        by_position: sources are numbers of columns, in the fields' order.
     """
     if not wanted:
         return [_entry(source, source) for source in sources]
@@ -54,10 +54,10 @@ def document(entries: Sequence[dict[str, Any]]) -> bytes:
 
 
 def sources_of(path: Path, form: Form) -> list[str]:
-    """Return the paths of all values in a data file.
+    """Return all values' paths in a data file.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: it cannot be read.
     """
     if form.is_table:
         columns = Table(path, form is Form.CSV).columns

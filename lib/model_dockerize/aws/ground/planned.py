@@ -45,7 +45,8 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
 
 
 class _Outputs(dict[str, str]):
-    # Outputs that are not there yet get a placeholder.
+    """Outputs; those that are not there yet get a placeholder."""
+
     def __missing__(self, _: str) -> str:
         return TO_COME
 
