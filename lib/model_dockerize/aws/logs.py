@@ -11,7 +11,7 @@ def is_log_group(aws: Aws, group: str) -> bool:
 
 
 def last_lines(aws: Aws, group: str, stream: str, count: int) -> tuple[str, ...]:
-    """Return a stream's last lines, oldest first; none without the stream."""
+    """Return a stream's last lines, oldest first, if any."""
     with translate(f"read log {group}"):
         try:
             events = aws.logs.get_log_events(

@@ -1,7 +1,7 @@
-"""Shows a run on a terminal: a line for each stage, then the verdict.
+"""Shows a run on a terminal: a line for each stage on standard error, then the verdict on standard output.
 
-What happens goes to standard error, the verdict to standard output: `model-dockerize run … 2>log` shows only that.
-Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colors.
+So `model-dockerize run … 2>log` shows only the verdict. Where the output is not a terminal, the same words come as
+plain text.
 """
 
 import time
@@ -36,7 +36,7 @@ class ConsoleDisplay:
         verdict: where the last lines go.
         verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the model's address, or what was
             asked for, only.
-        clock: seconds, for the lines of stages that run long.
+        clock: in seconds.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class ConsoleDisplay:
         """See Display. The recorder has masked it already."""
 
     def finish(self, report: Report) -> None:
-        """Print the last lines: the outcome, then what to open or do."""
+        """Print the outcome, then what to open or do."""
         self._live.stop()
         if self._verbosity == "quiet":
             if report.failure:

@@ -19,7 +19,7 @@ def wanted(environment: Mapping[str, str]) -> bool:
 def debug_logging(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
     """Send debug logs, if wanted, to the recorder, which masks secrets.
 
-    Only this program's own: the AWS library's hold whole requests, signatures and answers.
+    Only ours: the AWS library's hold whole requests, signatures and answers.
     """
     if not wanted(environment):
         yield

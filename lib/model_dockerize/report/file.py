@@ -14,7 +14,7 @@ _MOST_READ = 16 << 20  # bytes; a report has some kB
 
 
 def reserve(path: Path | None) -> Path | None:
-    """Make the report's file before the run, so that an unwritable place fails at once.
+    """Make the file before the run, so that an unwritable place fails at once.
 
     Raises:
         InputError: it cannot be written, or holds something other than a report.
@@ -34,7 +34,7 @@ def write(report: Report, path: Path) -> None:
     """Write the report.
 
     Raises:
-        OSError: the file cannot be written, or holds something other than a report.
+        OSError: the file cannot be written, or holds something else.
     """
     with _open(path) as file:
         file.truncate()

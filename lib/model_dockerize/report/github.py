@@ -1,4 +1,4 @@
-"""Shows a run in GitHub's log, by the runner's workflow commands and file of outputs.
+"""Shows a run in GitHub's log, by workflow commands and the file of outputs.
 
 Source of the grammars: actions/runner, ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs.
 """
@@ -27,7 +27,7 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 
 @dataclass(frozen=True)
 class Annotation:
-    """GitHub's annotation, beside a file or at the top of the run; `line` is 1-based."""
+    """An annotation beside a file or at the top of the run; `line` is 1-based."""
 
     level: str  # "error" or "warning"
     title: str
@@ -36,7 +36,7 @@ class Annotation:
     line: int | None = None
 
     def command(self) -> str:
-        """Return the workflow command, escaped so that no text becomes a command or a property."""
+        """Return the workflow command; no text in it becomes a command or property."""
         properties = {"title": self.title, "file": self.file, "line": str(self.line or "")}
         given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
         return f"::{self.level} {given}::{_data(_shortened(self.message))}"
@@ -110,7 +110,7 @@ class GitHubDisplay:
             self._commands([f"::add-mask::{_data(value)}"])
 
     def finish(self, report: Report) -> None:
-        """Print the last lines: how it ended, and what to do."""
+        """Print how the run ended, and what to do."""
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
             if report.url and report.lasts:
@@ -146,7 +146,7 @@ class GitHubDisplay:
 
 
 def annotations(failure: Failure) -> list[Annotation]:
-    """Return at most ten annotations: one for each wrong input at its line, or one for the failure."""
+    """Return at most ten: one for each wrong input at its line, or one for the failure."""
     title = f"model-dockerize: {failure.kind}"
     if failure.kind != "input" or not failure.details:
         evidence = "\n".join(failure.details[-_MOST_EVIDENCE:])
@@ -163,7 +163,7 @@ def outputs(values: Mapping[str, str]) -> str:
     """Return the lines for GITHUB_OUTPUT.
 
     Raises:
-        ValueError: the grammar cannot carry a name, or a value holds its own (random) delimiter.
+        ValueError: the grammar cannot carry a name, or a value holds its (random) delimiter.
     """
     return "".join(_output(name, value, f"ghadelimiter_{secrets.token_hex(16)}") for name, value in values.items())
 

@@ -1,4 +1,4 @@
-"""Tables of a region's models and of a service's revisions."""
+"""Tables of models and revisions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Records what the stages did and passes it to a display, secrets masked."""
+"""Records what the stages did and passes it, masked, to a display."""
 
 import threading
 import time
@@ -60,16 +60,14 @@ class StageProgress:
         self._recorder.secret(value)
 
     def found(self, fact: Fact) -> None:
-        """Put a value into the report, also if the stage fails later."""
+        """Report a value, also if the stage fails later."""
         self._recorder.found(fact)
 
     def unchanged(self, text: str) -> None:
-        """Note that there was nothing to do, and why."""
         self.status = "unchanged"
         self.info(text)
 
     def skipped(self, text: str) -> None:
-        """Note that the stage was not asked for or cannot run, and why."""
         self.status = "skipped"
         self.info(text)
 
@@ -98,7 +96,6 @@ class Recorder:
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """Return what was found so far, in order."""
         with self._lock:
             return tuple(self._facts)
 
@@ -143,7 +140,6 @@ class Recorder:
                 self._display.end(result)
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """Pass a line, masked, to the display."""
         with self._lock:
             clean = self.masked(text)
             if level == "warning":

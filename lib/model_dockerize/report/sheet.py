@@ -1,4 +1,4 @@
-"""Lines for people: long ones wrap under their text on a terminal, and stay whole elsewhere."""
+"""Lines for people: long ones wrap under their text on a terminal only."""
 
 from typing import TextIO
 
@@ -15,11 +15,7 @@ class Sheet:
         self.console = Console(file=file, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
     def row(self, head: str, text: str, head_style: str = "", text_style: str = "", indent: int | None = None) -> None:
-        """Print a row.
-
-        Args:
-            indent: where further lines begin, if not below the text.
-        """
+        """Print a row; `indent`: where further lines begin, if not below the text."""
         whole = Text.assemble((printable(head), head_style), " " if text else "", (printable(text), text_style))
         whole.expand_tabs(4)
         if not self.console.is_terminal:

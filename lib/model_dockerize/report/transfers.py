@@ -17,7 +17,7 @@ class Transfer:
 
     @property
     def share(self) -> float | None:
-        """Return the part that is done, from 0 to 1, if known."""
+        """Return the done part, from 0 to 1, if known."""
         return min(self.done / self.total, 1.0) if self.total else None
 
     def words(self, now: float) -> str:
@@ -79,7 +79,7 @@ class Running:
         self._transfers[stage] = replace(known, done=done, total=total)
 
     def due(self) -> list[tuple[str, str]]:
-        """Return name and words of stages silent for too long; they count as having spoken."""
+        """Return name and words of silent stages; they count as having spoken."""
         now = self._clock()
         late = [name for name, last in self._spoke.items() if now - last >= EVERY]
         for name in late:

@@ -1,4 +1,4 @@
-"""Sends a file to a model's `/data/run-job` and hands the result on, neither whole in memory."""
+"""Sends a file to a model's `/data/run-job` and hands on the result, neither whole in memory."""
 
 import json
 import secrets

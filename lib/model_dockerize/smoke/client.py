@@ -1,4 +1,4 @@
-"""A client of the container API: a call returns what the checks read, or raises one line that says what was wrong."""
+"""A client of the container API: returns what the checks read, or raises one line about the fault."""
 
 import json
 import time
@@ -20,7 +20,7 @@ _SHOWN = 200  # characters of an answer that an error quotes
 
 
 class CheckFailed(Exception):  # noqa: N818  it is no fault of the program but the outcome of a check
-    """A failed check; the text is the evidence: one line, no secret."""
+    """A failed check; the text is one line of evidence, no secret."""
 
 
 class Unanswered(CheckFailed):
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, read to its end, which must be near."""
+    """An HTTP answer, read to its end."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -59,7 +59,7 @@ class Answer:
 
 
 class ModelClient:
-    """Talks to the model at `base` (scheme, host, port and any path before the API)."""
+    """Talks to the model at `base`: scheme, host, port and any path before the API."""
 
     def __init__(self, base: str, api_key: str = "") -> None:
         self.base = base.rstrip("/")
@@ -103,17 +103,12 @@ class ModelClient:
             raise CheckFailed(f"/api/license answered without the envelope: {quote(answer.text)}") from error
 
     def apply_license(self, key: str) -> str:
-        """Apply a license key; return the reason of a refusal, or empty."""
+        """Apply a license key; return why it was refused, or empty."""
         answer = self._request("POST", "/api/license", json={"license": key})
         return "" if answer.status_code == 200 else _message(answer)
 
     def add_job(self, name: str, content: bytes, mime_type: str, mapping: str = "") -> Job:
-        """Submit a file.
-
-        Args:
-            mime_type: empty: the model's choice.
-            mapping: text of a mapping file.
-        """
+        """Submit a file; an empty `mime_type` is the model's choice, `mapping` a mapping file's text."""
         data = {"MimeType": mime_type, **({"Mappings": mapping} if mapping else {})}
         answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data=data)
         return _job(answer, "/data/add-job")
@@ -128,7 +123,6 @@ class ModelClient:
         return answer.content
 
     def delete(self, job: str) -> Job:
-        """Remove the job and its files."""
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
 
     def mapping(self, name: str, content: bytes, mime_type: str) -> str:

@@ -1,6 +1,6 @@
 """The smoke test of an image that we did not build: only what its specification offers.
 
-What could not be proved is told and kept, lest anybody take it for proved.
+What could not be proved is told and kept.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The smoke test as a task inside the model's network: what it asks, and what its log says.
-
-The other end is `model-server probe` of the image.
-"""
+"""The smoke test as a task inside the model's network (`model-server probe`): question and log."""
 
 import base64
 import json
@@ -49,7 +46,7 @@ def is_last(line: str) -> bool:
 
 
 def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeResult:
-    """Return the probe's findings about the model at `url`, with the result compared."""
+    """Return the probe's findings about the model at `url`, the result compared."""
     facts = [found for line in lines if (found := _read(line))]
     checks = [Check(f["check"], f["passed"], f["seconds"], f["detail"]) for f in facts if "check" in f]
     pieces: dict[int, str] = {}

@@ -23,7 +23,7 @@ def propose_mapping(
     """Return the mapping that the model proposes for the file `data`.
 
     Args:
-        urls: addresses of the same model, best first.
+        urls: of the same model, best first.
         mime_type: empty: the model's own.
         timeout: seconds to wait for the model.
         alive: asked while waiting; a text (why the container is gone) ends that.

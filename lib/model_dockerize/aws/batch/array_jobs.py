@@ -1,4 +1,4 @@
-"""Packs inputs into few array jobs: the parameter `input` is the list; each child takes its line.
+"""Packs inputs into few array jobs: the parameter `input` lists them; each child takes its line.
 
 That needs no bucket and no role. ECS limits a task's overrides to 8,192 characters, command and Batch's variables
 included; Batch a SubmitJob to 30 KiB. 10,000 numbered files, or 220 with random names, take 6,000 characters.
@@ -26,7 +26,7 @@ def packed(inputs: Sequence[str]) -> str:
 
 
 def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
-    """Split `inputs`, in order, into as few parts as can be sent."""
+    """Split `inputs`, in order, into few parts that can be sent."""
     room, rest = _ROOM - len(output), tuple(inputs)
     while rest:
         size = _fitting(rest[:LARGEST], room)
@@ -42,7 +42,7 @@ def place(output: str, path: str) -> str:
 
 
 def too_long(path: str, output: str) -> bool:
-    """Tell whether they are too long even for one job."""
+    """Tell whether they are too long for any job."""
     return len(path.encode()) + len(place(output, path).encode()) > _ROOM
 
 

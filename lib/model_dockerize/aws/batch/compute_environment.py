@@ -40,11 +40,7 @@ class ComputeEnvironment:
 
 
 def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
-    """Return an existing compute environment.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return a compute environment, or raise InputError."""
     with translate(f"compute environment {name}"):
         there = environment_of(aws, name)
     if there is None or there["status"] in GOING:
@@ -63,7 +59,7 @@ def ensure_compute_environment(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> ComputeEnvironment:
-    """Make or change the compute environment of `settings`; leave one without our tag.
+    """Make or change the compute environment of `settings`, unless it lacks our tag.
 
     Args:
         platform: of the jobs' image, e.g. linux/amd64.
@@ -97,7 +93,7 @@ def converge_environment(
     sleep: Sleep = time.sleep,
     making: Mapping[str, Any] = MappingProxyType({}),
 ) -> ComputeEnvironment:
-    """Make the compute environment, or change its `computeResources`, with calls to Batch only.
+    """Make the compute environment, or change its `computeResources`; ask Batch only.
 
     Args:
         wanted: without maxvCpus, a new one may have 128; an existing one keeps its own.
@@ -194,7 +190,7 @@ def compute_resources(settings: BatchSettings, network: Network, platform: str) 
     """Return the `computeResources`, without the instance role.
 
     Raises:
-        InputError: jobs with GPUs would wait forever for instances that have none.
+        InputError: jobs would wait forever for GPUs.
     """
     kind = settings.compute_type
     resources: dict[str, Any] = {

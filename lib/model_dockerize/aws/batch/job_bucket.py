@@ -1,4 +1,4 @@
-"""Our private bucket for jobs' files, one an account and region, emptied by itself.
+"""Our private bucket for jobs' files, one an account and region; it empties itself.
 
 Sources: Amazon S3 user guide, "Blocking public access", "Setting a lifecycle configuration", "Verifying bucket
 ownership"; IAM user guide, "Policy evaluation for requests within a single account".
@@ -35,13 +35,13 @@ _ABSENT = {"NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration
 
 
 def bucket_name(identity: Identity) -> str:
-    """Return this account and region's bucket name."""
+    """Return our bucket's name here."""
     return f"{TAG}-jobs-{identity.account}-{identity.region}"
 
 
 @finds_what_was_lost
 def ensure_bucket(aws: Aws, prefix: str, role: str, progress: Progress) -> str:
-    """Make or complete the bucket, in which `role` (ARN) may read and write under `prefix`; return its name.
+    """Make or complete the bucket and let `role` (ARN) use `prefix`; return its name.
 
     Raises:
         InputError: a bucket of that name is not ours.

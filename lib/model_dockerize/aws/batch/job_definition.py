@@ -1,4 +1,4 @@
-"""Registers a revision of a Batch job definition where something that matters changed."""
+"""Registers a revision of a Batch job definition where it has to change."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ def ensure_job_definition(
     parameters: Mapping[str, str],
     progress: Progress,
 ) -> JobDefinition:
-    """Make `name` run `command` in `container`; the rest stays as in the latest revision.
+    """Make `name` run `command` in `container`; keep the rest of the latest revision.
 
     Args:
         command: argv; the job's parameter `input` replaces `Ref::input`.
@@ -72,7 +72,7 @@ def register(
     """Return the latest revision if it equals the request `wanted`, else a new one.
 
     Raises:
-        InputError: the definition is somebody else's.
+        InputError: it is somebody else's.
         BatchError: Batch refused it.
     """
     name = wanted["jobDefinitionName"]
@@ -101,11 +101,7 @@ def register(
 def as_defined(
     aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, own: Collection[str] = ()
 ) -> tuple[BatchSettings, ServiceSettings]:
-    """Complete the settings from the latest revision.
-
-    Args:
-        own: roles of our stacks.
-    """
+    """Complete the settings from the latest revision; `own` are roles of our stacks."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
@@ -122,18 +118,14 @@ def as_defined(
 
 
 def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
-    """Return the runtime with the definition's roles."""
+    """Add the definition's roles."""
     roles = {"execution_role_arn": service.execution_role, "task_role_arn": service.task_role}
     kept: Any = {name: role for name, role in roles.items() if role.startswith("arn:")}
     return replace(runtime, **kept)
 
 
 def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
-    """Refuse somebody else's job definition, unless `adopt`.
-
-    Raises:
-        InputError: it is one.
-    """
+    """Raise InputError for somebody else's job definition, unless `adopt`."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         _check_ours(name, latest_revision(aws, name), adopt)
@@ -164,11 +156,7 @@ def _check_ours(name: str, latest: Any, adopt: bool) -> None:
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
-    """Return the highest ACTIVE revision.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the highest ACTIVE revision, or raise InputError."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
@@ -192,7 +180,7 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
 
 
 def every_job_definition(aws: Aws) -> dict[str, int]:
-    """Return each definition with our tag, with its highest ACTIVE revision."""
+    """Return the highest ACTIVE revision of each definition with our tag."""
     highest: dict[str, int] = {}
     with translate("list the job definitions of the region"):
         for page in aws.batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE"):

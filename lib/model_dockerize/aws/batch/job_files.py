@@ -1,7 +1,7 @@
 """The files of jobs in S3: inputs, results, and which jobs were sent for which.
 
-A file is named by its content, in its revision's folder: a second submit finds its result or job, and no user's name
-gets into a key.
+A file's name is its content's hash, in its revision's folder: a second submit finds its result or job, and keys hold no
+user's names.
 """
 
 import hashlib
@@ -43,11 +43,7 @@ class JobFiles:
         return f"s3://{self.bucket}/{self.prefix}/in/{name}"
 
     def send(self, files: Mapping[str, Path], progress: Progress) -> int:
-        """Send the missing files; return how many.
-
-        Raises:
-            InputError: one cannot be read.
-        """
+        """Send the missing files; return how many. Raise InputError for an unreadable one."""
         oldest = datetime.now(UTC) - _FRESH
         with translate(f"send files to bucket {self.bucket}"):
             there = {name for name, found in self._listed("in").items() if found["LastModified"] > oldest}
@@ -91,7 +87,7 @@ class JobFiles:
             self.aws.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **self._expected)
 
     def noted(self, ids: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
-        """Return jobs' inputs; empty for jobs not in `ids`."""
+        """Return jobs' inputs, empty for jobs not in `ids`."""
         with translate(f"look for jobs in bucket {self.bucket}"):
             found: dict[str, tuple[str, ...]] = dict.fromkeys(self._listed("jobs"), ())
             for job in found.keys() & set(ids):
@@ -133,11 +129,7 @@ def _names(note: bytes) -> list[str]:
 
 
 def name_of(path: Path) -> str:
-    """Return the name in S3, by content.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """Return the name in S3, by content; raise InputError if unreadable."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:_LETTERS]

@@ -30,7 +30,7 @@ class JobQueue:
 
 
 def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
-    """Add the queue's environment where no input says another."""
+    """Add the queue's environment, unless an input says another."""
     if not settings.job_queue:
         return settings
     with translate(f"job queue {settings.job_queue}"):
@@ -64,9 +64,6 @@ def ensure_queue(
 
     Call `others_queue` first: others' queues need no network.
 
-    Args:
-        platform: of the jobs' image.
-
     Raises:
         InputError: the existing environment cannot become as wanted.
         BatchError: AWS says INVALID, and why.
@@ -88,7 +85,7 @@ def feed(
     sleep: Sleep = time.sleep,
     given: frozenset[str] = _SAID,
 ) -> JobQueue:
-    """Make or change the queue to run jobs in `environment` (ARN); wait until it is VALID.
+    """Make or change the queue for `environment` (ARN); wait until it is VALID.
 
     Args:
         given: inputs that somebody said; an existing queue keeps the rest.

@@ -34,7 +34,7 @@ Sleep = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A submitted job, plain or array, as last seen."""
+    """A submitted job or array, as last seen."""
 
     id: str
     inputs: tuple[str, ...]
@@ -50,7 +50,7 @@ class Job:
 
     @property
     def lacks_role(self) -> bool:
-        """Tell whether ECS could not assume its role, which may only be new."""
+        """Tell whether ECS could not assume its role, perhaps too new."""
         return self.status == "FAILED" and self.exit_code is None and says_role_is_new(self.reason)
 
 
@@ -75,7 +75,7 @@ def send_jobs(
     *,
     once: bool = False,
 ) -> Iterator[Job]:
-    """Send one job, or array jobs, for all `inputs`; yield each once it is sent.
+    """Send one job, or array jobs, for all `inputs`.
 
     Args:
         definition: ARN or NAME.
@@ -125,7 +125,7 @@ def follow_to_end(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Follow jobs to their end; for a while, send those again whose role could not be assumed.
+    """Follow jobs to their end; resend, for a while, those whose role could not be assumed.
 
     Args:
         sent: the jobs; those sent again are added.
@@ -156,10 +156,10 @@ def follow_jobs(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Yield each plain job that ends and each failed child of an array; explain one that stays RUNNABLE.
+    """Yield ended jobs and failed children of arrays; explain a job that stays RUNNABLE.
 
     Args:
-        done: inputs done before, for the line of progress.
+        done: inputs done before, for the progress.
     """
     waiting = {job.id: job for job in jobs}
     every = dict(waiting)
@@ -191,7 +191,7 @@ def follow_jobs(
 
 
 def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Return the `jobs` that have not ended; all, where AWS cannot be asked."""
+    """Return the `jobs` that have not ended; all, if AWS cannot be asked."""
     try:
         return tuple(job for job in _look(aws, {job.id: job for job in jobs}) if not job.over)
     except (AwsError, AwsAccessError):

@@ -1,4 +1,4 @@
-"""Sends one Batch job as a BatchConfig.yml describes it."""
+"""Sends the Batch job of a BatchConfig.yml."""
 
 import uuid
 from dataclasses import dataclass

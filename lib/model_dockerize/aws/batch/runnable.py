@@ -20,7 +20,7 @@ _HELP = {
 
 
 def why_runnable(aws: Aws, queue: str, job_id: str) -> tuple[str, ...]:
-    """Say what keeps a RUNNABLE job from starting, in Batch's words if any."""
+    """Return why a RUNNABLE job does not start."""
     with translate("look why no job starts"):
         (there,) = aws.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
         order = [entry["computeEnvironment"] for entry in there["computeEnvironmentOrder"]]

@@ -1,4 +1,4 @@
-"""The account at AWS, its region, and its clients."""
+"""The account at AWS and its clients."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ _DONE = {"make": "made", "change": "changed", "leave": "there", "remove": "remov
 
 @dataclass(frozen=True)
 class Aws:
-    """An account and region that answered; threads may share its clients."""
+    """An account and region that answered; thread-safe."""
 
     identity: Identity
     progress: Progress = field(repr=False)

@@ -1,6 +1,6 @@
 """Credentials of `role-to-assume`, for GitHub's token (OIDC) or other credentials.
 
-A build of an hour outlives them: botocore renews them in time, each time with a fresh token.
+A build may outlive them: botocore renews them in time, with a fresh token.
 """
 
 import base64
@@ -82,7 +82,7 @@ class GitHubToken:
 
 
 class RoleCredentials:
-    """A role's credentials, by GitHub's token or by others (role chaining)."""
+    """A role's credentials, by GitHub's token or others (role chaining)."""
 
     def __init__(self, role: str, token: GitHubToken | None, client: Client, progress: Progress) -> None:
         self._role, self._token, self._client, self._progress = role, token, client, progress
@@ -122,7 +122,7 @@ class RoleCredentials:
 
 
 def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return both forms of GitHub's subject: with names, and (newer repositories) with ids that stay."""
+    """Return GitHub's subject with names, and (newer repositories) with lasting ids."""
     repository, owner = str(claims.get("repository", "OWNER/REPO")), str(claims.get("repository_owner_id", "ID"))
     names = repository.split("/", 1)
     name = names[1] if len(names) > 1 else "REPO"

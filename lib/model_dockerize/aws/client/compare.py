@@ -33,7 +33,7 @@ def differences(wanted: Mapping[str, Any], found: Any, whole: Shape | None = Non
     """Return where `found` is not as `wanted`; more is no difference.
 
     Args:
-        whole: shape of the request that makes such a thing: compare all that it can say, except tags.
+        whole: shape of the request that makes it: compare all that it can say, except tags.
     """
     if whole is None:
         return list(_differing(wanted, found or {}, "", False))

@@ -1,8 +1,8 @@
-"""Signs in: finds credentials and region.
+"""Signs in: finds credentials and region in a given environment.
 
-The environment is handed in. botocore reads the process's, so its public pieces that take a mapping (configuration
-chain, endpoint lookup, credential providers) are combined here. Proxies, and `credential_source = Environment` of an
-assume-role profile, still come from the process.
+botocore reads the process's, so its public pieces that take a mapping (configuration chain, endpoint lookup, credential
+providers) are combined here. Proxies, and `credential_source = Environment` of an assume-role profile, still come from
+the process.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from model_dockerize.settings import AwsSettings
 
 
 class Session(botocore.session.Session):
-    """Takes endpoints and certificates from a mapping, also for botocore's own clients (STS)."""
+    """Takes endpoints and certificates from a mapping, for botocore's own clients (STS), too."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ def message_of(error: ClientError) -> str:
 
 
 def passing(error: Exception) -> bool:
-    """Tell whether the same call may soon work: throttled, AWS's own failure, no connection."""
+    """Tell whether a call may soon work: throttled, AWS's failure, no connection."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return code_of(error) in THROTTLED or status >= 500 or code_of(error) in ("RequestTimeout", "ServerException")

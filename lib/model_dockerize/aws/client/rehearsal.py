@@ -1,4 +1,4 @@
-"""A connection that changes nothing: reads go to AWS, every other call is noted and answered here.
+"""A connection that changes nothing: reads go to AWS, other calls are noted and answered here.
 
 So a plan runs the stages themselves. A request leaves this process only if its operation is a known read, or asks
 CloudFormation for a plan.
@@ -23,7 +23,7 @@ _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A plan: stages that get `aws` change nothing. `calls` are `service:Operation`."""
+    """A plan: with `aws`, stages change nothing. `calls` are `service:Operation`."""
 
     aws: Aws
     calls: list[str] = field(default_factory=list)

@@ -81,7 +81,7 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
 
 
 def says_role_is_new(text: str) -> bool:
-    """Tell whether AWS cannot assume a role, as one that it does not see yet."""
+    """Tell whether AWS cannot assume a role, perhaps too new."""
     return _NEW_ROLE.search(text) is not None
 
 
@@ -91,7 +91,7 @@ def lacks_service_linked_role(error: ClientError) -> bool:
 
 
 def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
-    """Repeat while ECS's service-linked role is being made."""
+    """Repeat while AWS makes ECS's service-linked role."""
     return _again(call, lacks_service_linked_role, seconds)
 
 
@@ -101,7 +101,7 @@ def once_free(call: Callable[[], T], seconds: float = 120) -> T:
 
 
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
-    """Repeat while S3 does not know that it may invoke a function."""
+    """Repeat while S3 does not know its permission."""
     return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
 
 
@@ -122,7 +122,7 @@ def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], secon
 
 
 class AnswerLostError(AwsError):
-    """Nobody knows whether the call was carried out."""
+    """Nobody knows whether the call had an effect."""
 
 
 def never_repeat(client: Any) -> None:
@@ -185,9 +185,6 @@ def gone_is_well(remove: Callable[[], object]) -> None:
     """Run `remove` until it ends, or AWS says twice that the same is not there.
 
     botocore repeats a call whose answer was lost, and finds it done; the rest of `remove` is still to do.
-
-    Raises:
-        ClientError: every other refusal.
     """
     said: tuple[str, str] | None = None
     for _ in range(_MOST_STEPS):

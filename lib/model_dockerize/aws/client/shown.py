@@ -1,4 +1,4 @@
-"""Shows a value of AWS in a plan where it is no secret: numbers, and what is listed here."""
+"""Shows values in a plan that are no secret: numbers, and what is listed here."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -43,6 +43,6 @@ def wait_until(
 
 
 def not_ready(what: str) -> Late[object]:
-    """Return what makes the error that `what` is not ready."""
+    """Return what makes the error for `wait_until`."""
     remedy = "Run again: what was made is found and waited for."
     return lambda _, waited: AwsError(f"{what} is not ready after {waited:.0f} s.", remedy)

@@ -1,6 +1,6 @@
 """Ends what no stack holds: services, jobs, definitions, queues, environments, data.
 
-Each function continues where a killed run or a lost answer left it.
+Each function resumes after a killed run or a lost answer.
 """
 
 import time
@@ -64,7 +64,7 @@ def end_task_definition(aws: Aws, arn: str) -> None:
 
 
 def end_queue(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
-    """Disable the queue, as Batch demands, and delete it."""
+    """Disable and delete the queue."""
     _end_of_batch(
         f"job queue {name}",
         lambda: aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"],
@@ -86,7 +86,7 @@ def end_environment(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
 
 
 def end_data(aws: Aws, file_system: str) -> None:
-    """Delete a file system with its data; first mount targets and access points, as EFS demands."""
+    """Delete a file system with its data, after its mount targets and access points."""
     pages = aws.efs.get_paginator("describe_access_points").paginate(FileSystemId=file_system)
     for point in [each for page in pages for each in page["AccessPoints"]]:
         aws.efs.delete_access_point(AccessPointId=point["AccessPointId"])

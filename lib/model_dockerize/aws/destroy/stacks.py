@@ -47,7 +47,7 @@ def stack_id(name: str) -> str:
 
 
 def logs_id(group: str) -> str:
-    """Return the id of a folder of log groups: models in their own cluster have one."""
+    """Return the id of log groups' folder: models in their own cluster have one."""
     return f"logs:{group.rpartition('/')[0]}"
 
 
@@ -79,7 +79,7 @@ def look_into(aws: Aws, stack: Stack) -> Held:
 
 
 def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iterator[User]:
-    """Return models' stacks, and importers from the stacks `held`."""
+    """Return models' stacks, and importers from `held`."""
     for stack in stacks:
         if stack.parameters.get("Model"):
             uses = {EVERY_MODEL, logs_id(stack.parameters.get("LogGroup", ""))}
@@ -130,7 +130,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozens
 
 
 def interfaces(aws: Aws, held: Held) -> list[Any]:
-    """Return the interfaces in a stack's networks and security groups."""
+    """Return interfaces in a stack's networks and security groups."""
     by_id: dict[str, Any] = {}
     for name, values in (
         ("vpc-id", held.of("AWS::EC2::VPC")),
@@ -144,12 +144,12 @@ def interfaces(aws: Aws, held: Held) -> list[Any]:
 
 
 def lingering(aws: Aws, held: Held) -> list[str]:
-    """Return interfaces that block a stack's deletion: nothing in it owns them."""
+    """Return foreign interfaces, which block a stack's deletion."""
     return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held.ids)]
 
 
 def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
-    """Return listeners and rules that somebody added to our balancer."""
+    """Return others' listeners and rules of our balancer."""
     for balancer in held.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
         with suppress(aws.elbv2.exceptions.LoadBalancerNotFoundException):
             pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)

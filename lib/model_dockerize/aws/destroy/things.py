@@ -1,4 +1,4 @@
-"""Finds what is ours of one deployment, and what models share, in order of removal."""
+"""Finds what is ours of a deployment, and what models share, in order of removal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ _CLUSTER = "AWS::ECS::Cluster"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model in a cluster, and the region around it."""
+    """A model in a cluster, and its region."""
 
     aws: Aws
     names: Names
@@ -59,7 +59,7 @@ class Deployment:
 
     @property
     def service(self) -> Any:
-        """Return our service as ECS shows it, or None."""
+        """Return our service, or None."""
         if not self.names.service:
             return None
         name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"

@@ -29,13 +29,12 @@ class Job:
     definition: str  # ARN, with the revision
 
     def user(self) -> User:
-        """Return it as a user of its queue and definition."""
         return User(f"job {self.name}", self.id, frozenset((self.definition, f"queue:{self.queue}")))
 
 
 @dataclass(frozen=True)
 class Region:
-    """The possible users in a region."""
+    """A region's possible users."""
 
     services: tuple[Any, ...]  # as DescribeServices shows them; so the others
     tasks: tuple[Any, ...]
@@ -110,7 +109,7 @@ def look_at_region(aws: Aws) -> Region:
 
 
 def family_of(definition: Any) -> str:
-    """Return a task definition family's id: whoever runs one revision may want another."""
+    """Return a family's id: users of a revision may want another."""
     return f"family:{definition['family']}"
 
 

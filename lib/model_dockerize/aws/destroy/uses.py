@@ -12,7 +12,7 @@ _TOLD = 3  # users by name; of more, how many
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who uses what it names, and goes with the thing of the same `id`."""
+    """A user, who goes with the thing of the same `id`."""
 
     name: str  # as people know it: `service production/iris`
     id: str
@@ -32,7 +32,7 @@ class Kept:
 
 
 def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing, ...], tuple[Kept, ...]]:
-    """Return what may go, in order, and what stays for users that stay."""
+    """Return what may go, in order, and what stays for others."""
     going, kept = list(things), list[Kept]()
     while True:
         gone = frozenset[str]().union(*(thing.ids for thing in going))

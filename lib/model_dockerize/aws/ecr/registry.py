@@ -71,7 +71,6 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
 
     Raises:
         InputError: ECR refuses the name.
-        AwsAccessError, AwsError: as AWS says.
     """
     if not (2 <= len(name) <= 256 and _NAME.fullmatch(name)):
         raise InputError(
@@ -109,13 +108,13 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 
 
 def build_of(aws: Aws, image: str) -> str:
-    """Return the build id of `repository@sha256:...` by its tag in ECR; empty if unknown."""
+    """Return the build id that tags `repository@sha256:...`; empty if unknown."""
     builds = (tag.removeprefix(build_tag("")) for tag in _tags_of(aws, image) if _BUILD.fullmatch(tag))
     return next(builds, "")
 
 
 def version_of(aws: Aws, image: str) -> str:
-    """Return the version of `repository@sha256:...` by its tags in ECR; empty if unknown."""
+    """Return the version that tags `repository@sha256:...`; empty if unknown."""
     return next((tag for tag in _tags_of(aws, image) if not _BUILD.fullmatch(tag)), "")
 
 
@@ -146,7 +145,7 @@ def repository_of(reference: str) -> str:
 
 
 def pinned(aws: Aws, reference: str, progress: Progress) -> str:
-    """Return REGISTRY/REPOSITORY:TAG by digest; another registry's as it is.
+    """Replace a tag of our registry by the digest; keep another registry's.
 
     Raises:
         InputError: our registry lacks it.
@@ -165,11 +164,7 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
 
 
 def check_tag(aws: Aws, repository: str, tag: str) -> None:
-    """Refuse, before a build, an immutable tag of another image.
-
-    Raises:
-        PushError: it is one.
-    """
+    """Raise PushError, before a build, for an immutable tag of another image."""
     with translate(f"look for {repository}:{tag}"):
         there = _describe(aws, repository)
         found = _image(aws, repository, {"imageTag": tag}) if there and _is_fixed(there, tag) else None
@@ -185,7 +180,7 @@ def _is_fixed(repository: Any, tag: str) -> bool:
 
 
 def login(aws: Aws) -> RegistryLogin:
-    """Return fresh credentials for `docker push`, registered as a secret with `aws.progress`."""
+    """Return fresh credentials, registered as a secret with `aws.progress`."""
     with translate("log in to ECR"):
         data = aws.ecr.get_authorization_token()["authorizationData"][0]
     username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
@@ -198,7 +193,7 @@ def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tu
     """Tag the image in the registry; return the tags that were missing.
 
     Raises:
-        PushError: the digest is not there, or an immutable tag belongs to other content.
+        PushError: the digest is missing, or an immutable tag is another's.
     """
     with translate(f"tag {digest} in repository {repository}"):
         image = _image(aws, repository, {"imageDigest": digest})
@@ -232,11 +227,7 @@ def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tu
 
 
 def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> PushedImage:
-    """Check that all `tags` in the registry name `digest`.
-
-    Raises:
-        PushError: they do not; the details say what they name.
-    """
+    """Raise PushError unless all `tags` in the registry name `digest`."""
     wanted = sorted(set(tags))
     with translate(f"verify {digest} in repository {repository}"):
         there = _describe(aws, repository)

@@ -1,6 +1,6 @@
 """Rules for images of our repositories: immutable tags, a scan, no garbage.
 
-Settings only turn a rule on. What somebody else chose, and another's repository, stay.
+Settings only turn rules on. What somebody else chose, and another's repository, stay.
 """
 
 import json
@@ -82,10 +82,10 @@ def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Prog
 def check_findings(
     aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Wait for the image's scan, beginning it if the push did not, and count findings.
+    """Wait for the image's scan, begun here if the push did not, and count findings.
 
     Args:
-        least: the lowest severity that is too much: CRITICAL, HIGH, MEDIUM or LOW.
+        least: the lowest refused severity: CRITICAL, HIGH, MEDIUM or LOW.
 
     Raises:
         PushError: there is one, or no result.

@@ -1,4 +1,4 @@
-"""Makes the function that sends a Batch job for each file in S3, or changes its queue and definition.
+"""Makes the function that sends a Batch job for each file in S3, or changes its variables.
 
 Of another's function only our variables change; code and role only with our tag.
 """
@@ -44,7 +44,7 @@ _OLDEST = (1980, 1, 1, 0, 0, 0)  # of ZIP: the archive must depend on the code a
 
 @dataclass(frozen=True)
 class Function:
-    """The function as this run left it."""
+    """The function after this run."""
 
     name: str
     arn: str  # empty where these credentials may not look
@@ -77,7 +77,7 @@ def ensure_function(
     Raises:
         InputError: results would invoke the function again, or there is no such bucket.
         AwsAccessError: making it is not allowed.
-        AwsError: Lambda says that it failed, or its variables cannot be read and so could not be kept.
+        AwsError: Lambda says that it failed, or its variables cannot be read, hence not kept.
     """
     if feeds_itself(source, output):
         raise InputError(
@@ -111,7 +111,7 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """Yield our parts of the function in order of removal; last the role, which shows what was ours.
+    """Yield our parts in order of removal; last the role, which shows what was ours.
 
     Raises:
         AwsAccessError: these credentials may not see whose it is.
@@ -139,7 +139,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
 
 
 def archive() -> bytes:
-    """Return the code as a zip; the same bytes for the same code."""
+    """Return the code as a reproducible zip."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         entry = zipfile.ZipInfo(_CODE.name, _OLDEST)
@@ -221,8 +221,7 @@ def _is_at_rest(there: Any) -> bool:
 
 
 def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
-    """Return it once Lambda accepts changes again."""
-
+    # Lambda must accept changes again.
     def late(there: Any, waited: float) -> AwsError:
         return AwsError(
             f"Function {name} is still being changed after {waited:.0f} s: {_state(there).get('StateReason', '')}",

@@ -1,4 +1,4 @@
-"""Has S3 invoke the function when a file arrives; keeps other notifications."""
+"""Has S3 invoke the function; keeps other notifications."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress
 
 
 def end_source(aws: Aws, name: str, arn: str) -> None:
-    """Let no bucket invoke the function; its policy names those that may."""
+    """Stop all buckets, which its policy names, from invoking the function."""
     for statement in _policy(aws, name):
         if statement.get("Sid") != _STATEMENT:
             continue

@@ -50,7 +50,7 @@ def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progr
 
 
 def function_role_name(name: str, region: str) -> str:
-    """Return a name with the region: roles are the account's, functions a region's."""
+    """Include the region: roles are the account's, functions a region's."""
     mark = hashlib.sha256(f"{region}/{name}".encode()).hexdigest()[:8]
     return f"{TAG}-{name[:39]}-{mark}"
 

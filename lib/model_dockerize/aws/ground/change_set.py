@@ -1,4 +1,4 @@
-"""Makes a stack's change set, and reads what it would change."""
+"""Makes and reads a stack's change set."""
 
 import uuid
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ChangeSet:
 
 
 def create_change_set(client: Any, wanted: Wanted, there: Stack | None, name: str, pace: Pace) -> ChangeSet | None:
-    """Make a change set; return None where nothing would change.
+    """Make a change set, if anything would change.
 
     Raises:
         InputError: CloudFormation refuses the parameters.

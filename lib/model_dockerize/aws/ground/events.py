@@ -1,4 +1,4 @@
-"""Follows an operation on a stack by its events, to its end or why it failed."""
+"""Follows an operation on a stack by its events."""
 
 import re
 import time
@@ -67,7 +67,7 @@ _ELSE = "Correct what the reason names, then run again."
 
 @dataclass
 class Pace:
-    """The time between looks, and in all; looks are frequent at first."""
+    """The time between looks, short at first, and in all."""
 
     limit: float = 3600.0
     first: float = 0.25
@@ -113,7 +113,7 @@ class End:
 def follow(client: Any, name: str, identity: str, token: str, progress: Progress, pace: Pace) -> End:
     """Report each resource until the operation with `token` has ended.
 
-    The stack's status alone cannot tell: other runs may change it at once.
+    The stack's status cannot tell: other runs may change it at once.
     """
     seen: list[Any] = []
     looks = 0

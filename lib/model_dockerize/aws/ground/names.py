@@ -51,7 +51,7 @@ class Names:
 
     @property
     def job_stack(self) -> str:
-        """Return the stack's name for a job definition of a BatchConfig.yml: often the same."""
+        """Return the stack of a BatchConfig.yml's job definition: often the same."""
         return model_stack(self.cluster, self.job_definition)
 
     @property

@@ -1,4 +1,4 @@
-"""Makes a stack, or only plans it where the connection only asks."""
+"""Makes a stack, or only plans it."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -24,7 +24,7 @@ _SUBNET_BITS = 28  # minus the prefix of the network, which is cut into 16 subne
 
 @dataclass(frozen=True)
 class Needs:
-    """The parts of the shared stack that a run needs; the rest stays."""
+    """The parts of the shared stack that a run needs."""
 
     cluster: bool = False
     instances: bool = False  # of AWS Batch
@@ -39,7 +39,6 @@ def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None 
 
     Raises:
         InputError: the region has fewer zones.
-        AwsAccessError, AwsError: as AWS says.
     """
     there = describe_stack(aws, SHARED)
     wanted = _wanted(aws, needs, there, progress)
@@ -62,17 +61,13 @@ def subnets_of(shared: Stack, count: int, private: bool) -> tuple[Subnet, ...]:
 
 
 def network_of(shared: Stack, zones: int, private: bool) -> Network:
-    """Return the shared network for tasks in `zones` zones."""
+    """Return the shared network in `zones` zones."""
     public = subnets_of(shared, len(shared.filled("Zone")), private=False)
     return Network(shared.outputs["Vpc"], subnets_of(shared, zones, private), (), public)
 
 
 def is_cluster(aws: Aws, name: str) -> bool:
-    """Tell whether the cluster exists.
-
-    Raises:
-        AwsError: it is being deleted.
-    """
+    """Tell whether the cluster exists; raise AwsError while it is being deleted."""
     with translate(f"cluster {name}"):
         found = aws.ecs.describe_clusters(clusters=[name])["clusters"]
     status = found[0]["status"] if found else "MISSING"
@@ -82,7 +77,7 @@ def is_cluster(aws: Aws, name: str) -> bool:
 
 
 def link_ecs(aws: Aws, progress: Progress) -> None:
-    """Make the role by which ECS acts: an account's first stack fails without it."""
+    """Make ECS's role, without which an account's first stack fails."""
     try:
         aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
         aws.settled(progress, "make", "role", "AWSServiceRoleForECS")

@@ -34,7 +34,7 @@ def ensure_stack(
         seen: the stack a moment ago: where it suits, AWS is not asked again.
 
     Raises:
-        InputError: the stack is not ours, or would lose something precious.
+        InputError: it is not ours, or would lose something precious.
         AwsError: it could not be made or changed; AWS has restored it.
     """
     if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
@@ -96,7 +96,7 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
 
 def describe_stack(aws: Aws, name: str) -> Stack | None:
-    """Return a stack; None where there is only a change set or a failed creation."""
+    """Return a stack, unless it is only a change set or a failed creation."""
     with translate(f"stack {name}"):
         there = _look(aws.client("cloudformation"), name)
     return None if there and there.was_never_made else there

@@ -19,7 +19,7 @@ _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Template:
-    """A template of ours; texts that mean the same have the same `fingerprint`."""
+    """A template; texts that mean the same have the same `fingerprint`."""
 
     body: str
     fingerprint: str

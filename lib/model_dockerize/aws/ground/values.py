@@ -1,4 +1,4 @@
-"""The values of stacks: wanted, existing, and what a change set would do."""
+"""The values of stacks: wanted, existing, planned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ def lettered(stem: str, values: Sequence[str], most: int = len(LETTERS)) -> dict
 
 @dataclass(frozen=True)
 class Wanted:
-    """A stack as wanted; parameters that are not named keep their values."""
+    """A wanted stack; unnamed parameters keep their values."""
 
     name: str
     template: Template
@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as DescribeStacks shows it, and what the call that returns it did."""
+    """A stack by DescribeStacks, and what the returning call did."""
 
     name: str
     id: str
@@ -98,7 +98,6 @@ class Stack:
 
     @property
     def own_tags(self) -> dict[str, str]:
-        """Return its tags besides ours."""
         return {key: value for key, value in self.tags if key != TAG["Key"]}
 
     @property
@@ -108,7 +107,7 @@ class Stack:
 
     @property
     def was_never_made(self) -> bool:
-        """Tell whether it says nothing of what was once asked for and made."""
+        """Tell whether it lacks all that was once asked for and made."""
         return self.is_to_be_made or self.status in _NEVER_WHOLE
 
     @property

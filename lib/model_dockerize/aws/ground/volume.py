@@ -22,7 +22,6 @@ def ensure_volume(
 
     Raises:
         InputError: the volume is in another VPC, or admits as many groups as it can.
-        AwsError: as AWS says.
     """
     there = describe_stack(aws, volume_stack(name))
     _check_vpc(name, there, network, shared)

@@ -25,7 +25,7 @@ def get_role(aws: Aws, name: str) -> Any:
 
 
 def named_roles(aws: Aws, arns: Mapping[str, str | None], own: Collection[str]) -> dict[str, object]:
-    """Return the roles given by somebody, without those of our stacks.
+    """Return the roles given by somebody, not those of our stacks.
 
     Args:
         own: ARNs of our stacks' roles; IAM is asked for others of like names only.

@@ -12,7 +12,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True)
 class Where:
-    """The beginnings of ARNs; `*`, or a word to fill in, for what is unknown."""
+    """The beginnings of ARNs; unknown parts are `*`, or a word to fill in."""
 
     account: str
     region: str
@@ -20,7 +20,7 @@ class Where:
 
     @classmethod
     def of(cls, account: str, region: str) -> "Where":
-        """Take the partition of the region from botocore, else `aws`."""
+        """Take the partition from botocore, else `aws`."""
         try:
             # Without a session, which would read the files of credentials.
             known = EndpointResolver(create_loader().load_data("endpoints"))

@@ -11,11 +11,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def found(describe: Any, key: str, **query: Any) -> list[Any]:
-    """Return all pages of an EC2 describe call.
-
-    Raises:
-        InputError: an id does not exist.
-    """
+    """Return all pages of an EC2 describe call; raise InputError for an unknown id."""
     things: list[Any] = []
     token: dict[str, str] = {}
     while True:

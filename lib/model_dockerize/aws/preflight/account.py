@@ -1,4 +1,4 @@
-"""Reads what in an account stands against a run: region, credentials, roles, quotas."""
+"""Reads what in an account may stop a run: region, credentials, roles, quotas."""
 
 import difflib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _LINKED = {"AWSServiceRoleForECS": "ECS", "AWSServiceRoleForBatch": "Batch"}
 
 @dataclass(frozen=True)
 class Quota:
-    """An account's limit, and what a run would bring it to. `limit` None: unknown."""
+    """A limit, if known, and what a run would bring it to."""
 
     name: str
     needed: float
@@ -37,7 +37,7 @@ class Quota:
 
 
 def similar_region(name: str) -> str | None:
-    """Return the known region nearest to an unknown one, or empty; None if AWS has it."""
+    """Return the region nearest to an unknown one, or empty; None if AWS has it."""
     session = boto3.Session()
     known = {
         r for partition in session.get_available_partitions() for r in session.get_available_regions("ecs", partition)
@@ -79,7 +79,7 @@ def distrusting(aws: Aws, roles: tuple[str, ...], service: str = "ecs-tasks.amaz
 
 
 def linked_roles(aws: Aws, wanted: tuple[str, ...]) -> Mapping[str, str]:
-    """Return by service the state of AWS's own role: there, missing, or not to be seen."""
+    """Return by service whether AWS's own role is there, missing, or not to be seen."""
     said = {}
     for role, service in _LINKED.items():
         if service in wanted:
@@ -94,7 +94,7 @@ def linked_roles(aws: Aws, wanted: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def quotas(aws: Aws, new_vpcs: int, vcpus: float) -> tuple[Quota, ...]:
-    """Return the limits that new accounts reach: VPCs and Fargate's vCPUs."""
+    """Return the limits of VPCs and Fargate's vCPUs, which new accounts reach."""
     found = []
     if new_vpcs:
         with translate("count the VPCs"):

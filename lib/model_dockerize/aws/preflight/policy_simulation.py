@@ -20,7 +20,7 @@ _SIDE_BY_SIDE = 4  # IAM throttles early
 
 @dataclass(frozen=True)
 class Simulation:
-    """IAM's answer. `reason`: why it could not be asked."""
+    """IAM's answer, or the `reason` why it was not asked."""
 
     allowed: int = 0
     denied: tuple[tuple[str, str], ...] = ()  # action, resource
@@ -41,7 +41,7 @@ def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
     """Ask whether the caller may do all that `document` allows.
 
     Raises:
-        AwsError: IAM failed for a reason other than access or the kind of caller.
+        AwsError: for a reason other than access or the kind of caller.
     """
     arn = aws.identity.arn
     count = sum(len(statement["Action"]) for statement in document["Statement"])
@@ -70,11 +70,7 @@ def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
 
 
 def _principal(aws: Aws, arn: str) -> str:
-    """Return a session's role, or the user.
-
-    Raises:
-        ValueError: another kind of caller, which has no policies.
-    """
+    # Raises ValueError for another kind of caller, which has no policies.
     kind, _, rest = arn.split(":", 5)[5].partition("/")
     if kind == "user":
         return arn
