@@ -1,4 +1,4 @@
-"""IAM, enforced as AWS does. Off unless the sandbox was started with it.
+"""IAM, enforced as AWS does, if the sandbox was started with it.
 
 ministack verifies signatures, knows principals, and evaluates policies (`AUTH=true`); what a request needs is ours
 (`needs`): ministack looks at one resource a request, knows none of Batch's, and not `iam:PassRole`.
@@ -49,22 +49,22 @@ class Access:
         self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]
 
     def begin(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
-        """Apply the checks that follow in this context to this request."""
+        """Apply the following checks in this context to this request."""
         signed = _ACCESS_KEY.search(headers.get("authorization", ""))
         self._current.set(_Request(_params(headers, body), signed[1] if signed else "", path))
 
     def caller(self) -> str:
-        """Return the current request's access key."""
+        """Return the request's access key."""
         request = self._current.get()
         return request.caller if request else ""
 
     def asked(self) -> tuple[str, ...]:
-        """Return what policies were asked for the request: ACTION RESOURCE."""
+        """Return what policies were asked: ACTION RESOURCE."""
         request = self._current.get()
         return tuple(request.asked) if request else ()
 
     def judged(self, action: str, scope: Scope) -> str | None:
-        """Return why the current request, which ministack does not see, is denied, or None."""
+        """Return why the request, which ministack does not see, is denied, or None."""
         request = self._current.get()
         if request is None:
             return None
@@ -83,7 +83,7 @@ class Access:
         return self.refusal(request.caller, self._upstream.scope(), action, resource)
 
     def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
-        """Return in AWS's words why the caller may not do this, or None."""
+        """Return in AWS's words why the caller may not, or None."""
         with self._upstream.within(scope):
             principal = self._upstream.evaluator.resolve_principal(access_key, scope.account)
             if isinstance(principal, self._upstream.evaluator.AuthError):

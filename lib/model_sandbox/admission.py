@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Admitted:
-    """An admitted request. A body that nobody signed is not read: it is empty."""
+    """An admitted request; a body that nobody signed is not read, but empty."""
 
     signer: Signer
     body: bytes
@@ -34,7 +34,7 @@ class Admitted:
 
 
 def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
-    """Raise RefusedError for what a web page sends: an Origin, or a foreign name that leads here."""
+    """Raise RefusedError for web pages' requests: with an Origin, or a foreign name that leads here."""
     if headers.get("host", "") not in hosts:
         raise RefusedError("AccessDenied", "The Host header does not name this sandbox.")
     if "origin" in headers:
@@ -51,7 +51,7 @@ class Admission:
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Admit or refuse a request.
+        """Admit a request.
 
         Raises:
             RefusedError: it is not signed by anybody known, or has another body.
@@ -76,7 +76,7 @@ class Admission:
             raise RefusedError("RequestEntityTooLarge", str(error)) from error
 
     async def refuse(self, headers: dict[str, str], refused: RefusedError, send: asgi.Send) -> None:
-        """Answer as AWS's service does, so that a client can tell."""
+        """Answer as AWS's service does."""
         status, answered, body = self._actions.access_denied_response(
             refused.service,
             "",

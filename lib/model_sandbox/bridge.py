@@ -1,4 +1,4 @@
-"""Answers the sandbox's containers: objects of buckets and, for functions, jobs. Each has its own credentials."""
+"""Answers the sandbox's containers, by credentials of their own: objects and, for functions, jobs."""
 
 import re
 from collections.abc import Callable, Collection

@@ -1,4 +1,4 @@
-"""ECR on our registry: answers about images come from what was pushed."""
+"""ECR: answers about images come from our registry."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ _FILTERS = "imageTagMutabilityExclusionFilters"
 
 
 def repository_rules(upstream: Upstream, scope: Scope, name: str) -> Rules | None:
-    """Return what the registry must know of a repository, or None."""
+    """Return what the registry must know of a repository."""
     with upstream.within(scope):
         repository = upstream.ecr._repositories.get(name)
     return _rules(repository) if repository else None
@@ -30,7 +30,7 @@ def _rules(repository: dict[str, Any]) -> Rules:
 
 
 class Ecr:
-    """ECR's operations that ministack, without the images, cannot answer."""
+    """ECR's operations for which ministack lacks the images."""
 
     def __init__(
         self, upstream: Upstream, registry: Registry, credentials: Tokens, host: str, caller: Callable[[], str]
@@ -39,7 +39,6 @@ class Ecr:
         self._caller = caller
 
     def install(self) -> None:
-        """Replace ministack's operations."""
         self._upstream.ecr._repo_uri = lambda name: f"{self._host}/{name}"  # type: ignore[attr-defined]
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "GetAuthorizationToken": self.get_authorization_token,
@@ -57,14 +56,14 @@ class Ecr:
         api.serve(self._upstream.ecr, operations, api.by_target)
 
     def get_authorization_token(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """Return a new password for `docker login`, good for twelve hours."""
+        """Return a new password for `docker login`."""
         token, expires = self._credentials.issue(self._upstream.scope(), caller=self._caller())
         encoded = base64.b64encode(f"{USER}:{token}".encode()).decode()
         data = {"authorizationToken": encoded, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}
         return {"authorizationData": [data]}
 
     def describe_images(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return images' digest, tags, size and time, or ImageNotFoundException."""
+        """Describe images, or answer ImageNotFoundException."""
         name, storage = self._repository(request)
         images = [self._find(storage, name, wanted) for wanted in request.get("imageIds") or []]
         details = [self._detail(storage, name, image) for image in images or storage.manifests(name)]
@@ -72,7 +71,6 @@ class Ecr:
         return {"imageDetails": [d for d in details if _tag_status_fits(status, d.get("imageTags"))]}
 
     def list_images(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return every (digest, tag) pair."""
         name, storage = self._repository(request)
         status = request.get("filter", {}).get("tagStatus", "ANY")
         pairs: list[dict[str, str]] = []
@@ -83,7 +81,6 @@ class Ecr:
         return {"imageIds": pairs}
 
     def batch_get_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the manifests."""
         name, storage = self._repository(request)
         images, failures = [], []
         for wanted in request.get("imageIds", []):
@@ -150,7 +147,6 @@ class Ecr:
         return {**answer, _FILTERS: filters}
 
     def describe_repositories(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Show these filters."""
         answer = api.ask(self._upstream.ecr._describe_repositories(request))
         for shown in answer["repositories"]:
             if filters := self._settings(shown["repositoryName"]).get(_FILTERS):
@@ -158,7 +154,7 @@ class Ecr:
         return answer
 
     def describe_image_scan_findings(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return complete, empty findings where ECR would have scanned: nothing here scans (docs/sandbox.md)."""
+        """Return complete, empty findings where ECR would have scanned: nothing scans here (docs/sandbox.md)."""
         name, storage = self._repository(request)
         found = self._find(storage, name, request.get("imageId", {}))
         if not self._is_scanned(name, found):
@@ -173,7 +169,6 @@ class Ecr:
         }
 
     def start_image_scan(self, request: dict[str, Any]) -> dict[str, Any]:
-        """End a scan at once."""
         name, storage = self._repository(request)
         found = self._find(storage, name, request.get("imageId", {}))
         self._registry.scanned.add((self._upstream.scope(), name, found.digest))

@@ -1,4 +1,4 @@
-"""Docker Engine as the computer that runs tasks and jobs. Knows nothing of ECS or Batch."""
+"""Docker Engine as the computer that runs tasks and jobs, without knowledge of ECS or Batch."""
 
 import contextlib
 import io
@@ -54,7 +54,7 @@ class Engine:
         self._closed = threading.Event()
 
     def gateway(self) -> str:
-        """Return the address by which containers reach this computer, or empty."""
+        """Return this computer's address for containers, or empty."""
         try:
             configured = self._client.api.inspect_network("bridge")["IPAM"]["Config"]
             return str(configured[0].get("Gateway", ""))
@@ -79,7 +79,7 @@ class Engine:
             raise PullError(_reason(error)) from error
 
     def start(self, spec: ContainerSpec) -> str:
-        """Start a container, or raise StartError and leave nothing; return its id."""
+        """Start a container and return its id, or raise StartError and leave nothing."""
         try:
             mounts = [self._mount(mount) for mount in spec.mounts]
             config = container_config(self._client.api, spec, mounts, {**spec.labels, CONTAINER_LABEL: self._instance})
@@ -116,7 +116,7 @@ class Engine:
         }
 
     def state(self, container: str) -> ContainerState | None:
-        """Return a container's state: killed where somebody removed it; None while the engine does not answer."""
+        """Return the state, killed where somebody removed it; None while the engine does not answer."""
         try:
             facts = self._client.api.inspect_container(container)
         except NotFound:
@@ -133,7 +133,7 @@ class Engine:
         )
 
     def stop(self, container: str, seconds: int) -> None:
-        """Send SIGTERM, and SIGKILL after `seconds`; a missing container is fine."""
+        """Send SIGTERM, then SIGKILL after `seconds`; a missing container is fine."""
         with contextlib.suppress(DockerException, OSError):
             self._client.api.stop(container, timeout=seconds)
 
@@ -143,7 +143,7 @@ class Engine:
             self._client.api.remove_container(container, force=True, v=True)
 
     def output(self, container: str, follow: bool) -> Iterator[bytes]:
-        """Yield all that a container printed; with `follow`, until it ends."""
+        """Yield a container's output; with `follow`, until it ends."""
         try:
             yield from self._client.api.logs(container, stream=True, follow=follow, stdout=True, stderr=True)
         except (DockerException, OSError) as error:
@@ -169,7 +169,7 @@ class Engine:
         return self.remove_all()
 
     def remove_all(self) -> int:
-        """Remove all the sandbox's containers, also of an earlier process; return how many."""
+        """Remove all the sandbox's containers, an earlier process's included; return how many."""
         label = f"{CONTAINER_LABEL}={self._instance}"
         found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
         workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]
@@ -183,13 +183,13 @@ class Engine:
         return len(found)
 
     def container_name(self, *parts: str) -> str:
-        """Return a name that nobody takes for a user's container."""
+        """Return a name that is clearly no user's."""
         words = "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in parts)
         return f"mdsbx-{self._instance[:6]}-{words}"
 
 
 def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
-    """Return at most `limit` bytes, whatever a container would give."""
+    """Return at most `limit` bytes."""
     found = bytearray()
     for piece in pieces:
         found += piece[: limit - len(found)]

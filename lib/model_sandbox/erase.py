@@ -1,4 +1,4 @@
-"""Remove a folder into which containers have written as users of their own: `python -P erase.py FOLDER`.
+"""Remove a folder into which containers have written as their own users: `python -P erase.py FOLDER`.
 
 It imports nothing of this package: the tool runs it in its own environment when the sandbox is gone.
 """
@@ -19,7 +19,7 @@ def erase(folder: Path) -> None:
     """Remove a folder, whoever owns what is in it; follow no link.
 
     Raises:
-        PermissionError: neither we nor the engine could remove something.
+        PermissionError: neither we nor the engine could.
     """
     try:
         shutil.rmtree(folder)

@@ -1,7 +1,6 @@
-"""EFS: what ministack lacks, and a directory for every file system mounted in real containers.
+"""EFS: what ministack lacks, and a directory for each file system in real containers.
 
-A file system is a directory, an access point one in it. The checks are those that a mount fails on, with the messages
-of a stopped task.
+An access point is a directory in it. The checks are those that a mount fails on, with a stopped task's messages.
 """
 
 import contextlib
@@ -27,12 +26,12 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class MountError(Exception):
-    """A task cannot mount its file system; the message becomes its stoppedReason."""
+    """A task cannot mount its file system; becomes its stoppedReason."""
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory of a file system: `inner` beneath `root`; empty for the root itself."""
+    """A directory `inner` beneath a file system's `root`; empty for the root."""
 
     root: Path
     inner: str
@@ -46,7 +45,7 @@ class FileSystems:
         self._made: dict[str, float] = {}  # mount targets
 
     def install(self) -> None:
-        """Refuse used creation tokens, show the stored size, and delete data with its file system."""
+        """Refuse used creation tokens, show stored sizes, delete data with its file system."""
         create, delete, show = self._efs._create_file_system, self._efs._delete_file_system, self._efs._fs_response
 
         def create_once(body: dict[str, Any]) -> Answer:
@@ -120,7 +119,7 @@ class FileSystems:
 
 
 def check_mount(request: dict[str, Any]) -> None:
-    """Raise ApiError if RegisterTaskDefinition mounts an access point as AWS does not allow."""
+    """Raise ApiError for an access point mounted as AWS does not allow."""
     for volume in request.get("volumes") or []:
         configuration = volume.get("efsVolumeConfiguration") or {}
         if not (configuration.get("authorizationConfig") or {}).get("accessPointId"):

@@ -1,4 +1,4 @@
-"""A listening socket that passes each connection on to a target chosen for it."""
+"""A listening socket that passes on each connection to a target of its own."""
 
 import contextlib
 import selectors
@@ -13,7 +13,7 @@ _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: cl
 
 
 def bindable(address: str, port: int) -> int:
-    """Return `port` if this process may listen on it at `address`, else 0: any free one."""
+    """Return `port` if this process may listen on it, else 0: any free one."""
     with socket.socket() as trial:
         try:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,7 +33,7 @@ class Forwarder:
         threading.Thread(target=self._accept, daemon=True, name=f"listener-{self.port}").start()
 
     def close(self) -> None:
-        """Accept no new connections; open ones end by themselves."""
+        """Accept no new connections."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -35,7 +35,7 @@ Function = Mapping[str, Any]
 
 
 class FunctionError(Exception):
-    """A function could not answer, as its caller gets it; `kind` is Lambda's."""
+    """A function could not answer; `kind` is Lambda's."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

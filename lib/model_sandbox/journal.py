@@ -21,9 +21,8 @@ _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Call:
-    """An answered call. `outcome`: "ok" or the error's code; `at`: seconds since the epoch.
-
-    `asked`: what policies were asked, ACTION RESOURCE, where IAM is enforced.
+    """An answered call. `outcome`: "ok" or the error's code; `at`: seconds since the epoch; `asked`: what policies were
+    asked, ACTION RESOURCE, where IAM is enforced.
     """
 
     service: str
@@ -50,7 +49,7 @@ class Journal:
             self._calls.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """Return all calls, oldest first, for `GET /_sandbox/journal`."""
+        """Return all calls, oldest first."""
         with self._lock:
             return {"calls": [asdict(call) for call in self._calls]}
 
@@ -58,8 +57,7 @@ class Journal:
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str, bool]:
     """Return (service, action, mutating) of an AWS request in any protocol.
 
-    The action is `METHOD path` where the protocol names none (S3 and other REST services). Batch, whose every call is a
-    POST, names it in the path.
+    The action is `METHOD path` where the protocol names none (S3 and other REST services). Batch names it in the path.
     """
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
     service = signed.group(1) if signed else "unsigned"

@@ -1,4 +1,4 @@
-"""The IAM permissions that a request needs: (action, resource) pairs. Pure.
+"""The IAM permissions that a request needs: (action, resource) pairs.
 
 Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Beyond the operation itself: tags at
 creation need the tagging action, a role that is passed needs `iam:PassRole`, and some services act for the caller in
@@ -28,7 +28,7 @@ _TAGGED = {
 
 @dataclass(frozen=True)
 class Need:
-    """A question to the policies; `context` holds this request's condition keys."""
+    """A question to the policies, with the request's condition keys."""
 
     action: str  # ecs:CreateService
     resource: str  # an ARN, or * where AWS knows no resource
@@ -36,7 +36,7 @@ class Need:
 
 
 def needs(call: Call) -> tuple[Need, ...]:
-    """Return all that must be allowed, in the order of the checks."""
+    """Return all needs, in order of the checks."""
     resources = tuple(dict.fromkeys(RESOURCES[call.service](call))) or ("*",)
     return (
         *(Need(call.action, resource, _conditions(call)) for resource in resources),

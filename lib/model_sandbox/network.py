@@ -1,4 +1,4 @@
-"""The network of tasks: subnets, groups, reachability, and a public address for every task.
+"""The network of tasks: subnets, groups, reachability, and public addresses.
 
 A public address is a loopback address of its own, so that task -> interface -> address -> port 80 works and nothing
 leaves the computer.
@@ -25,7 +25,6 @@ class AwsVpc:
 
     @classmethod
     def parse(cls, configuration: dict[str, Any] | None) -> "AwsVpc | None":
-        """Read a `networkConfiguration`, if any."""
         found = (configuration or {}).get("awsvpcConfiguration")
         if not found:
             return None
@@ -48,7 +47,6 @@ class Addresses:
         self._lock = threading.Lock()
 
     def take(self) -> str | None:
-        """Return a free address, or None."""
         with self._lock:
             return self._free.pop(0) if self._free else None
 
@@ -78,7 +76,7 @@ class Network:
         self._upstream.ec2._eni_fields_xml = with_public_address  # type: ignore[attr-defined]
 
     def check(self, subnets: tuple[str, ...], groups: tuple[str, ...], code: str) -> None:
-        """Raise ApiError(`code`) unless all exist in one VPC, as AWS demands of services and environments."""
+        """Raise ApiError(`code`) unless all exist in one VPC, as AWS demands."""
         ec2 = self._ec2()
         for subnet in subnets:
             if subnet not in ec2._subnets:
@@ -115,7 +113,7 @@ class Network:
         return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
     def instance_reaches_internet(self, subnet: str) -> bool:
-        """Tell whether Batch's instance in the subnet does: by a NAT gateway, or its own address."""
+        """Tell whether Batch's instance does: by a NAT gateway, or its own address."""
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 
@@ -130,7 +128,7 @@ class Network:
         return gateway is not None and gateway["State"] == "available"
 
     def is_open(self, network: AwsVpc, port: int) -> bool:
-        """Tell whether a group admits an address range to `port`."""
+        """Tell whether a group admits an address range."""
         ec2 = self._ec2()
         vpc = ec2._subnets.get(network.subnets[0], {}).get("VpcId") if network.subnets else None
         groups = [ec2._security_groups.get(name) or {} for name in network.security_groups] or [
@@ -142,7 +140,7 @@ class Network:
         return any(_admits(rule, port) for rule in rules)
 
     def admits_group(self, network: AwsVpc, port: int, sources: set[str]) -> bool:
-        """Tell whether a security group of `sources` may connect to `port`."""
+        """Tell whether a group of `sources` is admitted."""
         ec2 = self._ec2()
         rules = [
             r for g in network.security_groups for r in (ec2._security_groups.get(g) or {}).get("IpPermissions", [])
@@ -153,7 +151,6 @@ class Network:
         )
 
     def subnet(self, identity: str) -> dict[str, Any] | None:
-        """Return a subnet as EC2 keeps it, or None."""
         found: dict[str, Any] | None = self._ec2()._subnets.get(identity)
         return found
 

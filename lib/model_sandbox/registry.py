@@ -41,7 +41,6 @@ class Rules:
     scans: bool = False  # what is pushed
 
     def fixes(self, tag: str) -> bool:
-        """Tell whether the tag is immutable."""
         excluded = any(fnmatchcase(tag, each) for each in self.exclusions)
         if self.mutability == "MUTABLE_WITH_EXCLUSION":
             return excluded

@@ -34,7 +34,7 @@ def keys_of(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def resource_of(upstream: Upstream, service: str, params: Mapping[str, Any], path: str) -> str:
-    """Return TYPE/ID of a resource that ministack cannot read from the request, or empty."""
+    """Return TYPE/ID of the request's resource, or empty."""
     if service == "elasticfilesystem" and "/mount-targets/" in path:
         target = upstream.efs._mount_targets.get(path.split("/mount-targets/")[1].split("/", maxsplit=1)[0]) or {}
         return f"file-system/{target['FileSystemId']}" if target else ""

@@ -21,7 +21,7 @@ class _Sets(ctypes.Structure):
 
 
 def give_up() -> None:
-    """Give up, for good, root's rights except those kept.
+    """Give up root's rights for good, except those kept.
 
     Call before any thread starts: each has its own rights.
     """

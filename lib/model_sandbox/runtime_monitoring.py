@@ -1,4 +1,4 @@
-"""GuardDuty's Runtime Monitoring, as tasks show it: one container more in each Fargate task.
+"""GuardDuty's Runtime Monitoring, which adds a container to each Fargate task.
 
 Its agent stands among a task's containers in no order, and reaches GuardDuty by a VPC endpoint with a security group,
 which outlive the task. Here it runs nothing. Source: GuardDuty user guide, "How Runtime Monitoring works with Fargate";
@@ -45,7 +45,6 @@ class RuntimeMonitoring:
             await asgi.reply_json(send, 200, {"detectorId": identity})
 
     def is_on(self, scope: Scope) -> bool:
-        """Tell whether this account's tasks have the agent."""
         return scope in self._on
 
     def reach(self, vpc: str) -> None:
@@ -68,7 +67,7 @@ class RuntimeMonitoring:
 
 
 def agent(task: str, status: str) -> dict[str, Any]:
-    """Return a task's agent container for DescribeTasks."""
+    """Return a task's agent for DescribeTasks."""
     ended = {"exitCode": 143} if status == "STOPPED" else {}
     return {"name": f"aws-guardduty-agent-{task[:6]}", "lastStatus": status, "healthStatus": "UNKNOWN", **ended}
 

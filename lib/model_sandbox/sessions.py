@@ -1,4 +1,4 @@
-"""Gives credentials, until they are ended, to what the sandbox runs: stacks, jobs, functions."""
+"""Gives credentials to what the sandbox runs: stacks, jobs, functions."""
 
 import secrets
 import threading
@@ -32,7 +32,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def issue(self, account: str, role: str, name: str, services: frozenset[str] = frozenset()) -> Session:
-        """Return credentials of a role; with `services`, a container's: for those only, on the bridge."""
+        """Return a role's credentials; with `services`, a container's: for those only, on the bridge."""
         iam, sts = self._upstream.iam, self._upstream.sts
         session = Session(iam._gen_session_access_key(), secrets.token_hex(20), iam._gen_session_token())
         record = {

@@ -1,4 +1,4 @@
-"""Checks that a request is signed with a secret that this sandbox gave out.
+"""Checks that a request is signed with a secret of this sandbox.
 
 Signature Version 4, in the header or in the query. S3's presigned URLs may have version 2: boto3 still makes those.
 """
@@ -29,7 +29,7 @@ _OF_NO_BODY = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
 
 
 class SignatureError(Exception):
-    """Nobody known to the sandbox signed the request so; `code` is AWS's."""
+    """Nobody known signed the request so; `code` is AWS's."""
 
     def __init__(self, code: str, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """A request without its body, as sent: the path encoded, repeated headers joined."""
+    """A request without body, as sent: the path encoded, repeated headers joined."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Signer:
-    """The signer of a request, and its service. `presigned`: the signature is in its address."""
+    """A request's signer and service; a `presigned` one has its signature in the address."""
 
     key: str
     service: str
@@ -56,7 +56,7 @@ class Signer:
 
 
 def is_root(key: str) -> bool:
-    """Tell whether an access key is an account's root's: twelve digits."""
+    """Tell whether it is an account's root's: twelve digits."""
     return len(key) == 12 and key.isascii() and key.isdigit()
 
 
@@ -71,7 +71,7 @@ def check_body(head: Head, body: bytes) -> None:
 
 
 class Signatures:
-    """Checks signatures with the secrets of accounts, users and sessions."""
+    """Checks signatures by the secrets of accounts, users and sessions."""
 
     def __init__(self, upstream: Upstream, secret: str) -> None:
         # `secret` is of every account's root, whose access key is the account.
@@ -79,7 +79,7 @@ class Signatures:
         self._secret = secret
 
     def check(self, head: Head, body: bytes) -> Signer:
-        """Return a request's signer; the body counts where the head does not hold its hash.
+        """Return the signer; the body counts where the head lacks its hash.
 
         Raises:
             SignatureError: nobody known, another secret, or too long ago.
@@ -180,7 +180,7 @@ class Signatures:
 
 
 def is_signed_token(token: str, secret: str) -> bool:
-    """Tell whether a web identity token is signed with the sandbox's secret (HS256)."""
+    """Tell whether our secret signed a web identity token (HS256)."""
     said, _, signature = token.rpartition(".")
     if not _TOKEN.fullmatch(token):
         return False
@@ -188,6 +188,6 @@ def is_signed_token(token: str, secret: str) -> bool:
 
 
 def token_signature(said: str, secret: str) -> str:
-    """Return the third part of a JSON Web Token."""
+    """Return a JSON Web Token's third part."""
     made = hmac.digest(secret.encode(), said.encode(), "sha256")
     return base64.urlsafe_b64encode(made).decode().rstrip("=")

@@ -50,7 +50,7 @@ class Manifest:
 
 @dataclass
 class Upload:
-    """A blob on its way in, hashed as bytes arrive: nothing is read twice or held in memory."""
+    """A blob on its way in, hashed as it arrives: nothing is read twice or held in memory."""
 
     identity: str
     path: Path
@@ -78,12 +78,12 @@ class Storage:
     # ---- blobs
 
     def blob(self, repository: str, digest: str) -> Path | None:
-        """Return the file of a blob that this repository has, or None."""
+        """Return this repository's blob file, or None."""
         name = hex_of(digest)
         return self._root / "blobs" / name if (self._folder(repository, "blobs") / name).exists() else None
 
     def mount(self, repository: str, source: str, digest: str) -> bool:
-        """Give `repository` a blob of `source`; return False where that has none."""
+        """Give `repository` a blob of `source`; return False if that has none."""
         if not self.blob(source, digest):
             return False
         self._link(repository, hex_of(digest))
@@ -111,13 +111,12 @@ class Storage:
         upload.size += len(data)
 
     def cancel(self, upload: Upload) -> None:
-        """Drop an upload and its bytes."""
         with self._lock:
             self._uploads.pop(upload.identity, None)
         upload.path.unlink(missing_ok=True)
 
     def finish(self, repository: str, upload: Upload, digest: str) -> None:
-        """Turn an upload into a blob; raise StorageError if `digest` is not its bytes'."""
+        """Turn an upload into a blob; raise StorageError for a wrong `digest`."""
         name = hex_of(digest)
         if upload.hash.hexdigest() != name:
             self.cancel(upload)
@@ -133,8 +132,8 @@ class Storage:
         """Store a manifest under a tag or its digest; return the digest.
 
         Raises:
-            StorageError: it is none, names what the repository lacks, or has another digest than `reference`; or the
-                tag is `immutable` and names another.
+            StorageError: it is none, names what the repository lacks, or is not `reference`; or the tag is `immutable`
+                and names another.
         """
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         body = _parse(content)
@@ -179,18 +178,16 @@ class Storage:
         return Manifest(digest, facts["media_type"], file.read_bytes(), facts["pushed_at"])
 
     def manifests(self, repository: str) -> list[Manifest]:
-        """Return all manifests, newest first."""
+        """Return manifests, newest first."""
         names = [f.name for f in self._folder(repository, "manifests").iterdir() if not f.suffix]
         found = [self.manifest(repository, f"sha256:{name}") for name in names]
         return sorted((m for m in found if m), key=lambda m: m.pushed_at, reverse=True)
 
     def tags(self, repository: str) -> dict[str, str]:
-        """Return each tag's digest."""
         folder = self._folder(repository, "tags")
         return {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
 
     def tags_of(self, repository: str, digest: str) -> list[str]:
-        """Return a digest's tags."""
         return [tag for tag, named in self.tags(repository).items() if named == digest]
 
     def untag(self, repository: str, tag: str) -> None:
@@ -199,7 +196,7 @@ class Storage:
             (self._folder(repository, "tags") / tag).unlink(missing_ok=True)
 
     def delete_manifest(self, repository: str, digest: str) -> None:
-        """Remove a manifest and its tags; blobs, which others may use, stay until the sandbox stops."""
+        """Remove a manifest and its tags; blobs, which others may use, stay."""
         with self._lock:
             for tag in self.tags_of(repository, digest):
                 self.untag(repository, tag)
@@ -211,7 +208,7 @@ class Storage:
         shutil.rmtree(self._root / "repositories" / quote(repository, safe=""), ignore_errors=True)
 
     def size(self, repository: str, manifest: Manifest) -> int:
-        """Return the compressed bytes of configuration and layers; of an index, of its images."""
+        """Return the compressed bytes of configuration and layers, or of an index's images."""
         body = _parse(manifest.content)
         children = [self.manifest(repository, part["digest"]) for part in body.get("manifests", [])]
         own: list[int] = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]
@@ -227,7 +224,7 @@ class Storage:
 
 
 def read_chunks(path: Path, start: int, end: int) -> Any:
-    """Yield the bytes `start` to `end` (exclusive) in pieces."""
+    """Yield the bytes `start` to `end` (exclusive)."""
     with path.open("rb") as file:
         file.seek(start)
         left = end - start

@@ -20,7 +20,7 @@ class Throttle:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def takes(self, caller: str, service: str, action: str) -> bool:
-        """Count this request; tell whether it is answered."""
+        """Count this request; tell whether to answer it."""
         if service != "ec2" or not action.startswith("Describe"):
             return True
         with self._lock:

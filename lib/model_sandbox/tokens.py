@@ -23,7 +23,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """A password's scope, and the access key that asked for it; empty: the sandbox itself."""
+    """A password's scope, and the access key that asked for it, if any."""
 
     scope: Scope
     caller: str = ""
@@ -45,20 +45,20 @@ class Tokens:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def issue(self, scope: Scope, lifetime: float = LIFETIME_SECONDS, caller: str = "") -> tuple[str, float]:
-        """Return a new password and its end, in seconds since the epoch."""
+        """Return a new password and its end."""
         token, expires = secrets.token_urlsafe(32), self.clock() + lifetime
         with self._lock:
             self._issued[token] = (Grant(scope, caller), expires)
         return token, expires
 
     def expire_all(self) -> int:
-        """Expire all passwords and return how many, to test a push that takes too long."""
+        """Expire all passwords, to test a push that takes too long; return how many."""
         with self._lock:
             self._issued = {token: (grant, 0.0) for token, (grant, _) in self._issued.items()}
             return len(self._issued)
 
     def check(self, authorization: str) -> Grant | Refusal:
-        """Return what an HTTP `Authorization` header opens, or why it does not."""
+        """Return what an `Authorization` header opens, or why not."""
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() != "basic":
             return Refusal.UNKNOWN

@@ -19,7 +19,7 @@ def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str,
     """Return this child's input and output; unchanged where `source` is no list.
 
     Args:
-        target: where `{name}` stands for the input's file name without its suffix.
+        target: `{name}` stands for the input's file name without its suffix.
 
     Raises:
         StartError: the list cannot be read, or has no such line.

@@ -1,7 +1,7 @@
 """Worker processes for long conversions, so that no request waits for the server's interpreter.
 
 Python runs one thread of a process at a time, and reads one value of JSON, however large, in one step. Another process
-is also less urgent, and one that takes too much memory is not the server.
+is also less urgent, and may run out of memory alone.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The command of HEALTHCHECK. It runs often in every container, so it imports next to nothing."""
+"""The command of HEALTHCHECK, which runs often in every container, so imports next to nothing."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ _PAUSE = 0.25
 
 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
-    """Ask the server for /health; return what is wrong, or None."""
+    """Return what /health says is wrong, or None."""
     try:
         head, _, body = _ask("/health", port, host, timeout).partition(b"\r\n\r\n")
     except OSError as error:
@@ -29,7 +29,7 @@ def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
 def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 55.0) -> str | None:
     """Return what is wrong with the server or its model's self-proof, or None.
 
-    Wait for `wait` seconds: a scheduler counts failures, and a proof may take longer than it counts.
+    Wait for `wait` seconds: a scheduler counts failures, and a proof may take longer.
     """
     deadline = time.monotonic() + wait
     while (problem := probe(port, host, timeout)) is None:

@@ -36,11 +36,7 @@ class Launcher:
             self.ask(f"remove {instance_id}")
 
     def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
-        """Have something done.
-
-        Raises:
-            OSError: it could not be done.
-        """
+        """Have something done, or raise OSError."""
         with self._guard:
             try:
                 socket.send_fds(self._channel, [message.encode()], descriptors)
@@ -74,7 +70,6 @@ def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: 
     """Fork the process, which ends with this one. No thread may run yet.
 
     Args:
-        command: of every runner.
         users: one for each slot.
         instances: the folder of instances' folders.
     """

@@ -99,7 +99,7 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """Return the stored key for this model, else the given one, expired or not, or None."""
+        """Return this model's stored key, else the given one, expired or not."""
         with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
         with suppress(LicenseError):
@@ -164,7 +164,7 @@ class _Ed25519(Algorithm):
 
 
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
-    """Return this image's licensing, or None: it needs no key.
+    """Return this image's licensing, if it needs a key.
 
     What the image was built with counts before the environment, MODEL_MANIFEST included: whoever starts the server must
     not be able to switch licensing off.
@@ -184,11 +184,7 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
 
 
 def read_public_key(text: str) -> bytes:
-    """Read 32 bytes, base64url without padding.
-
-    Raises:
-        StartError: it is something else.
-    """
+    """Read 32 bytes, base64url without padding, or raise StartError."""
     try:
         return bytes(VerifyKey(base64.urlsafe_b64decode(text.strip() + "==")))
     except ValueError as error:

@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Adopted children of a process whose own children are runners, and what else it enters here."""
+    """Tells adopted children from a process's own: runners, and what it enters here."""
 
     def __init__(self) -> None:
         #: To start and to end a child is one step each: one that is just being started is no orphan.
@@ -26,7 +26,7 @@ class Orphans:
         self._adopts = False
 
     def adopt(self) -> None:
-        """Make this process the parent of descendants whose parent dies."""
+        """Adopt descendants whose parent dies."""
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def enter(self, child: int) -> None:

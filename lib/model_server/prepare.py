@@ -29,7 +29,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
     Args:
         program: the first word of the model's command.
         folder: the working directory of the program and of this process.
-        temporary: where server and program write; made if missing.
+        temporary: where server and program write.
         found: the file of `manifest.found_file`.
         etc: a folder that the engine changes during this step. The classic image store puts its time into the layer,
             and BuildKit keeps the time that it has when the step ends (executor/stubs.go).

@@ -16,7 +16,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 def harden() -> None:
     """Hide this process's memory and environment from its user's others; deny its children new privileges.
 
-    No program, ours or the model's, gets more rights by the set-user-ID bit.
+    So the set-user-ID bit gives no program more rights.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -29,7 +29,7 @@ def die_with_parent() -> None:
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Switch from root to `user` (uid, gid) for good; do nothing unless root.
+    """Switch from root, if it is root, to `user` (uid, gid) for good.
 
     Call before any thread starts. No entry in /etc/passwd is needed.
 

@@ -1,4 +1,4 @@
-"""`model-server probe URL`: tests the model at URL, for a task in a network closed to the outside.
+"""`model-server probe URL`: tests the model at URL, for a task in a closed network.
 
 MODEL_PROBE holds what to ask; standard output gets what was found, a JSON object a line after the word `probe`.
 """
@@ -42,11 +42,7 @@ class Question:
 
     @classmethod
     def read(cls, text: str) -> "Question":
-        """Read what the smoke test wrote: base64 of compressed JSON.
-
-        Raises:
-            ValueError: it is something else.
-        """
+        """Read base64 of compressed JSON, or raise ValueError."""
         try:
             given = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
             sample = given.pop("sample", None)

@@ -1,4 +1,4 @@
-"""Fetches and stores one job's files in Amazon S3. Nothing else of AWS.
+"""Fetches and stores one job's files in Amazon S3.
 
 The signature is AWS's version 4 ("Authenticating Requests" in the S3 API reference). An SDK would double the size of
 what every model's image carries, for two requests; a test holds the signature equal to botocore's.

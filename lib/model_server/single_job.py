@@ -1,4 +1,4 @@
-"""One job without a server, as an AWS Batch job of the image: no port is bound, no volume claimed."""
+"""One job without a server, as an AWS Batch job of the image: no port, no volume."""
 
 import os
 import shutil

@@ -32,12 +32,12 @@ class Volume:
 
     @property
     def inputs(self) -> Path:
-        """Return the folder of data files as sent, named by job id."""
+        """Return the folder of data files, named by job id."""
         return self.root / "inputs"
 
     @property
     def results(self) -> Path:
-        """Return the folder of published results, named `<job id>-<fencing token>`."""
+        """Return the folder of results, named `<job id>-<fencing token>`."""
         return self.root / "results"
 
     @property
@@ -64,7 +64,6 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
     A volume of another model is refused before anything in it is touched.
 
     Args:
-        root: made if missing.
         owner: uid and gid of the later user, where the caller is root.
 
     Raises:
@@ -95,11 +94,7 @@ def is_read_only(root: Path) -> bool:
 
 
 def check(volume: Volume) -> None:
-    """Check that this process can keep jobs on the volume.
-
-    Raises:
-        VolumeError: it cannot; says where.
-    """
+    """Raise VolumeError, with the place, if this process cannot keep jobs on the volume."""
     place = volume.root
     try:
         for place in (volume.root, volume.inputs, volume.results, volume.instances):
@@ -113,7 +108,7 @@ def check(volume: Volume) -> None:
 
 
 def is_owned(root: Path, model: str) -> bool:
-    """Tell whether the volume is still that of `model`: another may be mounted by now."""
+    """Tell whether the volume is still that of `model`: another may be mounted."""
     try:
         return bool(json.loads((root / _MARKER).read_text(encoding="utf-8"))["model"] == model)
     except (OSError, ValueError, KeyError, TypeError):
@@ -121,12 +116,12 @@ def is_owned(root: Path, model: str) -> bool:
 
 
 def is_mounted(path: Path, mountinfo: str) -> bool:
-    """Tell from the text of /proc/self/mountinfo (man 5 proc) whether a volume is mounted at `path`."""
+    """Tell by /proc/self/mountinfo (man 5 proc) whether a volume is mounted at `path`."""
     return any(point == path.resolve() for point, _ in _mounts(mountinfo))
 
 
 def is_on_network(path: Path, mountinfo: str) -> bool:
-    """Tell from the text of /proc/self/mountinfo (man 5 proc) whether `path` is on a network file system."""
+    """Tell by /proc/self/mountinfo (man 5 proc) whether `path` is on a network file system."""
     resolved = path.resolve()
     best, kind = -1, ""
     for point, found in _mounts(mountinfo):

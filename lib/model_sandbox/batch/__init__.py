@@ -1,4 +1,4 @@
-"""AWS Batch: environments, queues, definitions and jobs. Replaces ministack's, whose jobs do not run."""
+"""AWS Batch, in place of ministack's, whose jobs do not run."""
 
 from model_sandbox import api
 from model_sandbox.batch.environments import ComputeEnvironments
@@ -49,7 +49,7 @@ class Batch:
         api.serve(self._upstream.batch, operations, api.by_path)
 
     def tags_of(self, arn: str) -> dict[str, str]:
-        """Return the tags of an environment, queue or definition, for policies."""
+        """Return a resource's tags, for policies."""
         state = self._state
         with state.lock:
             found = state.environments.get(arn) or state.queues.get(arn) or state.definitions.get(arn) or {}

@@ -1,4 +1,4 @@
-"""Batch's operations on compute environments, and why a job waits for one."""
+"""Batch's operations on compute environments."""
 
 import uuid
 
@@ -18,7 +18,7 @@ class ComputeEnvironments:
         self._state, self._upstream, self._network = state, upstream, network
 
     def create_compute_environment(self, request: Record) -> Record:
-        """Make it VALID at once, or INVALID for its role."""
+        """Make it VALID, or INVALID for its role."""
         name = named(request, "computeEnvironmentName")
         resources = request.get("computeResources") or {}
         rules.check_new(resources)
@@ -45,7 +45,7 @@ class ComputeEnvironments:
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update_compute_environment(self, request: Record) -> Record:
-        """Change it; only now an INVALID one is checked again."""
+        """Change it; check an INVALID one again only now."""
         environment = self._state.one(
             self._state.environments, "compute-environment", request.get("computeEnvironment", "")
         )
@@ -75,7 +75,7 @@ class ComputeEnvironments:
         return {}
 
     def why_waiting(self, job: Job) -> str | None:
-        """Say why a job does not start, as Batch does: empty where it says nothing; None: it may."""
+        """Return Batch's reason, empty where it gives none; None if a job may start."""
         order = self._state.queues.get(job.record["jobQueue"], {}).get("computeEnvironmentOrder", [])
         places = [self._state.environments.get(entry["computeEnvironment"], {}) for entry in order]
         usable = [p for p in places if (p.get("state"), p.get("status")) == ("ENABLED", "VALID")]

@@ -1,4 +1,4 @@
-"""A Batch job as a record, and the vCPUs that it takes."""
+"""A Batch job as a record, and its vCPUs."""
 
 import copy
 import threading
@@ -13,7 +13,7 @@ FINAL = ("SUCCEEDED", "FAILED")
 
 
 def milliseconds() -> int:
-    """Return the time as Batch has it."""
+    """Return the time as Batch writes it."""
     return int(time.time() * 1000)
 
 
@@ -43,7 +43,7 @@ class Capacity:
 
 @dataclass
 class Job:
-    """A job, or the parent of an array; `record` is what DescribeJobs shows."""
+    """A job or array; `record` is what DescribeJobs shows."""
 
     scope: Scope
     identity: str
@@ -108,7 +108,6 @@ class Job:
         return cls(scope, identity, record, request, capacity, environment, attempts, timeout, predecessors)
 
     def child(self, index: int) -> "Job":
-        """Return the array's job at `index`."""
         identity = f"{self.identity}:{index}"
         record = copy.deepcopy(self.record)
         record |= {"jobId": identity, "jobArn": f"{record['jobArn']}:{index}", "arrayProperties": {"index": index}}
@@ -160,7 +159,7 @@ class Job:
         return {**self.record, "arrayProperties": {"size": len(self.children), "statusSummary": dict(counts)}}
 
     def summary(self) -> dict[str, Any]:
-        """Return the job as ListJobs shows it."""
+        """Return it as ListJobs does."""
         keys = ("jobId", "jobArn", "jobName", "jobDefinition", "createdAt", "status", "statusReason", "startedAt")
         shown = {key: self.record[key] for key in (*keys, "stoppedAt", "arrayProperties") if key in self.record}
         if "exitCode" in self.record["container"]:

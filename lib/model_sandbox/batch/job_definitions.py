@@ -14,7 +14,6 @@ class JobDefinitions:
         self._state, self._upstream = state, upstream
 
     def register_job_definition(self, request: Record) -> Record:
-        """Make a new revision in any case."""
         name = named(request, "jobDefinitionName")
         if request.get("type") != "container":
             raise refuse("The sandbox runs job definitions of type container only")
@@ -62,7 +61,7 @@ class JobDefinitions:
         return {"jobDefinitions": sorted(mine, key=lambda d: int(d["revision"]), reverse=True)}
 
     def find(self, reference: str) -> Record | None:
-        """Find by ARN, name:revision, or name (then the newest active revision)."""
+        """Find by ARN, name:revision, or name (its newest active revision)."""
         tail = reference.rsplit("/", 1)[-1]
         with self._state.lock:
             mine = [

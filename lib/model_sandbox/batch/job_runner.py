@@ -1,4 +1,4 @@
-"""Takes a Batch job from SUBMITTED to SUCCEEDED or FAILED, in a real container."""
+"""Takes a Batch job from SUBMITTED to its end, in a real container."""
 
 import re
 import threading
@@ -37,7 +37,6 @@ class JobRunner:
         self._why_waiting = why_waiting
 
     def start(self, job: Job) -> None:
-        """Start a job and return at once."""
         threading.Thread(target=self._live, args=(job,), daemon=True, name=f"job-{job.identity[:8]}").start()
 
     def _live(self, job: Job) -> None:

@@ -20,12 +20,12 @@ _WITH_GPU = re.compile(r"(g|gr|p)\d")
 
 
 def refuse(message: str) -> ApiError:
-    """Return Batch's one code for all mistakes of a caller."""
+    """Return Batch's one error for callers' mistakes."""
     return ApiError("ClientException", message)
 
 
 def check_new(resources: Record) -> None:
-    """Raise ApiError if Fargate does not take a new environment's resources."""
+    """Raise ApiError for resources that Fargate does not take."""
     if not is_fargate(resources):
         return
     for key in _ONLY_OF_INSTANCES:
@@ -57,7 +57,7 @@ def check_change(environment: Record, changes: Record) -> None:
 
 
 def check_definition(request: Record) -> None:
-    """Raise ApiError if the platform cannot run a job definition's container."""
+    """Raise ApiError if the platform cannot run the container."""
     container = request.get("containerProperties") or {}
     wanted = _wanted(container)
     if "FARGATE" in request.get("platformCapabilities", []):
@@ -76,7 +76,7 @@ def check_definition(request: Record) -> None:
 
 
 def why_waiting(environment: Record, container: Record) -> str | None:
-    """Return Batch's reason why an environment will never have room, or None."""
+    """Return Batch's reason why there will never be room, or None."""
     resources, wanted = environment.get("computeResources") or {}, _wanted(container)
     if float(wanted.get("VCPU") or container.get("vcpus", 1)) > float(resources.get("maxvCpus", 256)):
         return (

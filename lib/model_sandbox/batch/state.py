@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 class State:
-    """Records by ARN, so that accounts and regions stay apart; nothing waits for docker in its lock."""
+    """Records by ARN, so that accounts and regions stay apart. Nothing waits for docker in the lock."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -28,12 +28,11 @@ class State:
         self.lock = threading.RLock()
 
     def arn(self, kind: str, name: str) -> str:
-        """Return an ARN in the account and region of this call."""
+        """Return an ARN in this call's account and region."""
         scope = self._upstream.scope()
         return f"arn:aws:batch:{scope.region}:{scope.account}:{kind}/{name}"
 
     def resolve(self, kind: str, reference: str) -> str:
-        """Return the ARN of a name or ARN."""
         return reference if reference.startswith("arn:") else self.arn(kind, reference)
 
     def one(self, store: dict[str, Record], kind: str, reference: str) -> Record:
@@ -53,7 +52,6 @@ class State:
             return {key: [store[arn] for arn in wanted if arn in store] if wanted else mine}
 
     def begin_end(self, record: Record | None, arn: str) -> None:
-        """Begin to delete an environment or a queue."""
         if record and arn not in self._gone_at:
             record["status"], self._gone_at[arn] = "DELETING", time.monotonic() + _DELETING_SECONDS
 
@@ -65,7 +63,7 @@ class State:
 
 
 def named(request: Record, key: str) -> str:
-    """Return the name in a request; raise ApiError where Batch refuses it."""
+    """Return the request's name; raise ApiError if Batch refuses it."""
     name = str(request.get(key, ""))
     if not _NAME.fullmatch(name):
         raise refuse(f"Error executing request, Exception : {key} should match valid pattern {_NAME.pattern}")

@@ -24,7 +24,7 @@ class _Keys:
 
 
 class Callers:
-    """Keeps a request's caller in its context, which what CloudFormation starts there inherits."""
+    """Keeps a request's caller in its context, which CloudFormation's work inherits."""
 
     def __init__(
         self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
@@ -41,7 +41,7 @@ class Callers:
         self._current.set(self._session(role) if role and self._access else self._own())
 
     def unfit(self, role: str) -> str:
-        """Return why CloudFormation cannot act by a role, in AWS's words, or empty."""
+        """Return in AWS's words why CloudFormation cannot act by a role, or empty."""
         known = self._upstream.iam._roles.get(role.rpartition("/")[2])
         if known is None or "cloudformation.amazonaws.com" not in str(known.get("AssumeRolePolicyDocument")):
             return f"Role {role} is invalid or cannot be assumed"

@@ -1,11 +1,11 @@
-"""Conditions of templates with joins, as AWS reads them. Pure."""
+"""Conditions of templates with joins, as on AWS."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def with_joins(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with each Fn::Join in its conditions resolved."""
+    """Resolve each Fn::Join in the template's conditions."""
     conditions = template.get("Conditions") or {}
     return {**template, "Conditions": {name: _joined(each, parameters) for name, each in conditions.items()}}
 

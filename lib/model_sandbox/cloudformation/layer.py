@@ -44,7 +44,7 @@ _ERROR = 400
 
 
 class CloudFormation:
-    """ministack's stacks, made of this sandbox's resources."""
+    """ministack's stacks, made of our resources."""
 
     def __init__(
         self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
@@ -58,7 +58,6 @@ class CloudFormation:
         self._events = UpdateEvents(self._stacks._add_event, self._is_there)
 
     def install(self) -> None:
-        """Replace entries in ministack's tables."""
         types: Any = self._provisioners._RESOURCE_HANDLERS
         types.clear()  # what is not ours would by-pass the sandbox
         for name, kind in RESOURCE_TYPES.items():
@@ -267,7 +266,7 @@ def _in_events_words(call: Callable[[], Any]) -> Any:
 
 
 def event_reason(error: ClientError) -> str:
-    """Word a service's refusal as CloudFormation's events do."""
+    """Word a refusal as CloudFormation's events do."""
     said, answer = error.response["Error"], error.response["ResponseMetadata"]
     return (
         f'Resource handler returned message: "{said["Message"]} (Service: {error.operation_name}, Status Code: '

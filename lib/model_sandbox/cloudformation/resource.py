@@ -1,4 +1,4 @@
-"""The base of all resource types, and what properties have in common."""
+"""The base of all resource types."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,11 @@ Clients = Callable[[str], Any]
 
 
 class InvalidPropertyError(ValueError):
-    """A template says what its resource's schema does not allow, or the sandbox does not know."""
+    """A template says what the resource's schema, or the sandbox, does not allow."""
 
 
 class Resource(ABC):
-    """A resource type; `properties` names each property. It calls AWS's operations as CloudFormation does."""
+    """A resource type with its `properties`; calls AWS's operations as CloudFormation does."""
 
     properties: ClassVar[Sequence[str]]
     required: ClassVar[Sequence[str]] = ()
@@ -27,11 +27,7 @@ class Resource(ABC):
         self._client = client
 
     def create(self, name: str, properties: Properties) -> tuple[str, dict[str, str]]:
-        """Make it, all or nothing; return physical id and attributes.
-
-        Args:
-            name: for a resource without one.
-        """
+        """Make it, all or nothing; return physical id and attributes. `name` is a default."""
         self._check(properties)
         made = self._make(name, properties)
         try:
@@ -62,7 +58,7 @@ class Resource(ABC):
 
     @abstractmethod
     def _make(self, name: str, properties: Properties) -> str:
-        """Call the operation that makes it; return its physical id."""
+        """Return the physical id."""
 
     def _settle(self, identity: str, old: Properties, new: Properties) -> None:
         # `old` is empty where it was just made.
@@ -86,10 +82,10 @@ def lost_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]
 
 
 def is_true(value: object) -> bool:
-    """Read a boolean, which a template may hold as a word."""
+    """Read a boolean, perhaps a word."""
     return str(value).lower() == "true"
 
 
 def given(properties: Properties, *names: str) -> dict[str, Any]:
-    """Return these properties, where given, as parameters of the same names."""
+    """Return given properties as parameters of the same names."""
     return {name: properties[name] for name in names if name in properties}

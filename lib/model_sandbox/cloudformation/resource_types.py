@@ -1,4 +1,4 @@
-"""The resource types of the sandbox's CloudFormation: those of our templates. Others are refused."""
+"""The resource types of our templates; the sandbox refuses others."""
 
 from model_sandbox.cloudformation import (
     container_services,

@@ -1,4 +1,4 @@
-"""Refuses what AWS refuses of a stack, by its state and importers. Pure; records are ministack's."""
+"""Refuses what AWS refuses of a stack, by state and importers. Pure; records are ministack's."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -54,7 +54,7 @@ def refusal(operation: str, stack: Stack, change_set_type: str = "", change_set:
 
 
 def importers(export: str, owner: str, stacks: Iterable[Stack], imports: Callable[[Stack], Iterable[str]]) -> list[str]:
-    """Return the names of stacks that import an export of the stack with the id `owner`."""
+    """Return the stacks that import an export of the stack with the id `owner`."""
     return sorted(
         stack["StackName"]
         for stack in stacks
@@ -68,7 +68,7 @@ def check_exports(
     """Return the exports that the stack `owner` no longer has.
 
     Raises:
-        ValueError: a name is another stack's, or an imported export would change or vanish.
+        ValueError: a name is another stack's, or an imported export would change.
     """
     for name in new:
         if name in exports and exports[name]["StackId"] != owner:

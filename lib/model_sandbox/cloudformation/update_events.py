@@ -1,4 +1,4 @@
-"""The events of an update as on AWS: ministack says of every resource that it was updated, touched or not."""
+"""An update's events as on AWS: ministack calls every resource updated, touched or not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class UpdateEvents:
-    """Holds an update event back until its resource is known to be updated or created."""
+    """Holds an event back until its resource is known to be updated or created."""
 
     def __init__(self, record: Callable[..., None], is_there: Callable[[str, str], bool]) -> None:
         # `record` is ministack's function; `is_there` tells whether a stack has a resource.
@@ -16,7 +16,6 @@ class UpdateEvents:
         self._touched: set[tuple[str, str]] = set()
 
     def touch(self, stack: str, resource: str) -> None:
-        """Note that a resource was made or changed."""
         self._touched.add((stack, resource))
 
     def add(self, identity: str, stack: str, resource: str, kind: str, status: str, *more: Any, **named: Any) -> None:

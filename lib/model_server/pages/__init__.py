@@ -1,4 +1,4 @@
-"""Pages for people. All links are relative: they work on any host and port, behind any path prefix."""
+"""Pages for people. All links are relative: they work behind any host, port and path prefix."""
 
 from pathlib import Path
 

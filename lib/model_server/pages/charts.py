@@ -1,4 +1,4 @@
-"""Charts as inline SVG, drawn by attributes only: the pages' policy allows no style in them."""
+"""Charts as inline SVG without style, which the pages' policy forbids."""
 
 from collections.abc import Sequence
 from typing import Any

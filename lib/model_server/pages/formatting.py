@@ -1,4 +1,4 @@
-"""Texts of the pages for values of programs."""
+"""Texts of the pages for programs' values."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _LINE_CHARACTERS = 300
 
 
 def label(text: str) -> str:
-    """Return a MIME type in words, if there are any."""
+    """Return a MIME type in words, if any."""
     parsed = mime.parse(text)
     if parsed is None:
         return text
@@ -28,12 +28,12 @@ def label(text: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return UTC to the second of seconds since the epoch."""
+    """Return a time in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def seconds(duration: float) -> str:
-    """Return a duration for people; two hosts' clocks may make it a little negative."""
+    """Return a duration; two hosts' clocks may make it a little negative."""
     if duration < 1:
         return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:
@@ -44,7 +44,6 @@ def seconds(duration: float) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes for people."""
     if count < 1000:
         return f"{count} B"
     value, unit = float(count), "B"
@@ -56,7 +55,6 @@ def size(count: int) -> str:
 
 
 def whole(count: int) -> str:
-    """Return a number with its thousands apart."""
     return f"{count:,}"
 
 
@@ -66,7 +64,7 @@ def name(job: Job) -> str:
 
 
 def last_line(error: str) -> str:
-    """Return the line of an error that says why: of a traceback, the last."""
+    """Return the line that says why: of a traceback, the last."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     text = lines[-1] if lines else "The program failed without a word."
     return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]} …"
@@ -78,6 +76,6 @@ def state(value: State) -> str:
 
 
 def jobs(by_state: Mapping[State, int]) -> str:
-    """Return the number of jobs in each state that has any."""
+    """Return how many jobs are in each state."""
     there = [f"{by_state[state]:,} {word}" for state, word in _STATES.items() if by_state.get(state)]
     return ", ".join(there) or "none"

@@ -24,11 +24,7 @@ _HEAD_BYTES = 16
 
 
 def asked(request: Request) -> view.Look:
-    """Read from the address what to show of a table.
-
-    Raises:
-        ApiError: 400, it cannot be understood.
-    """
+    """Read from the address what to show of a table; raise ApiError 400 if unclear."""
 
     def column(name: str) -> int | None:
         found = number(request, name, bounds.SHOWN_COLUMNS, 0, bounds.SHOWN_COLUMNS)
@@ -114,7 +110,7 @@ def _head_of(path: Path) -> bytes:
 
 
 def query(wish: view.Look, page: int, **changes: object) -> str:
-    """Return the query of a job's page for this look, with changes."""
+    """Return the query of a job's page, with changes."""
     values: dict[str, object] = {
         "page": page if page > 1 else None,
         "rows": wish.page if wish.page > 1 else None,

@@ -1,4 +1,4 @@
-"""The queue's last day in figures, from the jobs' own rows."""
+"""The queue's last day in figures, from the jobs' rows."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Day:
 
 
 def of(times: Sequence[JobTimes], now: float) -> Day | None:
-    """Return the figures of jobs in any order; None without jobs."""
+    """Return the figures of jobs in any order, if there are any."""
     if not times:
         return None
     since = min(*(job.created for job in times), now - _SHORTEST)

@@ -37,7 +37,7 @@ class Plan:
 
 
 def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
-    """Make the model's input of submitted data: map, then check against the schema.
+    """Map submitted data to the model's input, then check it against the schema.
 
     Args:
         limit: of the new file, bytes.
@@ -58,12 +58,9 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
-    """Make of a model's result what the client asked for: type by the schema, then map.
+    """Turn a result into what the client asked for: type by the schema, then map.
 
     A value that does not fit the schema stays: it is the model's result all the same.
-
-    Args:
-        limit: of the new file, bytes.
 
     Raises:
         DataError: the result cannot be had in this form.
@@ -96,11 +93,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
 
 
 def is_json(source: Path) -> bool:
-    """Tell whether a result is JSON, which NaN and Infinity are not.
-
-    Raises:
-        DataError: it is nothing like it.
-    """
+    """Tell whether a result is JSON without NaN and Infinity; raise DataError if it is none even with them."""
     document = records.Document(source, is_result=True)
     for _ in document.records():
         pass

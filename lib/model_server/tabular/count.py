@@ -1,4 +1,4 @@
-"""Counts a CSV's records as its bytes come in, as fast as the network."""
+"""Counts a CSV's records as its bytes come in."""
 
 import codecs
 import re
@@ -54,7 +54,7 @@ class RowCounter:
         self._plain(data)
 
     def rows(self, has_header: bool) -> int | None:
-        """Return the number of records so far, or None: not counted."""
+        """Return the number of records so far, if counted."""
         return max(0, self._lines + self._is_open - has_header) if self._left >= 0 else None
 
     def _plain(self, data: bytes) -> None:

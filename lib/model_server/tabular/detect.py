@@ -1,4 +1,4 @@
-"""Finds the form of a result without declared type by its bytes."""
+"""Finds by its bytes the form of a result without declared type."""
 
 import codecs
 from itertools import islice
@@ -77,7 +77,7 @@ def image_type(head: bytes) -> str | None:
 
 
 def suffix_of(head: bytes) -> str:
-    """Return a guess of a file's ending, which nothing depends on."""
+    """Guess a file's ending, for its name only."""
     kind = image_type(head)
     if kind is not None:
         return f".{kind.removeprefix('image/')}"

@@ -1,4 +1,4 @@
-"""Mappings: which field of the submitted data becomes which of the model's (docs/mapping.md)."""
+"""Mappings: which submitted field becomes which of the model's (docs/mapping.md)."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ def parse(
         fields: the destination's schema, if any; gives defaults their type.
 
     Raises:
-        DataError: with every problem and the number of its entry.
+        DataError: with every problem and its entry's number.
     """
     try:
         entries = json.loads(text)
@@ -107,7 +107,7 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
 
 
 def by_position(rules: Sequence[Rule], sources: Sequence[str], destinations: Sequence[str]) -> tuple[Rule, ...]:
-    """Turn 1-based column numbers into names, where these are known."""
+    """Turn 1-based column numbers into names, if known."""
     return tuple(
         Rule(
             None if rule.source is None else _named(rule.source, sources),

@@ -1,4 +1,4 @@
-"""MIME types of this API, such as `text/csv; header=present`, and the forms of structured data behind them."""
+"""MIME types such as `text/csv; header=present`, and forms of structured data."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _ANY = ("*/*", "application/octet-stream")
 
 
 class Form(StrEnum):
-    """Forms of structured data that convert into each other, by MIME type."""
+    """Forms of structured data that convert into each other."""
 
     CSV = "text/csv; header=present"
     BARE_CSV = "text/csv; header=absent"
@@ -43,7 +43,6 @@ class MimeType:
 
 
 def parse(text: str) -> MimeType | None:
-    """Read a MIME type, or return None."""
     return _parse(text) if len(text) <= 255 else None  # clients send it: what is kept must be short
 
 
@@ -57,7 +56,7 @@ def _parse(text: str) -> MimeType | None:
 
 
 def form(text: str, declared: Sequence[str] = ()) -> Form | None:
-    """Return the form of data of type `text`; None if not structured.
+    """Return the form of structured data, or None.
 
     Args:
         declared: the model's types; its first CSV says whether there is a header line where `text` does not.

@@ -1,4 +1,4 @@
-"""Numbers in the texts of a CSV: columns of numbers only, and a text's exact number."""
+"""Exact numbers in the texts of a CSV."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ def exact(text: str) -> int | float | None:
 
 
 def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return columns with at least one number whose texts are all exact numbers or none."""
+    """Return the columns with numbers whose texts are all exact numbers or none."""
     found: set[str] = set()
     texts: set[str] = set()
     for record in records:

@@ -1,7 +1,6 @@
 """Paths into structured data: `/order/items[*]/price`. The grammar is in docs/mapping.md.
 
-A path is levels between slashes: a field's name, then any number of vectors in brackets, which select elements of an
-array.
+A path is levels between slashes: a field's name, then vectors in brackets, which select elements of an array.
 """
 
 import re
@@ -29,7 +28,7 @@ MISSING: Final = Missing()
 
 
 class PathError(ValueError):
-    """The text is no path; names the fault and its character."""
+    """The text is no path; says what is wrong and where."""
 
 
 class PlaceError(ValueError):
@@ -48,7 +47,7 @@ class Keys:
         self._known: dict[int, tuple[dict[str, Any], dict[str, str | None]]] = {}
 
     def of(self, fields: dict[str, Any], name: str) -> str | None:
-        """Return the key that `name` means: spelled exactly, else the only one alike."""
+        """Return the key that is `name`, else the only one alike."""
         if name in fields:
             return name
         if id(fields) not in self._known:
@@ -62,24 +61,20 @@ class Keys:
 
 
 class Room:
-    """The count of what a mapping may still read from a record, or put into it."""
+    """Room for the values that a mapping may still read from a record, or put into it."""
 
     def __init__(self, wrong: str = "the record would have") -> None:
         self.left = bounds.RECORD_VALUES
         self._wrong = wrong
 
     def take(self, values: int) -> None:
-        """Take room for `values` values.
-
-        Raises:
-            RoomError: there is none.
-        """
+        """Take room for `values` values, or raise RoomError."""
         self.left -= values
         if self.left < 0:
             raise RoomError(f"{self._wrong} more than {bounds.RECORD_VALUES} values")
 
     def take_for(self, value: Any) -> None:
-        """Take the room for `value` and all in it."""
+        """Take room for `value` and all in it."""
         rest = [value]
         while rest:
             item = rest.pop()
@@ -99,12 +94,12 @@ class Vector:
     single: bool = False
 
     def indices(self, length: int) -> range:
-        """Return the indices into an array of `length` elements."""
+        """Return an array's indices."""
         end = length if self.count is None else min(length, self.start + self.step * self.count)
         return range(self.start, end, self.step)
 
     def endless(self) -> Iterator[int]:
-        """Yield the indices, whatever the array's length."""
+        """Yield the indices without end."""
         index = self.start
         while self.count is None or index < self.start + self.step * self.count:
             yield index
@@ -135,11 +130,7 @@ class Path:
 
 
 def parse(text: str) -> Path:
-    """Read a path into nested data.
-
-    Raises:
-        PathError: with the fault's position.
-    """
+    """Read a path into nested data; raise PathError with the fault's position."""
     _check_length(text)
     steps: list[str | Vector] = []
     at = 1 if text.startswith("/") else 0
@@ -188,18 +179,12 @@ def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
 
     Returns:
         MISSING if there is nothing; what a list lacks inside is None.
-
-    Raises:
-        RoomError: there is no room.
     """
     return _select(value, path.steps, keys, room)
 
 
 def place(root: Any, path: Path, value: Any, room: Room) -> Any:
     """Put `value` where `path` points in `root` (None: nothing yet), making objects and arrays on the way.
-
-    Args:
-        room: of this record.
 
     Returns:
         the root; gaps of arrays are None.

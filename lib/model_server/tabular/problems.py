@@ -1,11 +1,11 @@
-"""Collects problems with data, so that the user sees all, or the first of very many, at once."""
+"""Collects problems with data, to show all, or the first of very many, at once."""
 
 MOST = 20
 NOT_TAKEN = "the data is not what the model takes"
 
 
 class DataError(ValueError):
-    """The data, or what was said about it, is wrong; names every problem found."""
+    """The data, or what was said about it, is wrong; names every problem."""
 
     def __init__(self, *problems: str) -> None:
         more = f"; only the first {MOST} problems are named" if len(problems) >= MOST else ""

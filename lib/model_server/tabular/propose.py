@@ -54,11 +54,7 @@ def document(entries: Sequence[dict[str, Any]]) -> bytes:
 
 
 def sources_of(path: Path, form: Form) -> list[str]:
-    """Return all values' paths in a data file.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """Return all paths in a data file; raise DataError if unreadable."""
     if form.is_table:
         columns = Table(path, form is Form.CSV).columns
         counts = Counter(columns)

@@ -34,7 +34,7 @@ class Table:
         """Read the first line.
 
         Args:
-            names: of the columns, where no header line names them; further columns are refused.
+            names: of the columns, where no header line names them; more are refused.
 
         Raises:
             DataError: not UTF-8, damaged, or empty.
@@ -62,7 +62,7 @@ class Table:
         self._repeated = {name for name, count in Counter(self.columns).items() if count > 1}
 
     def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield number (from 1) and content of every data row; another length than the first row's is a problem."""
+        """Yield each data row with its number from 1; all must be as long as the first."""
         kind = "header" if self._has_header else "first row"
         with _text(self._path) as file:
             rows = rows_of(file, self._path)
@@ -108,10 +108,10 @@ class Document:
             self.is_array = self._scanner(file).next_character() == "["
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Yield number (from 1) and value of every element, or of the whole document.
+        """Yield each element, or the whole document, with its number from 1.
 
         Raises:
-            DataError: not JSON (NaN and Infinity are not), or a record is too large.
+            DataError: not JSON, or a record is too large.
         """
         with _text(self._path) as file:
             scanner = self._scanner(file)
@@ -179,7 +179,7 @@ def write_csv(
 
 
 def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
-    """Return, in order of appearance, flat records' columns, and how often each is there.
+    """Return flat records' columns, in order of appearance, and how often each is there.
 
     Raises:
         DataError: a record is not an object.

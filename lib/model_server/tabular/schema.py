@@ -1,4 +1,4 @@
-"""The schema of structured data: fields, types, and what fits them."""
+"""The schema of structured data: fields and types."""
 
 import json
 import math
@@ -31,7 +31,7 @@ class DataType(StrEnum):
 
 
 class TypeProblem(ValueError):  # noqa: N818 - not an error of ours: the text is part of a sentence about data
-    """A value does not have its field's type; says which it has."""
+    """A value does not have its field's type, but the one said."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ def parse_fields(entries: object, is_table: bool) -> tuple[Field, ...]:
     """Read a list of `{"Path","DataType","Optional"}`; keys and types in any letter case.
 
     Args:
-        entries: the list, from JSON.
         is_table: paths are names of columns, with any characters.
 
     Raises:
@@ -75,16 +74,12 @@ def document(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def coerce(value: Any, kind: DataType) -> Any:
-    """Turn a text into its number, or a number into its text.
-
-    Raises:
-        TypeProblem: `value` is not of that type.
-    """
+    """Turn a text into its number, or a number into its text; raise TypeProblem if impossible."""
     return _COERCIONS[kind](value)
 
 
 class Fitter:
-    """Fits records to a schema: coerces types, sets absent optional fields to null, puts the schema's fields first."""
+    """Fits records to a schema: types, absent optional fields as null, the schema's fields first."""
 
     def __init__(self, fields: Sequence[Field], *, as_text: bool) -> None:
         # `as_text`: texts stay as they were written (the model reads CSV).

@@ -35,7 +35,7 @@ class Look:
 
 
 def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
-    """Return what a page shows, as JSON; the key `kind` says which other keys there are.
+    """Return what a page shows, as JSON; its `kind` says which other keys there are.
 
     Args:
         form: a Form; None: not structured.
@@ -185,7 +185,7 @@ def _there(values: Iterable[float | None]) -> list[float]:
 
 
 def histogram(values: Sequence[float]) -> dict[str, Any] | None:
-    """Count the values in equal steps from the least to the greatest."""
+    """Count the values in equal steps."""
     if not values:
         return None
     low, high = min(values), max(values)
