@@ -34,7 +34,7 @@ class Admitted:
 
 
 def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
-    """Raise RefusedError for web pages' requests: with an Origin, or a foreign name that leads here."""
+    """Raise RefusedError for web pages' requests: an Origin, or a foreign name that leads here."""
     if headers.get("host", "") not in hosts:
         raise RefusedError("AccessDenied", "The Host header does not name this sandbox.")
     if "origin" in headers:
@@ -51,11 +51,7 @@ class Admission:
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Admit a request.
-
-        Raises:
-            RefusedError: it is not signed by anybody known, or has another body.
-        """
+        """Admit a request; raise RefusedError if nobody known signed it so."""
         head = _head(scope)
         try:
             if "authorization" in head.headers and "x-amz-content-sha256" not in head.headers:

@@ -1,4 +1,4 @@
-"""Docker Engine as the computer that runs tasks and jobs, without knowledge of ECS or Batch."""
+"""Docker Engine as the computer of tasks and jobs, without ECS or Batch."""
 
 import contextlib
 import io
@@ -64,8 +64,8 @@ class Engine:
     def pull(self, image: str, scope: Scope) -> str:
         """Pull an image; return its digest, or empty.
 
-        One from our registry is always asked for again, as on AWS; any other only if it is not here, so that a computer
-        without Docker Hub can use what it has.
+        One from our registry is always asked for again, as on AWS; others only if missing, as Docker Hub may be out of
+        reach.
         """
         try:
             if not image.startswith(f"{self._registry}/"):
@@ -116,7 +116,7 @@ class Engine:
         }
 
     def state(self, container: str) -> ContainerState | None:
-        """Return the state, killed where somebody removed it; None while the engine does not answer."""
+        """Return the state; killed if somebody removed it, None while the engine does not answer."""
         try:
             facts = self._client.api.inspect_container(container)
         except NotFound:
@@ -163,13 +163,13 @@ class Engine:
     def close(self) -> int:
         """Start nothing any more and remove all containers; return how many.
 
-        One that is just being created is in the list already, or finds the engine closed.
+        One that is just being created is listed already, or finds the engine closed.
         """
         self._closed.set()
         return self.remove_all()
 
     def remove_all(self) -> int:
-        """Remove all the sandbox's containers, an earlier process's included; return how many."""
+        """Remove the sandbox's containers, an earlier process's included; return how many."""
         label = f"{CONTAINER_LABEL}={self._instance}"
         found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
         workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]

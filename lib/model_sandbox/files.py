@@ -1,6 +1,6 @@
 """EFS: what ministack lacks, and a directory for each file system in real containers.
 
-An access point is a directory in it. The checks are those that a mount fails on, with a stopped task's messages.
+The checks are those that a mount fails on, with a stopped task's messages.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class FileSystems:
         self._made: dict[str, float] = {}  # mount targets
 
     def install(self) -> None:
-        """Refuse used creation tokens, show stored sizes, delete data with its file system."""
+        """Refuse used creation tokens, show stored sizes, delete data."""
         create, delete, show = self._efs._create_file_system, self._efs._delete_file_system, self._efs._fs_response
 
         def create_once(body: dict[str, Any]) -> Answer:
@@ -87,8 +87,8 @@ class FileSystems:
         """Return the directory of an `efsVolumeConfiguration`, made if missing.
 
         Raises:
-            MountError: file system, access point or a mount target in the zone of `place` is missing, none lets it in,
-                or the path is no directory.
+            MountError: file system, access point or mount target in the zone of `place` is missing, none lets it in, or
+                the path is no directory.
         """
         identity = configuration["fileSystemId"]
         if identity not in self._efs._file_systems:

@@ -1,4 +1,4 @@
-"""Runs Lambda's functions: each invocation in its own container, without rights. Nothing runs on the host."""
+"""Runs Lambda's functions, each invocation in its own container, without rights."""
 
 import io
 import json

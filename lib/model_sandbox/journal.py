@@ -1,4 +1,4 @@
-"""The calls that the sandbox answered, so that a test can say "the second run changed nothing"."""
+"""The answered calls, so that a test can say "the second run changed nothing"."""
 
 import re
 import threading
@@ -22,7 +22,7 @@ _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 @dataclass(frozen=True)
 class Call:
     """An answered call. `outcome`: "ok" or the error's code; `at`: seconds since the epoch; `asked`: what policies were
-    asked, ACTION RESOURCE, where IAM is enforced.
+    asked, ACTION RESOURCE.
     """
 
     service: str

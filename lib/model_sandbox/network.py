@@ -89,7 +89,7 @@ class Network:
             raise ApiError(code, f"Subnets and security groups must be in one VPC, these are in {sorted(networks)}")
 
     def reaches_internet(self, subnet: str) -> bool:
-        """Tell whether the subnet's route table (its own, else the VPC's main one) has a default route out."""
+        """Tell whether the subnet's route table (else the VPC's main one) has a default route out."""
         ec2 = self._ec2()
         if ec2._subnets.get(subnet, {}).get("VpcId") == ec2._DEFAULT_VPC_ID:
             return True

@@ -22,7 +22,7 @@ class Scaling:
     """An ASGI application.
 
     `account_of` names an access key's account; `refuse(action, scope)` says why the caller may not, or None.
-    `at_least(account, resource, count)` has the service `service/CLUSTER/NAME` run so many tasks.
+    `at_least(account, resource, count)` has `service/CLUSTER/NAME` run so many tasks.
     """
 
     def __init__(

@@ -133,7 +133,7 @@ class Storage:
 
         Raises:
             StorageError: it is none, names what the repository lacks, or is not `reference`; or the tag is `immutable`
-                and names another.
+                and another's.
         """
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         body = _parse(content)
@@ -208,7 +208,7 @@ class Storage:
         shutil.rmtree(self._root / "repositories" / quote(repository, safe=""), ignore_errors=True)
 
     def size(self, repository: str, manifest: Manifest) -> int:
-        """Return the compressed bytes of configuration and layers, or of an index's images."""
+        """Return the compressed bytes of an image, or of an index's images."""
         body = _parse(manifest.content)
         children = [self.manifest(repository, part["digest"]) for part in body.get("manifests", [])]
         own: list[int] = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]

@@ -16,7 +16,7 @@ _INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 
 
 def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return this child's input and output; unchanged where `source` is no list.
+    """Return this child's input and output, or both unchanged if `source` is no list.
 
     Args:
         target: `{name}` stands for the input's file name without its suffix.

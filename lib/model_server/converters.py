@@ -41,10 +41,7 @@ class Converters:
     def do(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call a module's function with a file, in another process unless the file is short.
-
-        Args:
-            function: returns what JSON can hold.
+        """Call a module's function, whose result is JSON, in another process unless the file is short.
 
         Raises:
             ConverterDiedError: there is no result.
@@ -100,7 +97,7 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def main(request: IO[bytes], answer: IO[str]) -> int:
-    """Do in this process what `Converters.do` asks for; return the exit code."""
+    """Do what `Converters.do` asks for; return the exit code."""
     os.nice(_NICENESS)
     privileges.harden()
     privileges.die_with_parent()

@@ -1,4 +1,4 @@
-"""The command of HEALTHCHECK, which runs often in every container, so imports next to nothing."""
+"""The command of HEALTHCHECK, which runs often, so imports next to nothing."""
 
 import os
 import socket
@@ -29,7 +29,7 @@ def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
 def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 55.0) -> str | None:
     """Return what is wrong with the server or its model's self-proof, or None.
 
-    Wait for `wait` seconds: a scheduler counts failures, and a proof may take longer.
+    Wait for `wait` seconds: a proof may take longer than a scheduler counts failures.
     """
     deadline = time.monotonic() + wait
     while (problem := probe(port, host, timeout)) is None:

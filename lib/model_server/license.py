@@ -1,8 +1,8 @@
 """License keys: signed tokens that say who may use this model until when.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
-`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment, the private one
-never. The newest key lies on the data volume, for every server there.
+`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment. The newest key lies
+on the data volume, for every server there.
 """
 
 import base64
@@ -66,16 +66,13 @@ class Licensing:
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """Switch licensing on.
+        """Switch licensing on; raise StartError for a wrong public key.
 
         Args:
             public_key: the publisher's: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
             model: which a key must name.
             folder: the data volume.
             given: a key that counts where the volume has none, or empty.
-
-        Raises:
-            StartError: the public key is none.
         """
         self._key = read_public_key(public_key)
         self._model = model
@@ -99,7 +96,7 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """Return this model's stored key, else the given one, expired or not."""
+        """Return the stored key, else the given one, expired or not."""
         with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
         with suppress(LicenseError):
@@ -166,17 +163,15 @@ class _Ed25519(Algorithm):
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
     """Return this image's licensing, if it needs a key.
 
-    What the image was built with counts before the environment, MODEL_MANIFEST included: whoever starts the server must
-    not be able to switch licensing off.
-
     Args:
-        model: as the server runs it.
         built_in: the image's own manifest, if any.
         folder: the data volume.
 
     Raises:
         StartError: the public key is none, or the image's manifest cannot be read.
     """
+    # What the image was built with counts before the environment, MODEL_MANIFEST included: whoever starts the server
+    # must not be able to switch licensing off.
     original = manifest.read(built_in) if built_in.exists() else model
     bound = original if original.license_public_key else model
     key = bound.license_public_key or settings.license_public_key

@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Tells adopted children from a process's own: runners, and what it enters here."""
+    """Tells adopted children from a process's own: runners, and what it enters."""
 
     def __init__(self) -> None:
         #: To start and to end a child is one step each: one that is just being started is no orphan.

@@ -1,4 +1,4 @@
-"""Hands the base image's LD_PRELOAD to the program and keeps it from the server, whose C library may be older.
+"""Hands the base image's LD_PRELOAD to the program only: the server's C library may be older.
 
 The loader reads LD_PRELOAD before any code of ours, so the Dockerfile stores it in MODEL_LD_PRELOAD.
 """

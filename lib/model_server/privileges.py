@@ -14,17 +14,14 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Hide this process's memory and environment from its user's others; deny its children new privileges.
-
-    So the set-user-ID bit gives no program more rights.
-    """
+    """Hide this process's memory and environment from its user's others; deny its children new privileges."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
+    """Have the kernel end this process with the thread that started it."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
@@ -34,7 +31,7 @@ def drop(user: tuple[int, int]) -> None:
     Call before any thread starts. No entry in /etc/passwd is needed.
 
     Raises:
-        StartError: it may not, or the server's own files become unreadable.
+        StartError: it may not, or the server's files become unreadable.
     """
     if os.geteuid() == 0:
         try:

@@ -1,7 +1,7 @@
 """Fetches and stores one job's files in Amazon S3.
 
 The signature is AWS's version 4 ("Authenticating Requests" in the S3 API reference). An SDK would double the size of
-what every model's image carries, for two requests; a test holds the signature equal to botocore's.
+what every image carries; a test holds the signature equal to botocore's.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def store(
     """Make the rest of `file` the object `url`, whole or not at all.
 
     Raises:
-        StartError: it is too large or not allowed, or S3 cannot be reached.
+        StartError: too large, not allowed, or S3 cannot be reached.
     """
     size = os.fstat(file.fileno()).st_size
     if size > _LARGEST:

@@ -22,9 +22,9 @@ STANDARD_STREAM = "-"
 
 
 def run(settings: Settings, source: str, target: str) -> int:
-    """Have the program turn `source` into `target`; return the exit code. The log goes to standard error.
+    """Have the program turn `source` into `target`; return the exit code, and log to standard error.
 
-    The program runs as its user in a server; input and output are opened with the caller's rights.
+    The program runs as its user in a server, with files opened by the caller's rights.
 
     Args:
         source: a path, s3://BUCKET/KEY, or "-" for standard input.

@@ -47,10 +47,7 @@ class Volume:
 
 
 def prepare(root: Path) -> None:
-    """Make an image's data directory, for any user that the container may run as.
-
-    A new named volume takes over its owner and mode.
-    """
+    """Make an image's data directory for any user; a new named volume takes over owner and mode."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o1777)
@@ -59,9 +56,7 @@ def prepare(root: Path) -> None:
 
 
 def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
-    """Make `root` the volume of `model`, if it is not yet.
-
-    A volume of another model is refused before anything in it is touched.
+    """Make `root` the volume of `model`, if it is not yet; touch no other model's.
 
     Args:
         owner: uid and gid of the later user, where the caller is root.
@@ -94,7 +89,7 @@ def is_read_only(root: Path) -> bool:
 
 
 def check(volume: Volume) -> None:
-    """Raise VolumeError, with the place, if this process cannot keep jobs on the volume."""
+    """Raise VolumeError, with the place, if jobs cannot be kept on the volume."""
     place = volume.root
     try:
         for place in (volume.root, volume.inputs, volume.results, volume.instances):
@@ -116,7 +111,7 @@ def is_owned(root: Path, model: str) -> bool:
 
 
 def is_mounted(path: Path, mountinfo: str) -> bool:
-    """Tell by /proc/self/mountinfo (man 5 proc) whether a volume is mounted at `path`."""
+    """Tell by /proc/self/mountinfo (man 5 proc) whether a volume is at `path`."""
     return any(point == path.resolve() for point, _ in _mounts(mountinfo))
 
 

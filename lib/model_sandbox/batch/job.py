@@ -29,7 +29,7 @@ class Capacity:
             self._total = vcpus
 
     def take(self, vcpus: float) -> bool:
-        """Take vCPUs if they are free, and tell whether they were."""
+        """Take vCPUs if free, and tell whether they were."""
         with self._lock:
             if self._used + vcpus > self._total:
                 return False

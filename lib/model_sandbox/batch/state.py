@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 class State:
-    """Records by ARN, so that accounts and regions stay apart. Nothing waits for docker in the lock."""
+    """Records by ARN: accounts and regions stay apart. Nothing waits for docker in the lock."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream

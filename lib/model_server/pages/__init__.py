@@ -1,4 +1,4 @@
-"""Pages for people. All links are relative: they work behind any host, port and path prefix."""
+"""Pages for people. Relative links work behind any host, port and path prefix."""
 
 from pathlib import Path
 

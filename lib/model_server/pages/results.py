@@ -1,4 +1,4 @@
-"""A result on a page: its table, tree, text or image."""
+"""A result on a page."""
 
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -24,7 +24,7 @@ _HEAD_BYTES = 16
 
 
 def asked(request: Request) -> view.Look:
-    """Read from the address what to show of a table; raise ApiError 400 if unclear."""
+    """Read what to show of a table; raise ApiError 400 if unclear."""
 
     def column(name: str) -> int | None:
         found = number(request, name, bounds.SHOWN_COLUMNS, 0, bounds.SHOWN_COLUMNS)
@@ -56,7 +56,7 @@ async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] |
 
 
 async def first_rows(server: Services, client: str | None) -> tuple[Job, dict[str, Any]] | None:
-    """Return a client's newest complete job with its result's first rows, or None."""
+    """Return a client's newest complete job with its first rows, or None."""
     complete = await run_in_threadpool(server.store.queue.list, 1, 0, client, State.COMPLETE)
     result = await shown(server, complete[0], view.Look(size=_FEW)) if complete else None
     return None if result is None else (complete[0], result)

@@ -39,11 +39,8 @@ class Plan:
 def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
     """Map submitted data to the model's input, then check it against the schema.
 
-    Args:
-        limit: of the new file, bytes.
-
     Raises:
-        DataError: with the first problems, by row and path.
+        DataError: with the first problems, by row and path, or above `limit` bytes.
     """
     names = _names(plan.fields)
     steps: list[Step] = []
@@ -81,11 +78,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
-    """Check a file against a schema.
-
-    Raises:
-        DataError: with the first problems, by row and path.
-    """
+    """Raise DataError with the first problems of a file with its schema, by row and path."""
     plan = Plan(form, Form.JSON, fields=tuple(fields))
     flow = _Flow(source, plan, [Fitter(fields, as_text=False)], _names(plan.fields))
     for _ in flow.records():
@@ -93,7 +86,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
 
 
 def is_json(source: Path) -> bool:
-    """Tell whether a result is JSON without NaN and Infinity; raise DataError if it is none even with them."""
+    """Tell whether a result is JSON without NaN and Infinity; raise DataError if not even with them."""
     document = records.Document(source, is_result=True)
     for _ in document.records():
         pass

@@ -14,7 +14,7 @@ _TEXT = b"\0"
 
 
 class RowCounter:
-    """Counts lines that are not blank; quotes hide line ends, and a quote within a field ends the count."""
+    """Counts lines that are not blank; quotes hide line ends; a quote within a field ends the count."""
 
     def __init__(self) -> None:
         self._lines = 0

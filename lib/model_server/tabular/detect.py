@@ -1,4 +1,4 @@
-"""Finds by its bytes the form of a result without declared type."""
+"""Finds the form of a result without declared type by its bytes."""
 
 import codecs
 from itertools import islice
@@ -18,7 +18,7 @@ _IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"G
 
 
 def form_of(path: Path) -> Form | None:
-    """Return JSON if the file begins as JSON, CSV if its first lines are a table, else None."""
+    """Return JSON if it begins as JSON, CSV if its first lines are a table, else None."""
     with path.open("rb") as file:
         if b"\0" in file.read(_HEAD_BYTES):
             return None
@@ -70,7 +70,7 @@ def _is_number(text: str) -> bool:
 
 
 def image_type(head: bytes) -> str | None:
-    """Return the type of an image that every browser shows and none runs, or None."""
+    """Return the type of an image that browsers show and do not run, or None."""
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _IMAGES.items() if head.startswith(magic)), None)

@@ -32,7 +32,7 @@ def parse(
 
     Args:
         source_is_table: source paths are names of columns.
-        destination_is_table: destination paths are, too.
+        destination_is_table: so are destination paths.
         fields: the destination's schema, if any; gives defaults their type.
 
     Raises:
@@ -75,7 +75,7 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
     """Return what `rules` make of `record`.
 
     Args:
-        names: fields of the model, taken by their own name where no rule makes them.
+        names: fields of the model, kept where no rule makes them.
         complain: called with every problem, which names its path.
     """
     made: Any = None

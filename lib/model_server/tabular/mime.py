@@ -59,7 +59,7 @@ def form(text: str, declared: Sequence[str] = ()) -> Form | None:
     """Return the form of structured data, or None.
 
     Args:
-        declared: the model's types; its first CSV says whether there is a header line where `text` does not.
+        declared: the model's types; the first CSV among them says whether there is a header line, if `text` does not.
     """
     parsed = parse(text)
     if parsed is None or not (parsed.is_csv or parsed.is_json):
@@ -80,7 +80,7 @@ def says_nothing(text: str) -> bool:
 
 
 def convertible(declared: Sequence[str]) -> tuple[str, ...]:
-    """Return the declared types and, if one is structured, those convertible to or from it."""
+    """Return the declared types, with those convertible to or from a structured one."""
     forms = {form(text) for text in declared} - {None}
     return (*declared, *(str(item) for item in Form if forms and item not in forms))
 

@@ -20,11 +20,7 @@ class NotExactError(ValueError):
 
 
 def exact(text: str) -> int | float | None:
-    """Return the exact number of `text`; None for an empty text, NaN and Infinity.
-
-    Raises:
-        NotExactError: there is none.
-    """
+    """Return the exact number; None for an empty text, NaN and Infinity. Raise NotExactError."""
     text = text.strip(" ")
     if not text or text.lower() in _NONE:
         return None
@@ -43,7 +39,7 @@ def exact(text: str) -> int | float | None:
 
 
 def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the columns with numbers whose texts are all exact numbers or none."""
+    """Return columns with numbers, whose texts are all exact numbers or empty."""
     found: set[str] = set()
     texts: set[str] = set()
     for record in records:

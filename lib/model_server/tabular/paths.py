@@ -1,4 +1,4 @@
-"""Paths into structured data: `/order/items[*]/price`. The grammar is in docs/mapping.md.
+"""Paths into structured data: `/order/items[*]/price` (docs/mapping.md has the grammar).
 
 A path is levels between slashes: a field's name, then vectors in brackets, which select elements of an array.
 """
@@ -28,7 +28,7 @@ MISSING: Final = Missing()
 
 
 class PathError(ValueError):
-    """The text is no path; says what is wrong and where."""
+    """The text is no path; says why and where."""
 
 
 class PlaceError(ValueError):
@@ -36,11 +36,11 @@ class PlaceError(ValueError):
 
 
 class RoomError(PlaceError):
-    """A mapping reads or makes more than a record may; no further rule can mend that."""
+    """A mapping reads or makes too much for a record; no further rule can mend that."""
 
 
 class Keys:
-    """Finds keys of a record's objects in any letter case; reads each object once."""
+    """Finds a record's keys in any letter case; reads each object once."""
 
     def __init__(self) -> None:
         #: By the identity of an object, which is kept alive by being here.
@@ -61,7 +61,7 @@ class Keys:
 
 
 class Room:
-    """Room for the values that a mapping may still read from a record, or put into it."""
+    """Room for the values that a mapping may still read or make."""
 
     def __init__(self, wrong: str = "the record would have") -> None:
         self.left = bounds.RECORD_VALUES
@@ -85,7 +85,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Vector:
-    """Elements of an array: from `start` in steps of `step`, `count` of them (None: to the array's end)."""
+    """Elements of an array: from `start` in steps of `step`, `count` or (None) all."""
 
     start: int
     step: int
@@ -130,7 +130,7 @@ class Path:
 
 
 def parse(text: str) -> Path:
-    """Read a path into nested data; raise PathError with the fault's position."""
+    """Read a path into nested data; raise PathError with the position."""
     _check_length(text)
     steps: list[str | Vector] = []
     at = 1 if text.startswith("/") else 0
@@ -150,11 +150,7 @@ def parse(text: str) -> Path:
 
 
 def parse_column(text: str) -> Path:
-    """Read a path into a table: a column's name, with any characters, then perhaps vectors.
-
-    Raises:
-        PathError: with the fault's position.
-    """
+    """Read a path into a table: a column's name, with any characters, then perhaps vectors; raise PathError."""
     _check_length(text)
     begin, end = int(text.startswith("/")), len(text)
     while end > begin and text[end - 1] == "]":
@@ -169,16 +165,10 @@ def parse_column(text: str) -> Path:
 
 
 def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
-    """Return what `path` finds: one value, or a list for each vector of several elements.
+    """Return what `path` finds: one value, or a list for each vector of several elements; MISSING if there is nothing.
 
     A field's name counts in its exact spelling, else, if unambiguous, in any letter case and without spaces around it.
-
-    Args:
-        keys: of this record.
-        room: for elements of arrays that are read.
-
-    Returns:
-        MISSING if there is nothing; what a list lacks inside is None.
+    What a list lacks inside is None.
     """
     return _select(value, path.steps, keys, room)
 
@@ -190,7 +180,7 @@ def place(root: Any, path: Path, value: Any, room: Room) -> Any:
         the root; gaps of arrays are None.
 
     Raises:
-        PlaceError: something else is in the way, there is no room, or `value` is one where several are needed.
+        PlaceError: something else is there, there is no room, or several values are needed.
     """
     return _place(root, path.steps, value, room)
 

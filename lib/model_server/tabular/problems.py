@@ -1,4 +1,4 @@
-"""Collects problems with data, to show all, or the first of very many, at once."""
+"""Collects problems with data, to show many at once."""
 
 MOST = 20
 NOT_TAKEN = "the data is not what the model takes"

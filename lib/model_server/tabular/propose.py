@@ -1,4 +1,4 @@
-"""Proposes the mapping of a data set by the names of its fields."""
+"""Proposes a data set's mapping by the names of its fields."""
 
 import difflib
 import json
@@ -21,15 +21,13 @@ _LONGEST_COMPARED = 200
 
 
 def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
-    """Propose a mapping document, in the order of the model's fields.
+    """Propose a mapping for the paths `sources`, in the order of the model's fields (`wanted`, if known).
 
     The same name comes first, then the same in another letter case or punctuation, then a close one. A field without
     any gets no source, and a default that a person must fill in. Without the model's fields, every source is mapped to
     itself.
 
     Args:
-        sources: paths of the data set.
-        wanted: paths of the model's fields; empty if unknown.
         by_position: sources are numbers of columns, in the fields' order.
     """
     if not wanted:

@@ -1,7 +1,7 @@
 """Reads and writes structured data record by record: large files in little memory.
 
 A record of CSV is an object: column to text, a repeated column to an array of texts. Without a header line the columns
-are "1", "2", ... A record of JSON is an element of the document's array, or another document as a whole.
+are "1", "2", ... A record of JSON is an array's element, or the whole document.
 """
 
 import csv
@@ -31,13 +31,10 @@ class Table:
     """A CSV file."""
 
     def __init__(self, path: Path, has_header: bool, names: Sequence[str] = ()) -> None:
-        """Read the first line.
+        """Read the first line; raise DataError if not UTF-8, damaged, or empty.
 
         Args:
             names: of the columns, where no header line names them; more are refused.
-
-        Raises:
-            DataError: not UTF-8, damaged, or empty.
         """
         self._path = path
         self._has_header = has_header
@@ -92,13 +89,10 @@ class Document:
     """A JSON file."""
 
     def __init__(self, path: Path, *, is_result: bool = False) -> None:
-        """Read the first character.
+        """Read the first character; raise DataError if not UTF-8, or nothing.
 
         Args:
             is_result: read NaN and Infinity, which are not JSON though many programs write them, as null.
-
-        Raises:
-            DataError: not UTF-8, or nothing.
         """
         self._path = path
         self._is_result = is_result
@@ -108,11 +102,7 @@ class Document:
             self.is_array = self._scanner(file).next_character() == "["
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Yield each element, or the whole document, with its number from 1.
-
-        Raises:
-            DataError: not JSON, or a record is too large.
-        """
+        """Yield each element, or the document, with its number from 1; raise DataError if not JSON, or too large."""
         with _text(self._path) as file:
             scanner = self._scanner(file)
             number = 1
@@ -139,7 +129,7 @@ def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int)
     """Write records as one JSON array, or the only one as it is.
 
     Raises:
-        DataError: more than `limit` bytes, or a text is no Unicode.
+        DataError: more than `limit` bytes, or no Unicode.
     """
     with target.open("wb") as file:
         out = _Output(file, limit)
@@ -179,11 +169,7 @@ def write_csv(
 
 
 def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
-    """Return flat records' columns, in order of appearance, and how often each is there.
-
-    Raises:
-        DataError: a record is not an object.
-    """
+    """Return flat records' columns in order, and how often each is there; raise DataError if not objects."""
     columns: dict[str, int] = {}
     for number, record in records:
         if not isinstance(record, dict):

@@ -31,7 +31,7 @@ class DataType(StrEnum):
 
 
 class TypeProblem(ValueError):  # noqa: N818 - not an error of ours: the text is part of a sentence about data
-    """A value does not have its field's type, but the one said."""
+    """A value lacks its field's type; says which it has."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def document(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def coerce(value: Any, kind: DataType) -> Any:
-    """Turn a text into its number, or a number into its text; raise TypeProblem if impossible."""
+    """Turn a text into its number or back; raise TypeProblem if impossible."""
     return _COERCIONS[kind](value)
 
 
@@ -89,7 +89,7 @@ class Fitter:
         self._names = tuple(name for name in dict.fromkeys(field.path.name for field in fields) if name)
 
     def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
-        """Return the fitted record; changes `record`, too. `complain` gets every problem with its path."""
+        """Fit and return `record`; `complain` gets every problem with its path."""
         keys = Keys()
         if isinstance(record, dict):
             record = self._ordered(record, keys)

@@ -1,4 +1,4 @@
-"""Makes what a page shows of a result: rows, tree, text. Only the head of a large one is read."""
+"""Makes what a page shows of a result: rows, tree, text; of a large one only the head."""
 
 import json
 import math
@@ -35,11 +35,7 @@ class Look:
 
 
 def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
-    """Return what a page shows, as JSON; its `kind` says which other keys there are.
-
-    Args:
-        form: a Form; None: not structured.
-    """
+    """Return what a page shows, as JSON; its `kind` says which other keys there are."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(bounds.SHOWN_TEXT_BYTES)

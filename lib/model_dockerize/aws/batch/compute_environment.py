@@ -187,11 +187,7 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
 
 
 def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
-    """Return the `computeResources`, without the instance role.
-
-    Raises:
-        InputError: jobs would wait forever for GPUs.
-    """
+    """Return the `computeResources`, without the instance role; raise InputError if GPUs would never come."""
     kind = settings.compute_type
     resources: dict[str, Any] = {
         "type": kind,

@@ -44,7 +44,7 @@ def ensure_bucket(aws: Aws, prefix: str, role: str, progress: Progress) -> str:
     """Make or complete the bucket and let `role` (ARN) use `prefix`; return its name.
 
     Raises:
-        InputError: a bucket of that name is not ours.
+        InputError: it is not ours.
     """
     name = bucket_name(aws.identity)
     with translate(f"bucket {name}"):

@@ -198,11 +198,7 @@ def job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the RegisterJobDefinition request.
-
-    Raises:
-        InputError: Fargate lacks this size or architecture.
-    """
+    """Return the RegisterJobDefinition request; raise InputError if Fargate lacks its size or architecture."""
     on_fargate = batch.compute_type.startswith("FARGATE")
     if on_fargate:
         check_size(container.cpu, container.memory)

@@ -50,7 +50,7 @@ class Job:
 
     @property
     def lacks_role(self) -> bool:
-        """Tell whether ECS could not assume its role, perhaps too new."""
+        """Tell whether ECS could not assume its role, which may be too new."""
         return self.status == "FAILED" and self.exit_code is None and says_role_is_new(self.reason)
 
 
@@ -125,11 +125,7 @@ def follow_to_end(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Follow jobs to their end; resend, for a while, those whose role could not be assumed.
-
-    Args:
-        sent: the jobs; those sent again are added.
-    """
+    """Follow jobs to their end; resend early those whose role could not be assumed, and add them to `sent`."""
     following, until = list(sent), clock() + _ROLE_SECONDS
     while following:
         early: list[str] = []

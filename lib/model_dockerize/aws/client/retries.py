@@ -184,7 +184,7 @@ def _error(operation: Any, why: str) -> AnswerLostError:
 def gone_is_well(remove: Callable[[], object]) -> None:
     """Run `remove` until it ends, or AWS says twice that the same is not there.
 
-    botocore repeats a call whose answer was lost, and finds it done; the rest of `remove` is still to do.
+    botocore's repeated call finds the work done; the rest of `remove` is still to do.
     """
     said: tuple[str, str] | None = None
     for _ in range(_MOST_STEPS):

@@ -78,7 +78,7 @@ def remove(found: Destruction, progress: Progress) -> None:
     """Remove what was found, unless something that stays uses it.
 
     Raises:
-        AwsError: `details` say what stayed and why. Run again when it is free.
+        AwsError: `details` say what stayed and why.
     """
     left, failed = list(found.things), list[str]()
     users = list(found.users)

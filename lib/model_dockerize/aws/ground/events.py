@@ -93,7 +93,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class End:
-    """The end of an operation: what it touched, the first failures, what was kept."""
+    """An operation's end: what it touched, the first failures, what was kept."""
 
     status: str
     reasons: tuple[str, ...] = ()

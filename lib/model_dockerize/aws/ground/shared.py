@@ -35,11 +35,7 @@ class Needs:
 
 
 def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None = None) -> Stack:
-    """Return the shared stack with at least what is needed.
-
-    Raises:
-        InputError: the region has fewer zones.
-    """
+    """Return the shared stack with at least what is needed; raise InputError if the region has fewer zones."""
     there = describe_stack(aws, SHARED)
     wanted = _wanted(aws, needs, there, progress)
     if wanted.parameters.get("Cluster") and not (there and there.parameters.get("Cluster")):
