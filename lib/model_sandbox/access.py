@@ -75,7 +75,7 @@ class Access:
         return None
 
     def here(self, action: str, resource: str) -> str | None:
-        """Return why the current caller may not do this, too, or None."""
+        """Return why the current caller may not do this besides, or None."""
         request = self._current.get()
         if request is None:
             return None

@@ -1,4 +1,4 @@
-"""Docker Engine as the computer of tasks and jobs, without ECS or Batch."""
+"""Docker Engine as the computer of tasks and jobs; knows nothing of ECS or Batch."""
 
 import contextlib
 import io
@@ -35,7 +35,7 @@ class ContainerState:
 
 
 class PullError(Exception):
-    """There is no such image."""
+    """The image could not be pulled."""
 
 
 class StartError(Exception):

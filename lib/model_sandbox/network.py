@@ -113,7 +113,7 @@ class Network:
         return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
     def instance_reaches_internet(self, subnet: str) -> bool:
-        """Tell whether Batch's instance does: by a NAT gateway, or its own address."""
+        """Tell whether Batch's instance reaches it: by a NAT gateway, or its own address."""
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 

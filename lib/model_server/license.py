@@ -1,8 +1,8 @@
 """License keys: signed tokens that say who may use this model until when.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
-`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment. The newest key lies
-on the data volume, for every server there.
+`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment, the private one
+never. The newest key lies on the data volume, for every server there.
 """
 
 import base64

@@ -30,7 +30,7 @@ _FILTERS = {
 
 
 def current_jobs(request: Request) -> Response:
-    """Answer a page of jobs, newest first, at most the last."""
+    """Answer a page of jobs, newest first; beyond the last page, the last."""
     try:
         client = job_list.readable(request)
         asked = number(request, "page", 1, 1, _LAST_PAGE)

@@ -78,7 +78,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
-    """Raise DataError with the first problems of a file with its schema, by row and path."""
+    """Raise DataError with the first problems, by row and path, of a file that does not fit `fields`."""
     plan = Plan(form, Form.JSON, fields=tuple(fields))
     flow = _Flow(source, plan, [Fitter(fields, as_text=False)], _names(plan.fields))
     for _ in flow.records():

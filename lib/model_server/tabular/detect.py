@@ -77,7 +77,7 @@ def image_type(head: bytes) -> str | None:
 
 
 def suffix_of(head: bytes) -> str:
-    """Guess a file's ending, for its name only."""
+    """Guess an ending for a file's name; nothing depends on it."""
     kind = image_type(head)
     if kind is not None:
         return f".{kind.removeprefix('image/')}"

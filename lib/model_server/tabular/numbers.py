@@ -20,7 +20,7 @@ class NotExactError(ValueError):
 
 
 def exact(text: str) -> int | float | None:
-    """Return the exact number; None for an empty text, NaN and Infinity. Raise NotExactError."""
+    """Return the exact number; None for an empty text, NaN and Infinity; else raise NotExactError."""
     text = text.strip(" ")
     if not text or text.lower() in _NONE:
         return None
@@ -39,7 +39,7 @@ def exact(text: str) -> int | float | None:
 
 
 def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return columns with numbers, whose texts are all exact numbers or empty."""
+    """Return columns with a number whose texts all pass `exact`."""
     found: set[str] = set()
     texts: set[str] = set()
     for record in records:

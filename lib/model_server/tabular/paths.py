@@ -85,7 +85,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Vector:
-    """Elements of an array: from `start` in steps of `step`, `count` or (None) all."""
+    """Elements of an array: from `start` in steps of `step`, `count` of them (None: to the end)."""
 
     start: int
     step: int

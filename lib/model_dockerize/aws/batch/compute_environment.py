@@ -158,7 +158,7 @@ def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> list[Differe
 
 
 def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: list[str]) -> None:
-    """Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment."""
+    # Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
     now = there.get("computeResources", {})
     kind = str(now.get("type", there.get("type", "UNMANAGED")))
     instead = "Name another compute-environment (its queue moves over), or give the inputs that it has now."

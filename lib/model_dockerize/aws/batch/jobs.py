@@ -125,7 +125,7 @@ def follow_to_end(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Follow jobs to their end; resend early those whose role could not be assumed, and add them to `sent`."""
+    """Follow jobs to their end; for a while, resend to `sent` those whose role could not be assumed."""
     following, until = list(sent), clock() + _ROLE_SECONDS
     while following:
         early: list[str] = []

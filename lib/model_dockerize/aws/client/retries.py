@@ -81,7 +81,7 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
 
 
 def says_role_is_new(text: str) -> bool:
-    """Tell whether AWS cannot assume a role, perhaps too new."""
+    """Tell whether AWS says that a role cannot be assumed: it may be too new."""
     return _NEW_ROLE.search(text) is not None
 
 
@@ -96,12 +96,12 @@ def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
 
 
 def once_free(call: Callable[[], T], seconds: float = 120) -> T:
-    """Repeat while what is going away (a task's interface) holds it."""
+    """Repeat while something that goes away (a task's interface) holds what is removed."""
     return _again(call, _is_held, seconds)
 
 
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
-    """Repeat while S3 does not know its permission."""
+    """Repeat while S3 does not know yet that it may invoke a function."""
     return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
 
 

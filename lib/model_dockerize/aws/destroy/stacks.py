@@ -144,7 +144,7 @@ def interfaces(aws: Aws, held: Held) -> list[Any]:
 
 
 def lingering(aws: Aws, held: Held) -> list[str]:
-    """Return foreign interfaces, which block a stack's deletion."""
+    """Return interfaces that nothing in the stack owns: they block its deletion."""
     return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held.ids)]
 
 

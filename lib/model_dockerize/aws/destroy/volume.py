@@ -43,7 +43,7 @@ class Volume:
         return (self.held.ids if self.held else frozenset()) | {self.file_system}
 
     def thing(self, aws: Aws, progress: Progress) -> Thing:
-        """Remove first the stack, which keeps the data."""
+        """Return it as a thing; the stack, which keeps the data, goes first."""
         return Thing("volume", f"{self._words}, with its data", partial(_end, aws, self, progress), self.ids)
 
 

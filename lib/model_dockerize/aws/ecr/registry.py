@@ -67,7 +67,11 @@ def build_tag(build_id: str) -> str:
 
 
 def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
-    """Make the repository if absent: private, tags mutable, AES-256, no scan on push; raise InputError for its name."""
+    """Make the repository if absent: private, tags mutable, AES-256, no scan on push.
+
+    Raises:
+        InputError: ECR refuses the name.
+    """
     if not (2 <= len(name) <= 256 and _NAME.fullmatch(name)):
         raise InputError(
             f"'{name}' cannot be the name of an ECR repository.",

@@ -15,7 +15,7 @@ import boto3
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Submit a job for each record of S3's event, unless a former try did; return the ids.
+    """Submit a job for each record of S3's event, unless an earlier invocation did; return the ids.
 
     Raises:
         RuntimeError: nothing of JOB_DEFINITION_NAME is ACTIVE.

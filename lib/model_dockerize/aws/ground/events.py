@@ -77,7 +77,7 @@ class Pace:
     _pause: float = field(default=0.0)
 
     def wait(self, what: str) -> None:
-        """Raise TimedOutError at the limit."""
+        """Pause, or raise TimedOutError at the limit."""
         if self._waited >= self.limit:
             raise TimedOutError(
                 f"{what}: not at its end after {self._waited:.0f} s.",

@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack by DescribeStacks, and what the returning call did."""
+    """A stack as DescribeStacks shows it, and what the returning call did."""
 
     name: str
     id: str
@@ -107,7 +107,7 @@ class Stack:
 
     @property
     def was_never_made(self) -> bool:
-        """Tell whether it lacks all that was once asked for and made."""
+        """Tell whether it is only a change set or a failed creation."""
         return self.is_to_be_made or self.status in _NEVER_WHOLE
 
     @property

@@ -100,7 +100,7 @@ def takes_balancer(subnet: Any) -> bool:
 
 
 def _unfit(subnet: Any) -> str:
-    """Source: ECS developer guide, "Amazon ECS clusters in Local Zones, Wavelength Zones, and AWS Outposts"."""
+    # Source: ECS developer guide, "Amazon ECS clusters in Local Zones, Wavelength Zones, and AWS Outposts".
     if subnet.get("OutpostArn"):
         return "on an Outpost"
     if not subnet.get("CidrBlock"):
