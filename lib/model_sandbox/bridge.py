@@ -26,17 +26,14 @@ _OF_BATCH = (
 
 
 class Bridge:
-    """An ASGI application on the engine's bridge.
-
-    `answer` takes what is admitted; `has_bucket` tells whether an access key's account has a bucket.
-    """
+    """An ASGI application on the engine's bridge; `answer` gets what is admitted."""
 
     def __init__(
         self,
         admission: Admission,
         sessions: Sessions,
         hosts: Collection[str],
-        has_bucket: Callable[[str, str], bool],
+        has_bucket: Callable[[str, str], bool],  # of an access key's account
         answer: Calls,
     ) -> None:
         self._admission, self._sessions, self._hosts = admission, sessions, hosts

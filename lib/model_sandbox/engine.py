@@ -62,12 +62,10 @@ class Engine:
             return ""
 
     def pull(self, image: str, scope: Scope) -> str:
-        """Pull an image; return its digest, or empty.
-
-        One from our registry is always asked for again, as on AWS; others only if missing, as Docker Hub may be out of
-        reach.
-        """
+        """Pull an image; return its digest, or empty."""
         try:
+            # Ours is always asked for again, as on AWS; others only if missing: a computer without Docker Hub can use
+            # what it has.
             if not image.startswith(f"{self._registry}/"):
                 with contextlib.suppress(ImageNotFound):
                     return _digest(self._client.images.get(image).attrs, image)
@@ -161,10 +159,8 @@ class Engine:
             return b""
 
     def close(self) -> int:
-        """Start nothing any more and remove all containers; return how many.
-
-        One that is just being created is listed already, or finds the engine closed.
-        """
+        """Start nothing any more and remove all containers; return how many."""
+        # A container that is just being created is in the list already, or finds the engine closed and goes by itself.
         self._closed.set()
         return self.remove_all()
 

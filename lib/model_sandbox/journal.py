@@ -55,10 +55,7 @@ class Journal:
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str, bool]:
-    """Return (service, action, mutating) of an AWS request in any protocol.
-
-    The action is `METHOD path` where the protocol names none (S3 and other REST services). Batch names it in the path.
-    """
+    """Return (service, action, mutating) of an AWS request in any protocol; the action may be `METHOD path`."""
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
     service = signed.group(1) if signed else "unsigned"
     if target := headers.get("x-amz-target"):
@@ -67,7 +64,7 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
         action = query.group(1).decode()
     elif service == "batch" and path.startswith("/v1/") and not path.startswith("/v1/tags/"):
         action = path.removeprefix("/v1/")
-    else:
+    else:  # S3 and other REST services name no action
         return service, f"{method} {path}", method not in _READING_METHODS
     return service, action, not _READING.match(action)
 

@@ -19,16 +19,12 @@ _Place = tuple[Scope, tuple[str, ...]]
 
 
 class Scaling:
-    """An ASGI application.
-
-    `account_of` names an access key's account; `refuse(action, scope)` says why the caller may not, or None.
-    `at_least(account, resource, count)` has `service/CLUSTER/NAME` run so many tasks.
-    """
+    """An ASGI application; `at_least(account, resource, count)` has `service/CLUSTER/NAME` run so many tasks."""
 
     def __init__(
         self,
-        account_of: Callable[[str], str],
-        refuse: Callable[[str, Scope], str | None],
+        account_of: Callable[[str], str],  # of an access key
+        refuse: Callable[[str, Scope], str | None],  # says why the caller may not do an action
         at_least: Callable[[str, str, int], None],
     ) -> None:
         self._account_of, self._refuse, self._at_least = account_of, refuse, at_least

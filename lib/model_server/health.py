@@ -27,10 +27,8 @@ def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
 
 
 def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 55.0) -> str | None:
-    """Return what is wrong with the server or its model's self-proof, or None.
-
-    Wait for `wait` seconds: a proof may take longer than a scheduler counts failures.
-    """
+    """Return what is wrong with the server or its model's self-proof, or None."""
+    # A scheduler counts failures, and a proof may take longer than it counts: so one call waits.
     deadline = time.monotonic() + wait
     while (problem := probe(port, host, timeout)) is None:
         try:

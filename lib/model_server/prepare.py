@@ -23,8 +23,6 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path) -> None:
     """Compile the folder's Python files, let everyone read it, and note in `found` where the program is.
 
-    A file that does not compile is no error until the program runs it.
-
     Args:
         program: the first word of the model's command.
         folder: the working directory of the program and of this process.
@@ -41,6 +39,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
     times = {path: path.lstat().st_mtime_ns for path in _walk(folder)}
     python = path if _PYTHON.fullmatch(Path(path).name) else find("python")
     if python is not None:
+        # A file that does not compile is no error until the program runs it.
         _compile(python, folder)
     _let_read(folder)
     try:

@@ -17,13 +17,11 @@ def wanted(environment: Mapping[str, str]) -> bool:
 
 @contextmanager
 def debug_logging(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
-    """Send debug logs, if wanted, to the recorder, which masks secrets.
-
-    Only ours: the AWS library's hold whole requests, signatures and answers.
-    """
+    """Send debug logs, if wanted, to the recorder, which masks secrets."""
     if not wanted(environment):
         yield
         return
+    # Only ours: the AWS library's logs hold whole requests, signatures and answers.
     logger, handler = logging.getLogger(_ROOT), _Handler(recorder)
     former = logger.level
     logger.addHandler(handler)

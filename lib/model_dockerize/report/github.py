@@ -45,9 +45,10 @@ class Annotation:
 class GitHubDisplay:
     """A Display for GitHub's log: a context manager around all that may print.
 
-    Within it the runner obeys no command, whoever prints it, except while we give our own. Stages run side by side and
-    the log's groups do not nest, so every line names its stage.
+    Within it the runner obeys no command, whoever prints it, except while we give our own.
     """
+
+    # Stages run side by side and the log's groups do not nest, so every line names its stage.
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream

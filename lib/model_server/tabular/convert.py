@@ -57,8 +57,6 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
 def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
     """Turn a result into what the client asked for: type by the schema, then map.
 
-    A value that does not fit the schema stays: it is the model's result all the same.
-
     Raises:
         DataError: the result cannot be had in this form.
     """
@@ -66,6 +64,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
     steps: list[Step] = []
     if plan.fields:
         typed = Fitter(plan.fields, as_text=plan.target.is_table)
+        # A value that does not fit the schema stays: it is the model's result all the same.
         steps.append(lambda record, _: typed(record, _ignore))
     elif plan.finds_numbers and plan.source.is_table and plan.target is Form.JSON:
         table = records.Table(source, plan.source is Form.CSV)

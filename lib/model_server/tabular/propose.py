@@ -23,9 +23,8 @@ _LONGEST_COMPARED = 200
 def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
     """Propose a mapping for the paths `sources`, in the order of the model's fields (`wanted`, if known).
 
-    The same name comes first, then the same in another letter case or punctuation, then a close one. A field without
-    any gets no source, and a default that a person must fill in. Without the model's fields, every source is mapped to
-    itself.
+    The same name comes first, then the same in another letter case or punctuation, then a close one. A field that no
+    name is like gets no source, and a default that a person must fill in.
 
     Args:
         by_position: sources are numbers of columns, in the fields' order.

@@ -133,10 +133,7 @@ def never_repeat(client: Any) -> None:
 
 
 def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
-    """Run `ensure`, which reads before it makes, again after a lost answer, five times at most.
-
-    Also where AWS says that a thing exists which it did not see: another run, or botocore's repeated call, made it.
-    """
+    """Run `ensure`, which reads before it makes, again after a lost answer, five times at most."""
 
     @functools.wraps(ensure)
     def again(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -144,6 +141,8 @@ def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
             try:
                 return ensure(*args, **kwargs)
             except ModelDockerizeError as error:
+                # Also where AWS says that a thing exists which `ensure` did not see: another run, or botocore's
+                # repeated call, made it.
                 if not _may_be_there(error):
                     raise
                 # What was made may take a moment until it is shown.
@@ -182,15 +181,13 @@ def _error(operation: Any, why: str) -> AnswerLostError:
 
 
 def gone_is_well(remove: Callable[[], object]) -> None:
-    """Run `remove` until it ends, or AWS says twice that the same is not there.
-
-    botocore's repeated call finds the work done; the rest of `remove` is still to do.
-    """
+    """Run `remove` until it ends, or AWS says twice that the same is not there."""
     said: tuple[str, str] | None = None
     for _ in range(_MOST_STEPS):
         try:
             remove()
         except ClientError as error:
+            # botocore's repeated call finds the work done; the rest of `remove` is still to do.
             if not says_gone(error):
                 raise
             now = (error.operation_name, message_of(error))

@@ -111,10 +111,8 @@ class End:
 
 
 def follow(client: Any, name: str, identity: str, token: str, progress: Progress, pace: Pace) -> End:
-    """Report each resource until the operation with `token` has ended.
-
-    The stack's status cannot tell: other runs may change it at once.
-    """
+    """Report each resource until the operation with `token` has ended."""
+    # The stack's status alone cannot tell: other runs may change the stack at once.
     seen: list[Any] = []
     looks = 0
     while True:
