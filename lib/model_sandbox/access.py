@@ -43,7 +43,6 @@ class Access:
         self._current: ContextVar[_Request | None] = ContextVar("request", default=None)
 
     def install(self) -> None:
-        """Check every request from now on."""
         self._upstream.evaluator.enforce = self._enforce  # type: ignore[attr-defined]
         self._upstream.actions.access_denied_response = self._denied  # type: ignore[attr-defined]
         self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]

@@ -56,7 +56,6 @@ class Ecr:
         api.serve(self._upstream.ecr, operations, api.by_target)
 
     def get_authorization_token(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """Return a new password for `docker login`."""
         token, expires = self._credentials.issue(self._upstream.scope(), caller=self._caller())
         encoded = base64.b64encode(f"{USER}:{token}".encode()).decode()
         data = {"authorizationToken": encoded, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}

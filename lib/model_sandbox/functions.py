@@ -53,7 +53,6 @@ class Functions:
         self._refuse = refuse
 
     def install(self) -> None:
-        """Take over from ministack what would run code."""
         lambdas: Any = self._upstream.functions
         lambdas._execute_function_dispatch = self._invoke
         create, get = lambdas._create_function, lambdas._get_function

@@ -65,7 +65,6 @@ class Converters:
         return result
 
     def stop(self) -> None:
-        """End all of them for good."""
         with self._guard:
             self._is_stopped = True
             for process in self._running:

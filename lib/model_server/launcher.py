@@ -36,7 +36,7 @@ class Launcher:
             self.ask(f"remove {instance_id}")
 
     def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
-        """Have something done, or raise OSError."""
+        """Have the launcher do it, or raise OSError."""
         with self._guard:
             try:
                 socket.send_fds(self._channel, [message.encode()], descriptors)

@@ -161,7 +161,6 @@ class Recorder:
                     self._display.secret(part.strip())
 
     def masked(self, text: str) -> str:
-        """Replace known secrets."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text

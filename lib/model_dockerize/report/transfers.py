@@ -64,7 +64,6 @@ class Running:
         self._seen[stage] = text.strip()
 
     def spoke(self, stage: str) -> None:
-        """Note that a line was shown."""
         if stage in self._spoke:
             self._spoke[stage] = self._clock()
 

@@ -81,7 +81,6 @@ class ModelClient:
         return self._request("GET", path)
 
     def spec(self) -> dict[str, Any]:
-        """Return the OpenAPI specification."""
         answer = self.get("/swagger/v1/swagger.json")
         _expect(answer, 200, "/swagger/v1/swagger.json")
         try:

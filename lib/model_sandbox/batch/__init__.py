@@ -49,7 +49,6 @@ class Batch:
         api.serve(self._upstream.batch, operations, api.by_path)
 
     def tags_of(self, arn: str) -> dict[str, str]:
-        """Return a resource's tags, for policies."""
         state = self._state
         with state.lock:
             found = state.environments.get(arn) or state.queues.get(arn) or state.definitions.get(arn) or {}

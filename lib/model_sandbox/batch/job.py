@@ -159,7 +159,6 @@ class Job:
         return {**self.record, "arrayProperties": {"size": len(self.children), "statusSummary": dict(counts)}}
 
     def summary(self) -> dict[str, Any]:
-        """Return it as ListJobs does."""
         keys = ("jobId", "jobArn", "jobName", "jobDefinition", "createdAt", "status", "statusReason", "startedAt")
         shown = {key: self.record[key] for key in (*keys, "stoppedAt", "arrayProperties") if key in self.record}
         if "exitCode" in self.record["container"]:

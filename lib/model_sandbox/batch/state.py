@@ -44,7 +44,6 @@ class State:
         raise refuse(f"{reference or kind} does not exist")
 
     def describe(self, request: Record, store: dict[str, Record], key: str, kind: str) -> Record:
-        """Describe the named records, or all."""
         with self.lock:
             self.forget_gone()
             wanted = [self.resolve(kind, reference) for reference in request.get(key) or []]

@@ -21,7 +21,6 @@ class Form(StrEnum):
 
     @property
     def is_table(self) -> bool:
-        """Tell whether it is CSV."""
         return self is not Form.JSON
 
 

@@ -94,7 +94,6 @@ class Vector:
     single: bool = False
 
     def indices(self, length: int) -> range:
-        """Return an array's indices."""
         end = length if self.count is None else min(length, self.start + self.step * self.count)
         return range(self.start, end, self.step)
 

@@ -35,7 +35,7 @@ _ABSENT = {"NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration
 
 
 def bucket_name(identity: Identity) -> str:
-    """Return our bucket's name here."""
+    """Return our bucket's name in this account and region."""
     return f"{TAG}-jobs-{identity.account}-{identity.region}"
 
 

@@ -65,7 +65,6 @@ class Region:
         yield from (job.user() for job in self.jobs)
 
     def interface_owners(self) -> dict[str, User]:
-        """Return tasks' owners by network interface."""
         return {
             detail["value"]: self._owner(task)
             for task in self.tasks
@@ -119,7 +118,7 @@ def in_cluster(arn: str) -> str:
 
 
 def last(arn: str) -> str:
-    """Return what follows an ARN's last slash."""
+    """Return an ARN's part after the last slash."""
     return arn.rpartition("/")[2]
 
 
