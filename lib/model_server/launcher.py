@@ -67,12 +67,7 @@ class LaunchedSlot:
 
 
 def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: Path) -> Launcher:
-    """Fork the process, which ends with this one. No thread may run yet.
-
-    Args:
-        users: one for each slot.
-        instances: the folder of instances' folders.
-    """
+    """Fork the process, which ends with this one and has a slot for each of `users`. No thread may run yet."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         try:

@@ -66,18 +66,11 @@ class Licensing:
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """Switch licensing on; raise StartError for a wrong public key.
-
-        Args:
-            public_key: the publisher's: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
-            model: which a key must name.
-            folder: the data volume.
-            given: a key that counts where the volume has none, or empty.
-        """
+        """Switch licensing on for the data volume `folder`; raise StartError for a wrong public key."""
         self._key = read_public_key(public_key)
         self._model = model
         self._path = folder / "license.gai_key"
-        self._given = given
+        self._given = given  # counts where the volume has none
         self._clock = clock
 
     def apply(self, text: str) -> License:
@@ -179,7 +172,7 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
 
 
 def read_public_key(text: str) -> bytes:
-    """Read 32 bytes, base64url without padding, or raise StartError."""
+    """Read 32 bytes, base64url without padding (the `x` of an RFC 8037 key), or raise StartError."""
     try:
         return bytes(VerifyKey(base64.urlsafe_b64decode(text.strip() + "==")))
     except ValueError as error:

@@ -24,9 +24,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
     """Compile the folder's Python files, let everyone read it, and note in `found` where the program is.
 
     Args:
-        program: the first word of the model's command.
         folder: the working directory of the program and of this process.
-        temporary: where server and program write.
         found: the file of `manifest.found_file`.
         etc: a folder that the engine changes during this step.
 

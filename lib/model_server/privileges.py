@@ -14,7 +14,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Hide this process's memory and environment from its user's others; deny its children new privileges."""
+    """Hide memory and environment from the user's other processes; deny children new privileges."""
     libc = ctypes.CDLL(None, use_errno=True)
     # No program, ours or the model's, gets more rights by a file with the set-user-ID bit.
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

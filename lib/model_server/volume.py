@@ -62,7 +62,7 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
         owner: uid and gid of the later user, where the caller is root.
 
     Raises:
-        VolumeError: it is another model's, or unusable; says what to do.
+        VolumeError: it is another model's, or unusable.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)

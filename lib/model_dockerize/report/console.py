@@ -29,20 +29,13 @@ _BAR = 20  # characters of a bar
 
 
 class ConsoleDisplay:
-    """A Display for people; leaving its context removes the line of running stages.
-
-    Args:
-        log: where it says what happens.
-        verdict: where the last lines go.
-        verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the model's address, or what was
-            asked for, only.
-        clock: in seconds.
-    """
+    """A Display for people; leaving its context removes the line of running stages."""
 
     def __init__(
         self,
         log: TextIO,
-        verdict: TextIO,
+        verdict: TextIO,  # for the last lines
+        # normal: a line a stage, and warnings; verbose: every line; quiet: only the address, or what was asked for
         verbosity: Verbosity = "normal",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

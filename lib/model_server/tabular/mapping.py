@@ -75,7 +75,7 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
     """Return what `rules` make of `record`.
 
     Args:
-        names: fields of the model, kept where no rule makes them.
+        names: fields of the model, kept by their own name where no rule makes them.
         complain: called with every problem, which names its path.
     """
     made: Any = None

@@ -31,11 +31,8 @@ class Table:
     """A CSV file."""
 
     def __init__(self, path: Path, has_header: bool, names: Sequence[str] = ()) -> None:
-        """Read the first line; raise DataError if not UTF-8, damaged, or empty.
-
-        Args:
-            names: of the columns, where no header line names them; more are refused.
-        """
+        """Read the first line; raise DataError if not UTF-8, damaged, or empty."""
+        # Without a header line, `names` are the columns; a row with more is refused.
         self._path = path
         self._has_header = has_header
         with _text(path) as file:
@@ -89,11 +86,8 @@ class Document:
     """A JSON file."""
 
     def __init__(self, path: Path, *, is_result: bool = False) -> None:
-        """Read the first character; raise DataError if not UTF-8, or nothing.
-
-        Args:
-            is_result: read NaN and Infinity, which are not JSON though many programs write them, as null.
-        """
+        """Read the first character; raise DataError if not UTF-8, or nothing."""
+        # In a result, NaN and Infinity, which are not JSON though many programs write them, are null.
         self._path = path
         self._is_result = is_result
         #: NaN or Infinity was met.
@@ -145,7 +139,6 @@ def write_csv(
     """Write flat records as CSV; null and absent are empty.
 
     Args:
-        records: with their numbers, for messages.
         columns: how often each is there (arrays become repeated columns).
 
     Raises:
