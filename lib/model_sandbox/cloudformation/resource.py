@@ -27,7 +27,7 @@ class Resource(ABC):
         self._client = client
 
     def create(self, name: str, properties: Properties) -> tuple[str, dict[str, str]]:
-        """Make it, all or nothing; return physical id and attributes. `name` is a default."""
+        """Make it, all or nothing; return physical id and attributes. `name` is for one without."""
         self._check(properties)
         made = self._make(name, properties)
         try:

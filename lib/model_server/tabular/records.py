@@ -162,7 +162,7 @@ def write_csv(
 
 
 def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
-    """Return flat records' columns in order, and how often each is there; raise DataError if not objects."""
+    """Return flat records' columns in order, and how often each is there; raise DataError for other records."""
     columns: dict[str, int] = {}
     for number, record in records:
         if not isinstance(record, dict):
