@@ -1,7 +1,7 @@
-"""IAM, enforced: who may call what, decided as AWS does. Off unless the sandbox was started with it.
+"""IAM, enforced as AWS does, if the sandbox was started with it.
 
 ministack verifies signatures, knows principals, and evaluates policies (`AUTH=true`); what a request needs is ours
-(`needs`), because ministack looks at one resource a request, knows none of Batch's, and not `iam:PassRole`.
+(`needs`): ministack looks at one resource a request, knows none of Batch's, and not `iam:PassRole`.
 """
 
 import json
@@ -24,8 +24,6 @@ _ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
 
 @dataclass
 class _Request:
-    """The current request, and what was not allowed of it."""
-
     params: Mapping[str, Any]
     caller: str  # access key
     path: str
@@ -34,7 +32,7 @@ class _Request:
 
 
 class Access:
-    """Puts itself between ministack's question and its answer."""
+    """Stands between ministack's question and its answer."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -45,28 +43,27 @@ class Access:
         self._current: ContextVar[_Request | None] = ContextVar("request", default=None)
 
     def install(self) -> None:
-        """Check every request from now on."""
         self._upstream.evaluator.enforce = self._enforce  # type: ignore[attr-defined]
         self._upstream.actions.access_denied_response = self._denied  # type: ignore[attr-defined]
         self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]
 
     def begin(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
-        """Apply what is checked next in this context to this request."""
+        """Apply the following checks in this context to this request."""
         signed = _ACCESS_KEY.search(headers.get("authorization", ""))
         self._current.set(_Request(_params(headers, body), signed[1] if signed else "", path))
 
     def caller(self) -> str:
-        """Return the access key of the current request."""
+        """Return the request's access key."""
         request = self._current.get()
         return request.caller if request else ""
 
     def asked(self) -> tuple[str, ...]:
-        """Return what the caller's policies were asked for that request: ACTION RESOURCE."""
+        """Return what policies were asked: ACTION RESOURCE."""
         request = self._current.get()
         return tuple(request.asked) if request else ()
 
     def judged(self, action: str, scope: Scope) -> str | None:
-        """Return why the current request, which ministack does not see, is denied; None if it is allowed."""
+        """Return why the request, which ministack does not see, is denied, or None."""
         request = self._current.get()
         if request is None:
             return None
@@ -77,7 +74,7 @@ class Access:
         return None
 
     def here(self, action: str, resource: str) -> str | None:
-        """Say why the caller of the request being answered may not do this besides; None: it may."""
+        """Return why the current caller may not do this besides, or None."""
         request = self._current.get()
         if request is None:
             return None
@@ -85,7 +82,7 @@ class Access:
         return self.refusal(request.caller, self._upstream.scope(), action, resource)
 
     def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
-        """Return in AWS's words why the caller may not do this; None if it may."""
+        """Return in AWS's words why the caller may not, or None."""
         with self._upstream.within(scope):
             principal = self._upstream.evaluator.resolve_principal(access_key, scope.account)
             if isinstance(principal, self._upstream.evaluator.AuthError):
@@ -115,7 +112,7 @@ class Access:
         resource_arn: str = "*",
         service_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Replace ministack's check: test every need of the request until one is not met."""
+        # Replaces ministack's check: tests the request's needs until one is not met.
         request = self._current.get()
         if request is None or action.partition(":")[0] not in SERVICES:
             return self._evaluate(access_key, action, service, region, resource_arn, service_context)
@@ -138,7 +135,7 @@ class Access:
         return None
 
     def _boundary(self, action: str, params: Mapping[str, Any]) -> dict[str, str]:
-        """Return the permissions boundary of the role that a request is about, under the condition key."""
+        # The boundary is that of the role that the request is about.
         if not action.startswith("iam:"):
             return {}
         role = self._upstream.iam._roles.get(str(params.get("RoleName", ""))) or {}
@@ -147,7 +144,7 @@ class Access:
         return {"iam:PermissionsBoundary": arn} if arn else {}
 
     def _denied(self, service: str, action: str, principal_arn: str, request_id: str, **more: Any) -> Any:
-        """Replace ministack's refusal: name the unmet need and the resource, as AWS does."""
+        # Replaces ministack's refusal: names the unmet need and the resource, as AWS does.
         request = self._current.get()
         need = request.refused if request else None
         if need is None or more.get("error_code"):
@@ -161,7 +158,7 @@ class Access:
         return 400 if (more.get("headers") or {}).get("x-amz-target") else status, headers, body
 
     def _simulated(self, actions: list[str], resource: str, principal: str, account: str, policies: Any) -> str:
-        """Replace ministack's answer of SimulatePrincipalPolicy: apply the condition keys of its request."""
+        # Replaces ministack's SimulatePrincipalPolicy: applies the condition keys of the request.
         decisions = {"Allow": "allowed", "Deny": "explicitDeny"}
         request, found = self._current.get(), ""
         context = _context_entries(request.params if request else {})
@@ -187,7 +184,6 @@ class Access:
 
 
 def _context_entries(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the condition keys that a simulation is to assume."""
     found: dict[str, list[str]] = {}
     for field_, value in params.items():
         entry, _, _ = field_.partition(".ContextKeyValues.member.")

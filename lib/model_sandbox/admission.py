@@ -1,4 +1,4 @@
-"""Lets in what is addressed to this sandbox, from no web page, and signed."""
+"""Admits requests that are addressed to this sandbox, signed, and from no web page."""
 
 import uuid
 from collections.abc import Collection
@@ -16,7 +16,7 @@ _WITHOUT_TARGET = ("batch", "s3")
 
 
 class RefusedError(Exception):
-    """Says why a request is not let in. `service` is the one that it is for, where that is known."""
+    """A request is not admitted; `service` is its target, if known."""
 
     def __init__(self, code: str, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Admitted:
-    """An admitted request, as it is to be answered. A body that nobody signed is not read: it is empty."""
+    """An admitted request; a body that nobody signed is not read, but empty."""
 
     signer: Signer
     body: bytes
@@ -34,7 +34,7 @@ class Admitted:
 
 
 def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
-    """Raise RefusedError for what a web page sends: an Origin, or a foreign name that leads here."""
+    """Raise RefusedError for web pages' requests: an Origin, or a foreign name that leads here."""
     if headers.get("host", "") not in hosts:
         raise RefusedError("AccessDenied", "The Host header does not name this sandbox.")
     if "origin" in headers:
@@ -42,22 +42,16 @@ def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
 
 
 class Admission:
-    """Lets requests in."""
+    """Admits requests."""
 
     def __init__(self, upstream: Upstream, secret: str, body_limit: int) -> None:
-        """Take the `secret` of every account's root, which also signs web identity tokens.
-
-        `body_limit` is for bodies that must be read before their signature can be checked.
-        """
+        # `secret` is of every account's root, and signs web identity tokens. `body_limit` is for bodies that must be
+        # read before their signature can be checked.
         self._body_limit = body_limit
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Let a request in, or refuse it.
-
-        Raises:
-            RefusedError: it is not signed, not by anybody known here, or its body is another one.
-        """
+        """Admit a request; raise RefusedError if nobody known signed it so."""
         head = _head(scope)
         try:
             if "authorization" in head.headers and "x-amz-content-sha256" not in head.headers:
@@ -78,7 +72,7 @@ class Admission:
             raise RefusedError("RequestEntityTooLarge", str(error)) from error
 
     async def refuse(self, headers: dict[str, str], refused: RefusedError, send: asgi.Send) -> None:
-        """Answer as AWS's service does, so that a client can tell."""
+        """Answer as AWS's service does."""
         status, answered, body = self._actions.access_denied_response(
             refused.service,
             "",
@@ -91,7 +85,7 @@ class Admission:
         await asgi.reply(send, status, answered, body)
 
     async def _by_token(self, head: Head, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Let AssumeRoleWithWebIdentity in, which no client signs: its token is signed instead."""
+        # No client signs AssumeRoleWithWebIdentity: its token is signed instead.
         # Nothing but its form may say what the request asks for.
         is_form = head.method == "POST" and head.headers.get("content-type", "").startswith(_FORM)
         body = await asgi.read_body(receive, _TOKEN_LIMIT) if is_form else b""
@@ -110,10 +104,8 @@ def _admitted(signer: Signer, body: bytes, scope: asgi.Scope, receive: asgi.Rece
 
 
 def _straight(scope: asgi.Scope, signer: Signer) -> asgi.Scope:
-    """Remove from a request what nobody signed and what could lead it to another service.
-
-    Whoever was handed a presigned URL can add headers and a body.
-    """
+    # Whoever was given a presigned URL can add headers and a body, which nobody signed and which could lead to another
+    # service.
     if signer.service not in _WITHOUT_TARGET:
         return scope
 

@@ -1,4 +1,4 @@
-"""Answers the sandbox's containers: objects of buckets and, for functions, jobs. Each has credentials of its own."""
+"""Answers the sandbox's containers, by credentials of their own: objects and, for functions, jobs."""
 
 import re
 from collections.abc import Callable, Collection
@@ -26,24 +26,20 @@ _OF_BATCH = (
 
 
 class Bridge:
-    """Answers what comes in on the engine's bridge: an ASGI application.
-
-    `answer` takes what is let in; `has_bucket` tells whether the account of an access key has a bucket.
-    """
+    """An ASGI application on the engine's bridge; `answer` gets what is admitted."""
 
     def __init__(
         self,
         admission: Admission,
         sessions: Sessions,
         hosts: Collection[str],
-        has_bucket: Callable[[str, str], bool],
+        has_bucket: Callable[[str, str], bool],  # of an access key's account
         answer: Calls,
     ) -> None:
         self._admission, self._sessions, self._hosts = admission, sessions, hosts
         self._has_bucket, self._answer = has_bucket, answer
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             await asgi.decline(scope, receive, send)
             return
@@ -70,7 +66,7 @@ class Bridge:
         return admitted
 
     def _missing(self, key: str, path: str) -> str:
-        """Return the name of a bucket that is not there."""
+        # The name of the request's bucket if that does not exist, else empty.
         found = _OBJECT.fullmatch(path)
         return found["bucket"] if found and not self._has_bucket(key, found["bucket"]) else ""
 

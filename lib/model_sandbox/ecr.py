@@ -1,4 +1,4 @@
-"""ECR on top of our registry: answers about images come from what was really pushed."""
+"""ECR: answers about images come from our registry."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ _FILTERS = "imageTagMutabilityExclusionFilters"
 
 
 def repository_rules(upstream: Upstream, scope: Scope, name: str) -> Rules | None:
-    """Return what the registry must know of a repository, None if it does not exist."""
+    """Return what the registry must know of a repository."""
     with upstream.within(scope):
         repository = upstream.ecr._repositories.get(name)
     return _rules(repository) if repository else None
@@ -30,7 +30,7 @@ def _rules(repository: dict[str, Any]) -> Rules:
 
 
 class Ecr:
-    """The operations that ministack cannot answer because it does not have the images."""
+    """ECR's operations for which ministack lacks the images."""
 
     def __init__(
         self, upstream: Upstream, registry: Registry, credentials: Tokens, host: str, caller: Callable[[], str]
@@ -39,7 +39,6 @@ class Ecr:
         self._caller = caller
 
     def install(self) -> None:
-        """Take these operations over from ministack."""
         self._upstream.ecr._repo_uri = lambda name: f"{self._host}/{name}"  # type: ignore[attr-defined]
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "GetAuthorizationToken": self.get_authorization_token,
@@ -57,14 +56,13 @@ class Ecr:
         api.serve(self._upstream.ecr, operations, api.by_target)
 
     def get_authorization_token(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """Answer a new password for `docker login`, good for twelve hours."""
         token, expires = self._credentials.issue(self._upstream.scope(), caller=self._caller())
         encoded = base64.b64encode(f"{USER}:{token}".encode()).decode()
         data = {"authorizationToken": encoded, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}
         return {"authorizationData": [data]}
 
     def describe_images(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer digest, tags, size and time of images; ImageNotFoundException for a missing one that is named."""
+        """Describe images, or answer ImageNotFoundException."""
         name, storage = self._repository(request)
         images = [self._find(storage, name, wanted) for wanted in request.get("imageIds") or []]
         details = [self._detail(storage, name, image) for image in images or storage.manifests(name)]
@@ -72,7 +70,6 @@ class Ecr:
         return {"imageDetails": [d for d in details if _tag_status_fits(status, d.get("imageTags"))]}
 
     def list_images(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer every (digest, tag) pair."""
         name, storage = self._repository(request)
         status = request.get("filter", {}).get("tagStatus", "ANY")
         pairs: list[dict[str, str]] = []
@@ -83,7 +80,6 @@ class Ecr:
         return {"imageIds": pairs}
 
     def batch_get_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer the manifests themselves."""
         name, storage = self._repository(request)
         images, failures = [], []
         for wanted in request.get("imageIds", []):
@@ -95,7 +91,7 @@ class Ecr:
         return {"images": images, "failures": failures}
 
     def batch_delete_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Remove a tag, and the image with its last tag; by digest, remove the image."""
+        """Remove a tag, and the image with its last tag; by digest, the image."""
         name, storage = self._repository(request)
         deleted, failures = [], []
         for wanted in request.get("imageIds", []):
@@ -111,7 +107,7 @@ class Ecr:
         return {"imageIds": deleted, "failures": failures}
 
     def put_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Give a manifest that is there a further tag (or store one whose layers are there)."""
+        """Tag a stored manifest (or store one whose layers are there)."""
         name, storage = self._repository(request)
         content, tag = request.get("imageManifest", "").encode(), request.get("imageTag")
         media_type = request.get("imageManifestMediaType", "application/vnd.docker.distribution.manifest.v2+json")
@@ -143,14 +139,13 @@ class Ecr:
         return answer
 
     def put_image_tag_mutability(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer PutImageTagMutability, with the filters that ministack forgets."""
+        """Keep the filters that ministack forgets."""
         answer = api.ask(self._upstream.ecr._put_image_tag_mutability(request))
         filters = request.get(_FILTERS) or []
         self._upstream.ecr._repositories[request["repositoryName"]][_FILTERS] = filters
         return {**answer, _FILTERS: filters}
 
     def describe_repositories(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeRepositories, with these filters."""
         answer = api.ask(self._upstream.ecr._describe_repositories(request))
         for shown in answer["repositories"]:
             if filters := self._settings(shown["repositoryName"]).get(_FILTERS):
@@ -158,7 +153,7 @@ class Ecr:
         return answer
 
     def describe_image_scan_findings(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer complete and empty findings where ECR would have scanned: nothing here scans (docs/sandbox.md)."""
+        """Return complete, empty findings where ECR would have scanned (docs/sandbox.md)."""
         name, storage = self._repository(request)
         found = self._find(storage, name, request.get("imageId", {}))
         if not self._is_scanned(name, found):
@@ -173,7 +168,6 @@ class Ecr:
         }
 
     def start_image_scan(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer StartImageScan; over at once."""
         name, storage = self._repository(request)
         found = self._find(storage, name, request.get("imageId", {}))
         self._registry.scanned.add((self._upstream.scope(), name, found.digest))

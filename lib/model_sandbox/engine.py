@@ -1,4 +1,4 @@
-"""Docker Engine as the computer on which tasks and jobs run. Knows nothing of ECS or Batch."""
+"""Docker Engine as the computer of tasks and jobs; knows nothing of ECS or Batch."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ _SUBPATH_VERSION = "1.45"
 
 @dataclass(frozen=True)
 class ContainerState:
-    """The state of a container. `exit_code` is None while it runs; `health` as docker names it, or ""."""
+    """A container's state; `exit_code` is None while it runs; `health` is docker's word, or empty."""
 
     exit_code: int | None
     out_of_memory: bool
@@ -35,7 +35,7 @@ class ContainerState:
 
 
 class PullError(Exception):
-    """The image could not be had."""
+    """The image could not be pulled."""
 
 
 class StartError(Exception):
@@ -43,10 +43,10 @@ class StartError(Exception):
 
 
 class Engine:
-    """Starts, watches and removes the containers of one sandbox. Safe to use from many threads."""
+    """Starts, watches and removes a sandbox's containers; thread-safe."""
 
     def __init__(self, instance: str, registry: str, password: Callable[[Scope], str]) -> None:
-        """Take what gives an account's registry password; raise DockerException if no engine answers."""
+        # `password` gives an account's registry password. DockerException: no engine answers.
         self._client = docker.from_env(timeout=_API_SECONDS, max_pool_size=64)
         self._client.ping()
         self._instance, self._registry, self._password = instance, registry, password
@@ -54,7 +54,7 @@ class Engine:
         self._closed = threading.Event()
 
     def gateway(self) -> str:
-        """Return the address by which containers reach this computer; "" where the engine does not say."""
+        """Return this computer's address for containers, or empty."""
         try:
             configured = self._client.api.inspect_network("bridge")["IPAM"]["Config"]
             return str(configured[0].get("Gateway", ""))
@@ -62,12 +62,10 @@ class Engine:
             return ""
 
     def pull(self, image: str, scope: Scope) -> str:
-        """Have an image here and return its digest ("" where unknown).
-
-        One from our registry is always asked for again, as on AWS. Any other is pulled only if it is not here: a
-        computer without a way to Docker Hub can still use what it has.
-        """
+        """Pull an image; return its digest, or empty."""
         try:
+            # Ours is always asked for again, as on AWS; others only if missing: a computer without Docker Hub can use
+            # what it has.
             if not image.startswith(f"{self._registry}/"):
                 with contextlib.suppress(ImageNotFound):
                     return _digest(self._client.images.get(image).attrs, image)
@@ -79,7 +77,7 @@ class Engine:
             raise PullError(_reason(error)) from error
 
     def start(self, spec: ContainerSpec) -> str:
-        """Start a container and return its id. Raises StartError; nothing is left of one that did not start."""
+        """Start a container and return its id, or raise StartError and leave nothing."""
         try:
             mounts = [self._mount(mount) for mount in spec.mounts]
             config = container_config(self._client.api, spec, mounts, {**spec.labels, CONTAINER_LABEL: self._instance})
@@ -100,11 +98,8 @@ class Engine:
         return container
 
     def _mount(self, mount: Mount) -> dict[str, Any]:
-        """Return what the engine takes to mount a directory.
-
-        Between our look and the engine's mount a container may exchange an inner directory for a link: an engine from
-        26 on looks beneath a volume itself, and lets no link lead out of it. Older ones get the path.
-        """
+        # Between our look and the engine's mount a container may exchange an inner directory for a link: an engine from
+        # 26 on looks beneath a volume itself, and lets no link lead out of it. Older ones get the path.
         shared = {"Target": mount.target, "ReadOnly": mount.read_only}
         if not mount.inner or not version_gte(self._client.api.api_version, _SUBPATH_VERSION):
             return {**shared, "Type": "bind", "Source": str(mount.root / mount.inner)}
@@ -119,7 +114,7 @@ class Engine:
         }
 
     def state(self, container: str) -> ContainerState | None:
-        """Look at a container. One that somebody removed counts as killed. None: the engine does not answer now."""
+        """Return the state; killed if somebody removed it, None while the engine does not answer."""
         try:
             facts = self._client.api.inspect_container(container)
         except NotFound:
@@ -136,24 +131,24 @@ class Engine:
         )
 
     def stop(self, container: str, seconds: int) -> None:
-        """Send SIGTERM, and SIGKILL after `seconds`; a missing container is fine."""
+        """Send SIGTERM, then SIGKILL after `seconds`; a missing container is fine."""
         with contextlib.suppress(DockerException, OSError):
             self._client.api.stop(container, timeout=seconds)
 
     def remove(self, container: str) -> None:
-        """Remove a container and its anonymous volumes. Nothing to remove is fine."""
+        """Remove a container, if any, and its anonymous volumes."""
         with contextlib.suppress(DockerException, OSError):
             self._client.api.remove_container(container, force=True, v=True)
 
     def output(self, container: str, follow: bool) -> Iterator[bytes]:
-        """Yield what a container printed, from its beginning; with `follow` also what it will print until it ends."""
+        """Yield a container's output; with `follow`, until it ends."""
         try:
             yield from self._client.api.logs(container, stream=True, follow=follow, stdout=True, stderr=True)
         except (DockerException, OSError) as error:
             _log.warning("the output of container %s ends here: %s", container[:12], error)
 
     def read(self, container: str, path: str, limit: int) -> bytes:
-        """Return a file of a container, ended or not; empty if there is none or it is above `limit`."""
+        """Return a container's file; empty if missing or above `limit`."""
         try:
             pieces, _ = self._client.api.get_archive(container, path)
             content = bounded(pieces, limit + _TAR_OVERHEAD)
@@ -164,15 +159,13 @@ class Engine:
             return b""
 
     def close(self) -> int:
-        """Start nothing any more and remove every container; return how many.
-
-        What is being created just now either is in the list already or finds the engine closed and goes by itself.
-        """
+        """Start nothing any more and remove all containers; return how many."""
+        # A container that is just being created is in the list already, or finds the engine closed and goes by itself.
         self._closed.set()
         return self.remove_all()
 
     def remove_all(self) -> int:
-        """Remove every container of this sandbox, also those of an earlier process of it; return how many."""
+        """Remove the sandbox's containers, an earlier process's included; return how many."""
         label = f"{CONTAINER_LABEL}={self._instance}"
         found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
         workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]
@@ -186,13 +179,13 @@ class Engine:
         return len(found)
 
     def container_name(self, *parts: str) -> str:
-        """Return a name that nobody takes for a container of the user."""
+        """Return a name that is clearly no user's."""
         words = "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in parts)
         return f"mdsbx-{self._instance[:6]}-{words}"
 
 
 def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
-    """Return the beginning of what a container gives: no more than `limit` bytes, whatever it would give."""
+    """Return at most `limit` bytes."""
     found = bytearray()
     for piece in pieces:
         found += piece[: limit - len(found)]

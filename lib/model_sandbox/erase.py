@@ -1,6 +1,6 @@
-"""Remove a folder into which containers have written as users of their own: `python -P erase.py FOLDER`.
+"""Remove a folder into which containers have written as their own users: `python -P erase.py FOLDER`.
 
-It imports nothing of this package, so that the tool can run it, in its own environment, when the sandbox is gone.
+It imports nothing of this package: the tool runs it in its own environment when the sandbox is gone.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ _HOST_PROGRAMS = ("/bin", "/lib", "/lib64", "/usr")
 
 
 def erase(folder: Path) -> None:
-    """Remove a folder and all in it, whoever owns it. No link in it is followed.
+    """Remove a folder, whoever owns what is in it; follow no link.
 
     Raises:
-        PermissionError: something is not ours to remove, and the engine could not remove it either.
+        PermissionError: neither we nor the engine could.
     """
     try:
         shutil.rmtree(folder)
@@ -33,7 +33,7 @@ def erase(folder: Path) -> None:
 
 
 def erase_by_engine(folder: Path) -> None:
-    """Remove a folder by `rm` as root of a container that has its parent and no network.
+    """Remove a folder by `rm` as root of a container with its parent and no network.
 
     Raises:
         DockerException: no engine answers, or `rm` failed.
@@ -64,7 +64,7 @@ def erase_by_engine(folder: Path) -> None:
 
 
 def _nothing() -> bytes:
-    """Return the files of an image that has none but the folders that mounts need."""
+    # Nothing but the folders that mounts need.
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         for name in ("erase", *(path.lstrip("/") for path in _HOST_PROGRAMS)):

@@ -1,7 +1,6 @@
-"""EFS: the operations that ministack lacks, and a directory for every file system that is mounted in real containers.
+"""EFS: what ministack lacks, and a directory for each file system in real containers.
 
-The data of a file system is a directory; an access point is a directory in it. Who mounts it must be where AWS lets it:
-the checks are those that a mount fails on, and the messages are what the stopped task would say.
+The checks are those that a mount fails on, with a stopped task's messages.
 """
 
 import contextlib
@@ -27,26 +26,26 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class MountError(Exception):
-    """A task cannot mount its file system; the message becomes its stoppedReason."""
+    """A task cannot mount its file system; becomes its stoppedReason."""
 
 
 @dataclass(frozen=True)
 class Directory:
-    """Names a directory of a file system: `inner` beneath its `root`; empty for the root itself."""
+    """A directory `inner` beneath a file system's `root`; empty for the root."""
 
     root: Path
     inner: str
 
 
 class FileSystems:
-    """The file systems of all accounts. Call inside `Upstream.within`."""
+    """All accounts' file systems. Call inside `Upstream.within`."""
 
     def __init__(self, upstream: Upstream, network: Network, root: Path) -> None:
         self._efs, self._network, self._root = upstream.efs, network, root
         self._made: dict[str, float] = {}  # mount targets
 
     def install(self) -> None:
-        """Refuse used creation tokens, show the stored size, and delete data with its file system."""
+        """Refuse used creation tokens, show stored sizes, delete data."""
         create, delete, show = self._efs._create_file_system, self._efs._delete_file_system, self._efs._fs_response
 
         def create_once(body: dict[str, Any]) -> Answer:
@@ -85,11 +84,11 @@ class FileSystems:
         self._efs._fs_response = with_size  # type: ignore[attr-defined]
 
     def directory(self, configuration: dict[str, Any], place: AwsVpc | None) -> Directory:
-        """Return the directory that an `efsVolumeConfiguration` means, made if it is missing.
+        """Return the directory of an `efsVolumeConfiguration`, made if missing.
 
         Raises:
-            MountError: there is no such file system or access point, no mount target in the zone of `place`, none that
-                lets it in, or the path is no directory of the file system.
+            MountError: file system, access point or mount target in the zone of `place` is missing, none lets it in, or
+                the path is no directory.
         """
         identity = configuration["fileSystemId"]
         if identity not in self._efs._file_systems:
@@ -120,7 +119,7 @@ class FileSystems:
 
 
 def check_mount(request: dict[str, Any]) -> None:
-    """Raise ApiError if RegisterTaskDefinition `request` mounts an access point as AWS does not allow."""
+    """Raise ApiError for an access point mounted as AWS does not allow."""
     for volume in request.get("volumes") or []:
         configuration = volume.get("efsVolumeConfiguration") or {}
         if not (configuration.get("authorizationConfig") or {}).get("accessPointId"):

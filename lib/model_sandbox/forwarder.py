@@ -1,4 +1,4 @@
-"""One listening socket that passes every connection on to a target, chosen anew for each."""
+"""A listening socket that passes on each connection to a target of its own."""
 
 import contextlib
 import selectors
@@ -13,7 +13,7 @@ _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: cl
 
 
 def bindable(address: str, port: int) -> int:
-    """Return `port` if this process may listen on it at `address`, else 0: whichever is free."""
+    """Return `port` if this process may listen on it, else 0: any free one."""
     with socket.socket() as trial:
         try:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,7 +24,7 @@ def bindable(address: str, port: int) -> int:
 
 
 class Forwarder:
-    """Listens until it is closed. `choose` names the target of a new connection; None: there is none."""
+    """Listens until closed; `choose` names each connection's target, if any."""
 
     def __init__(self, address: str, port: int, choose: Callable[[], tuple[str, int] | None]) -> None:
         self._choose = choose
@@ -33,7 +33,7 @@ class Forwarder:
         threading.Thread(target=self._accept, daemon=True, name=f"listener-{self.port}").start()
 
     def close(self) -> None:
-        """Accept no new connections; open ones end by themselves."""
+        """Accept no new connections."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -63,7 +63,7 @@ class Forwarder:
 
 
 def _refuse(client: socket.socket, answer: bytes) -> None:
-    """Refuse after reading what was asked: an answer to an unfinished request would be lost."""
+    # Read first: an answer to an unfinished request would be lost.
     with contextlib.suppress(OSError):
         client.settimeout(_CONNECT_SECONDS)
         client.recv(_PIECE)
@@ -71,7 +71,6 @@ def _refuse(client: socket.socket, answer: bytes) -> None:
 
 
 def _splice(one: socket.socket, other: socket.socket) -> None:
-    """Pass on everything in both directions until one side has ended."""
     with selectors.DefaultSelector() as selector:
         selector.register(one, selectors.EVENT_READ, other)
         selector.register(other, selectors.EVENT_READ, one)

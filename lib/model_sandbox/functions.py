@@ -1,4 +1,4 @@
-"""Runs Lambda's functions: each invocation in a container of its own, without rights. Nothing runs on the host."""
+"""Runs Lambda's functions, each invocation in its own container, without rights."""
 
 import io
 import json
@@ -35,7 +35,7 @@ Function = Mapping[str, Any]
 
 
 class FunctionError(Exception):
-    """The reason why a function could not answer, as its caller gets it; `kind` is Lambda's name for it."""
+    """A function could not answer; `kind` is Lambda's."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -43,17 +43,16 @@ class FunctionError(Exception):
 
 
 class Functions:
-    """Runs the functions of all accounts."""
+    """Runs all accounts' functions."""
 
     def __init__(
         self, upstream: Upstream, engine: Engine, sessions: Sessions, refuse: Callable[[str, str], str | None]
     ) -> None:
-        """Take `refuse(action, resource)`, which tells why the caller of this request may not; None: it may."""
+        # `refuse(action, resource)` says why the caller of this request may not, or None.
         self._upstream, self._engine, self._sessions = upstream, engine, sessions
         self._refuse = refuse
 
     def install(self) -> None:
-        """Take over from ministack whatever would run code."""
         lambdas: Any = self._upstream.functions
         lambdas._execute_function_dispatch = self._invoke
         create, get = lambdas._create_function, lambdas._get_function
@@ -70,10 +69,8 @@ class Functions:
         self._upstream.function_workers.ProvidedWorker._spawn = _refuse
 
     def _refused(self, request: Mapping[str, Any]) -> Any:
-        """Return AWS's answer for a role that Lambda cannot assume, another for a new one; None for one that it can.
-
-        Source: hashicorp/terraform-provider-aws issue 4633, aws/chalice issue 1069.
-        """
+        # AWS answers one thing for a role that Lambda cannot assume, another for one that is too new. Sources:
+        # hashicorp/terraform-provider-aws issue 4633, aws/chalice issue 1069.
         arn = str(request.get("Role", ""))
         role = self._upstream.iam._roles.get(arn.rpartition("/")[2])
         if role is None or is_assumable(role, "lambda.amazonaws.com"):
@@ -90,10 +87,7 @@ class Functions:
         return 400, headers, json.dumps(content).encode()
 
     def _without_tags(self, answer: Any) -> Any:
-        """Leave the tags out of GetFunction's answer for who may not list them.
-
-        Source: API reference of Lambda, `GetFunction`.
-        """
+        # Who may not list tags gets none from GetFunction. Source: API reference of Lambda, `GetFunction`.
         status, headers, body = answer
         content = json.loads(body)
         arn = content.get("Configuration", {}).get("FunctionArn", "")
@@ -104,7 +98,6 @@ class Functions:
         return status, headers, json.dumps(content).encode()
 
     def _invoke(self, function: Function, configuration: Function, event: Any, request: str, began: float) -> Any:
-        """Answer one invocation as ministack's table has it."""
         log = ""
         try:
             answer, log = self._run(function, configuration, event, request)
@@ -158,7 +151,7 @@ class Functions:
         return _understood(answer), log
 
     def _wait(self, container: str, seconds: float) -> int | None:
-        """Return the exit code of a container; None for one that runs on."""
+        # None for a container that runs on.
         deadline = time.monotonic() + _START_SECONDS + seconds
         while time.monotonic() < deadline:
             state = self._engine.state(container)
@@ -169,7 +162,7 @@ class Functions:
 
 
 def _understood(answer: bytes) -> dict[str, Any]:
-    """Read what the bootstrap wrote. The function could write it too."""
+    # The bootstrap wrote it; the function could, too.
     try:
         found = json.loads(answer)
     except ValueError:
@@ -193,7 +186,6 @@ def _image(configuration: Function) -> str:
 
 
 def _told(configuration: Function, event: Any, request: str, seconds: float) -> bytes:
-    """Return what the bootstrap reads."""
     context = {
         "function_name": configuration["FunctionName"],
         "function_version": configuration.get("Version", "$LATEST"),
@@ -206,7 +198,7 @@ def _told(configuration: Function, event: Any, request: str, seconds: float) -> 
 
 
 def _archive(code: bytes, told: bytes) -> bytes:
-    """Return a function's code, the bootstrap and the event as a tar file, which the engine unpacks."""
+    # A tar file of code, bootstrap and event, which the engine unpacks.
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         _add(archive, "var/runtime/function_bootstrap.py", _BOOTSTRAP.read_bytes())

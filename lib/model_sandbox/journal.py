@@ -1,4 +1,4 @@
-"""The list of every call that the sandbox answered, so that a test can say "the second run changed nothing"."""
+"""The answered calls, so that a test can say "the second run changed nothing"."""
 
 import re
 import threading
@@ -21,9 +21,8 @@ _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Call:
-    """One answered call. `outcome` is "ok" or the error's code; `at` is seconds since the epoch.
-
-    `asked` is what the caller's policies were asked, ACTION RESOURCE, where IAM is enforced.
+    """An answered call. `outcome`: "ok" or the error's code; `at`: seconds since the epoch; `asked`: what policies were
+    asked, ACTION RESOURCE.
     """
 
     service: str
@@ -36,33 +35,27 @@ class Call:
 
 @dataclass
 class Journal:
-    """Calls in the order in which they were answered. Any thread may write."""
+    """Calls in the order of their answers; thread-safe."""
 
     _calls: list[Call] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, service: str, action: str, outcome: str, mutating: bool, asked: tuple[str, ...] = ()) -> None:
-        """Append a call that was answered now."""
         with self._lock:
             self._calls.append(Call(service, action, outcome, mutating, time.time(), asked))
 
     def reset(self) -> None:
-        """Forget every call."""
         with self._lock:
             self._calls.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """Return all calls, oldest first, as `GET /_sandbox/journal` shows them."""
+        """Return all calls, oldest first."""
         with self._lock:
             return {"calls": [asdict(call) for call in self._calls]}
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str, bool]:
-    """Return (service, action, mutating) of an AWS request in any of its wire protocols.
-
-    Where the protocol does not name the action (S3 and other REST services) it is `METHOD path`. Batch, whose every
-    call is a POST, names it in the path.
-    """
+    """Return (service, action, mutating) of an AWS request in any protocol; the action may be `METHOD path`."""
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
     service = signed.group(1) if signed else "unsigned"
     if target := headers.get("x-amz-target"):
@@ -71,13 +64,13 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
         action = query.group(1).decode()
     elif service == "batch" and path.startswith("/v1/") and not path.startswith("/v1/tags/"):
         action = path.removeprefix("/v1/")
-    else:
+    else:  # S3 and other REST services name no action
         return service, f"{method} {path}", method not in _READING_METHODS
     return service, action, not _READING.match(action)
 
 
 def outcome(status: int, body: bytes) -> str:
-    """Return "ok", or the error code of the answer, or the HTTP status where the body names none."""
+    """Return "ok", the answer's error code, or its HTTP status."""
     if status < 400:
         return "ok"
     found = _ERROR_CODE.search(body[:4096].decode("utf-8", "replace"))

@@ -1,8 +1,8 @@
-"""The IAM permissions that one request needs: every (action, resource) that must be allowed. Pure.
+"""The IAM permissions that a request needs: (action, resource) pairs.
 
-Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Beyond the operation itself: what is
-tagged when it is made needs the tagging action too, a role that is handed on needs `iam:PassRole`, and some services
-act for the caller in others.
+Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Beyond the operation itself: tags at
+creation need the tagging action, a role that is passed needs `iam:PassRole`, and some services act for the caller in
+others.
 """
 
 import re
@@ -28,7 +28,7 @@ _TAGGED = {
 
 @dataclass(frozen=True)
 class Need:
-    """One question to the policies. `context` holds the condition keys that only this request has."""
+    """A question to the policies, with the request's condition keys."""
 
     action: str  # ecs:CreateService
     resource: str  # an ARN, or * where AWS knows no resource
@@ -36,7 +36,7 @@ class Need:
 
 
 def needs(call: Call) -> tuple[Need, ...]:
-    """Return everything that must be allowed, in the order of the checks."""
+    """Return all needs, in order of the checks."""
     resources = tuple(dict.fromkeys(RESOURCES[call.service](call))) or ("*",)
     return (
         *(Need(call.action, resource, _conditions(call)) for resource in resources),
@@ -47,7 +47,7 @@ def needs(call: Call) -> tuple[Need, ...]:
 
 
 def _conditions(call: Call) -> dict[str, str | list[str]]:
-    """Condition keys whose values a request itself says."""
+    # Only keys whose values the request itself says.
     keys = _tag_keys(call)
     found = {
         "cloudformation:RoleArn": call.params.get("RoleARN") if call.service == "cloudformation" else None,
@@ -59,7 +59,6 @@ def _conditions(call: Call) -> dict[str, str | list[str]]:
 
 
 def _tag_keys(call: Call) -> list[str]:
-    """Return the keys of the tags that a request gives or takes away."""
     tags = call.params.get("tags") or call.params.get("Tags") or []
     if isinstance(tags, Mapping):
         return [str(key) for key in tags]
@@ -68,7 +67,7 @@ def _tag_keys(call: Call) -> list[str]:
 
 
 def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
-    """Yield the needs of tags that a resource is created with."""
+    # Tags at creation need the tagging action, too.
     if "Tag" in call.operation:
         return
     if call.service == "ec2":
@@ -95,7 +94,6 @@ def _tagging_in_a_form(call: Call, resource: str) -> Need:
 
 
 def _passing(call: Call) -> Iterator[Need]:
-    """Yield the needs of roles that the request passes to a service."""
     given: list[tuple[object, str]] = []
     if call.action == "ecs:RegisterTaskDefinition":
         given = [(call.params.get(key), _TASKS) for key in ("taskRoleArn", "executionRoleArn")]
@@ -118,11 +116,9 @@ def _passing(call: Call) -> Iterator[Need]:
 
 
 def _elsewhere(call: Call) -> Iterator[Need]:
-    """Yield the needs of what a service does in another one with the caller's permissions.
-
-    Source: CreateMountTarget and DeleteMountTarget in the API reference of EFS; "API permissions" in the user guide of
-    Elastic Load Balancing; "permissions for target resources" in that of Application Auto Scaling.
-    """
+    # What a service does in another one with the caller's permissions. Source: CreateMountTarget and DeleteMountTarget
+    # in the API reference of EFS; "API permissions" in the user guide of Elastic Load Balancing; "permissions for
+    # target resources" in that of Application Auto Scaling.
     if call.action == "elasticfilesystem:CreateMountTarget":
         for action in ("DescribeSubnets", "DescribeNetworkInterfaces", "CreateNetworkInterface"):
             yield Need(f"ec2:{action}", "*")

@@ -1,7 +1,7 @@
-"""The network of tasks: existing subnets and groups, reachability, and a public address for every task.
+"""The network of tasks: subnets, groups, reachability, and public addresses.
 
-A public address is a loopback address of its own, so that what follows task -> interface -> address -> port 80 runs
-unchanged and nothing leaves the computer.
+A public address is a loopback address of its own, so that task -> interface -> address -> port 80 works and nothing
+leaves the computer.
 """
 
 import secrets
@@ -25,7 +25,6 @@ class AwsVpc:
 
     @classmethod
     def parse(cls, configuration: dict[str, Any] | None) -> "AwsVpc | None":
-        """Read a `networkConfiguration`; None where there is none."""
         found = (configuration or {}).get("awsvpcConfiguration")
         if not found:
             return None
@@ -33,33 +32,31 @@ class AwsVpc:
         return cls(tuple(found.get("subnets", [])), tuple(found.get("securityGroups", [])), enabled)
 
     def placed(self, used: Iterable[str]) -> "AwsVpc":
-        """Return the configuration with the one subnet that occurs least among the `used`, as ECS spreads tasks."""
+        """Keep the one subnet least `used`, as ECS spreads tasks."""
         often = Counter(used)
         return replace(self, subnets=(min(self.subnets, key=lambda subnet: often[subnet]),)) if self.subnets else self
 
 
 class Addresses:
-    """Hands out `127.x.y.1` to `127.x.y.254`, least recently used first; x.y is the sandbox's own port."""
+    """Gives out `127.x.y.1` to `127.x.y.254`, least recently used first; x.y is the sandbox's port."""
 
     def __init__(self, port: int) -> None:
-        """Use addresses on which `port`, which this sandbox listens on, is free: nobody else has those."""
+        # This sandbox listens on `port`: nobody else has addresses on which it is free.
         prefix = f"127.{port >> 8}.{port & 255}"
         self._free = [f"{prefix}.{n}" for n in range(1, 255)]
         self._lock = threading.Lock()
 
     def take(self) -> str | None:
-        """Take a free address; None if there is none."""
         with self._lock:
             return self._free.pop(0) if self._free else None
 
     def give_back(self, address: str) -> None:
-        """Let another task have it later."""
         with self._lock:
             self._free.append(address)
 
 
 class Network:
-    """Reads ministack's EC2 and adds the interfaces of tasks to it. Call inside `Upstream.within`."""
+    """Reads ministack's EC2 and adds tasks' interfaces. Call inside `Upstream.within`."""
 
     def __init__(self, upstream: Upstream, port: int) -> None:
         self._upstream = upstream
@@ -79,7 +76,7 @@ class Network:
         self._upstream.ec2._eni_fields_xml = with_public_address  # type: ignore[attr-defined]
 
     def check(self, subnets: tuple[str, ...], groups: tuple[str, ...], code: str) -> None:
-        """Raise ApiError(`code`) unless all exist and lie in one VPC, as AWS demands of services and environments."""
+        """Raise ApiError(`code`) unless all exist in one VPC, as AWS demands."""
         ec2 = self._ec2()
         for subnet in subnets:
             if subnet not in ec2._subnets:
@@ -92,7 +89,7 @@ class Network:
             raise ApiError(code, f"Subnets and security groups must be in one VPC, these are in {sorted(networks)}")
 
     def reaches_internet(self, subnet: str) -> bool:
-        """Tell whether the subnet's route table (its own, else the VPC's main one) has a default route out."""
+        """Tell whether the subnet's route table (else the VPC's main one) has a default route out."""
         ec2 = self._ec2()
         if ec2._subnets.get(subnet, {}).get("VpcId") == ec2._DEFAULT_VPC_ID:
             return True
@@ -116,16 +113,14 @@ class Network:
         return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
     def instance_reaches_internet(self, subnet: str) -> bool:
-        """Tell whether an instance that Batch starts in the subnet does: by a NAT gateway, or by its own address."""
+        """Tell whether Batch's instance reaches it: by a NAT gateway, or its own address."""
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 
     def vpc_of(self, subnet: str) -> str:
-        """Return the network that a subnet is in."""
         return str(self._ec2()._subnets.get(subnet, {}).get("VpcId", ""))
 
     def zone_of(self, subnet: str) -> str:
-        """Return the availability zone of a subnet."""
         return str(self._ec2()._subnets.get(subnet, {}).get("AvailabilityZone", ""))
 
     def _is_live_nat(self, identity: str | None) -> bool:
@@ -133,7 +128,7 @@ class Network:
         return gateway is not None and gateway["State"] == "available"
 
     def is_open(self, network: AwsVpc, port: int) -> bool:
-        """Tell whether somebody outside may connect to `port`: a group admits it from an address range."""
+        """Tell whether a group admits an address range."""
         ec2 = self._ec2()
         vpc = ec2._subnets.get(network.subnets[0], {}).get("VpcId") if network.subnets else None
         groups = [ec2._security_groups.get(name) or {} for name in network.security_groups] or [
@@ -145,7 +140,7 @@ class Network:
         return any(_admits(rule, port) for rule in rules)
 
     def admits_group(self, network: AwsVpc, port: int, sources: set[str]) -> bool:
-        """Tell whether one of the security groups `sources` may connect to `port`."""
+        """Tell whether a group of `sources` is admitted."""
         ec2 = self._ec2()
         rules = [
             r for g in network.security_groups for r in (ec2._security_groups.get(g) or {}).get("IpPermissions", [])
@@ -156,12 +151,11 @@ class Network:
         )
 
     def subnet(self, identity: str) -> dict[str, Any] | None:
-        """Return a subnet as EC2 keeps it; None if there is none."""
         found: dict[str, Any] | None = self._ec2()._subnets.get(identity)
         return found
 
     def attach(self, network: AwsVpc, description: str, private: str, public: str | None) -> dict[str, str]:
-        """Make the interface of a task; return the details that DescribeTasks shows."""
+        """Make a task's interface; return its details for DescribeTasks."""
         ec2 = self._ec2()
         identity = f"eni-{secrets.token_hex(9)[:17]}"
         subnet = network.subnets[0]
@@ -193,7 +187,6 @@ class Network:
         }
 
     def detach(self, identity: str) -> None:
-        """Remove an interface."""
         self._upstream.ec2._network_interfaces.pop(identity, None)
 
     def _ec2(self) -> Any:

@@ -1,6 +1,6 @@
-"""The registry that `docker push` and `docker pull` speak to: OCI distribution protocol over ECR's credentials.
+"""The registry for `docker push` and `docker pull`: OCI distribution protocol over ECR's credentials.
 
-Layers stream from the socket to the disk and back; their size does not matter to memory.
+Layers stream between socket and disk, whatever their size.
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 """
 
@@ -34,14 +34,13 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 @dataclass(frozen=True)
 class Rules:
-    """The facts about a repository that the registry needs."""
+    """The registry's rules for a repository."""
 
     mutability: str
     exclusions: tuple[str, ...] = ()
     scans: bool = False  # what is pushed
 
     def fixes(self, tag: str) -> bool:
-        """Tell whether the tag cannot be moved to another image."""
         excluded = any(fnmatchcase(tag, each) for each in self.exclusions)
         if self.mutability == "MUTABLE_WITH_EXCLUSION":
             return excluded
@@ -67,7 +66,7 @@ _ACTIONS = {
 
 
 class Registry:
-    """ASGI application for the paths under `/v2/`."""
+    """An ASGI application for `/v2/`."""
 
     def __init__(
         self,
@@ -84,13 +83,12 @@ class Registry:
         self.scanned: set[tuple[tokens.Scope, str, str]] = set()
 
     def storage(self, scope: tokens.Scope) -> Storage:
-        """Return the images of an account and region."""
         if scope not in self._storages:
             self._storages[scope] = Storage(self._root / scope.account / scope.region)
         return self._storages[scope]
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request and write it down."""
+        # Each request goes into the journal.
         action, result = f"{scope['method']} {scope['path']}", "ok"
         asked: list[str] = []
         try:
@@ -146,7 +144,7 @@ class Registry:
 
 
 def _needed(method: str, kind: str, headers: dict[str, str]) -> tuple[str, ...]:
-    """Return what ECR asks the caller's policies; one request may both send and complete a layer."""
+    # One request may both send and complete a layer.
     action = _ACTIONS.get((method, kind))
     if action == "ecr:CompleteLayerUpload" and headers.get("content-length") != "0":
         return ("ecr:UploadLayerPart", action)

@@ -1,4 +1,4 @@
-"""Finds what a request is about where ministack cannot tell, and its tags, for the condition key aws:ResourceTag."""
+"""Finds a request's resource where ministack cannot, and its tags, for the condition key aws:ResourceTag."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from model_sandbox.upstream import Upstream
 
 
 def tags_of(upstream: Upstream, arn: str) -> dict[str, str]:
-    """Return the tags of the resource with this ARN as condition keys have them; empty where it has none."""
+    """Return a resource's tags as condition keys."""
     service, _, rest = arn.removeprefix("arn:aws:").partition(":")
     identity = rest.rpartition("/")[2]
     found: Any = []
@@ -29,12 +29,12 @@ def tags_of(upstream: Upstream, arn: str) -> dict[str, str]:
 
 
 def keys_of(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return tags as condition keys have them."""
+    """Return tags as condition keys."""
     return {f"aws:ResourceTag/{key}": value for key, value in tags}
 
 
 def resource_of(upstream: Upstream, service: str, params: Mapping[str, Any], path: str) -> str:
-    """Return TYPE/ID of a resource that ministack cannot read from the request; empty if there is none."""
+    """Return TYPE/ID of the request's resource, or empty."""
     if service == "elasticfilesystem" and "/mount-targets/" in path:
         target = upstream.efs._mount_targets.get(path.split("/mount-targets/")[1].split("/", maxsplit=1)[0]) or {}
         return f"file-system/{target['FileSystemId']}" if target else ""

@@ -1,4 +1,4 @@
-"""Gives up what root may do and the sandbox does not need."""
+"""Gives up the rights of root that the sandbox does not need."""
 
 import ctypes
 import os
@@ -21,9 +21,9 @@ class _Sets(ctypes.Structure):
 
 
 def give_up() -> None:
-    """Give up, for good, every right of root but those that are kept.
+    """Give up root's rights for good, except those kept.
 
-    Called before any thread is started: each has rights of its own.
+    Call before any thread starts: each has its own rights.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0):

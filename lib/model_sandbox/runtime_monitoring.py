@@ -1,8 +1,8 @@
-"""GuardDuty, as far as it shows in tasks: with Runtime Monitoring each Fargate task has one container more.
+"""GuardDuty's Runtime Monitoring, which adds a container to each Fargate task.
 
 Its agent stands among a task's containers in no order, and reaches GuardDuty by a VPC endpoint with a security group,
-which outlive the task. Here the agent is shown and runs nothing. Source: GuardDuty user guide, "How Runtime Monitoring
-works with Fargate"; aws/aws-cdk issue 32877, hashicorp/terraform-provider-aws issue 46747.
+which outlive the task. Here it runs nothing. Source: GuardDuty user guide, "How Runtime Monitoring works with Fargate";
+aws/aws-cdk issue 32877, hashicorp/terraform-provider-aws issue 46747.
 """
 
 import json
@@ -19,14 +19,13 @@ _MONITORING, _ON_FARGATE = "RUNTIME_MONITORING", "ECS_FARGATE_AGENT_MANAGEMENT"
 
 
 class RuntimeMonitoring:
-    """An ASGI application: CreateDetector and ListDetectors. `refuse(action)` says why the caller may not, or None."""
+    """An ASGI application: CreateDetector and ListDetectors; `refuse` says why the caller may not."""
 
     def __init__(self, upstream: Upstream, refuse: Callable[[str, Scope], str | None]) -> None:
         self._upstream, self._refuse = upstream, refuse
         self._on: dict[Scope, str] = {}
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request."""
         request = json.loads(await asgi.read_body(receive, _BODY_LIMIT) or b"{}")
         key, region = asgi.signed_by(asgi.headers_of(scope))
         caller = Scope(self._upstream.account_of(key), region)
@@ -46,11 +45,10 @@ class RuntimeMonitoring:
             await asgi.reply_json(send, 200, {"detectorId": identity})
 
     def is_on(self, scope: Scope) -> bool:
-        """Tell whether tasks of this account have the agent beside them."""
         return scope in self._on
 
     def reach(self, vpc: str) -> None:
-        """Have an endpoint and its group in the network of a task. Call inside `Upstream.within`."""
+        """Make an endpoint and its group in a task's network. Call inside `Upstream.within`."""
         ec2: Any = self._upstream.ec2
         service = f"com.amazonaws.{self._upstream.scope().region}.guardduty-data"
         if any((e["VpcId"], e["ServiceName"]) == (vpc, service) for e in ec2._vpc_endpoints.values()):
@@ -69,7 +67,7 @@ class RuntimeMonitoring:
 
 
 def agent(task: str, status: str) -> dict[str, Any]:
-    """Return the agent's container of a task, by its id, as DescribeTasks shows it."""
+    """Return a task's agent for DescribeTasks."""
     ended = {"exitCode": 143} if status == "STOPPED" else {}
     return {"name": f"aws-guardduty-agent-{task[:6]}", "lastStatus": status, "healthStatus": "UNKNOWN", **ended}
 

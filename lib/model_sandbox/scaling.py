@@ -1,6 +1,6 @@
-"""Application Auto Scaling for ECS services: targets and policies are kept, and their least number is enforced.
+"""Application Auto Scaling for ECS services: keeps targets and policies, enforces the least number.
 
-No alarm ever goes off here: the sandbox measures no CPU.
+No alarm goes off: the sandbox measures no CPU.
 """
 
 import json
@@ -19,16 +19,12 @@ _Place = tuple[Scope, tuple[str, ...]]
 
 
 class Scaling:
-    """An ASGI application.
-
-    `account_of` tells whose an access key is; `refuse(action, scope)` why the caller may not do that, None if it may.
-    `at_least(account, resource, count)` has the service `service/CLUSTER/NAME` run so many tasks.
-    """
+    """An ASGI application; `at_least(account, resource, count)` has `service/CLUSTER/NAME` run so many tasks."""
 
     def __init__(
         self,
-        account_of: Callable[[str], str],
-        refuse: Callable[[str, Scope], str | None],
+        account_of: Callable[[str], str],  # of an access key
+        refuse: Callable[[str, Scope], str | None],  # says why the caller may not do an action
         at_least: Callable[[str, str, int], None],
     ) -> None:
         self._account_of, self._refuse, self._at_least = account_of, refuse, at_least
@@ -37,7 +33,6 @@ class Scaling:
         self._lock = threading.Lock()
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request."""
         operations: dict[str, Callable[[Scope, Record], Record]] = {
             "RegisterScalableTarget": self._register,
             "DeregisterScalableTarget": self._deregister,

@@ -1,4 +1,4 @@
-"""Gives credentials to what the sandbox runs itself: stacks, jobs, functions. They are good until they are ended."""
+"""Gives credentials to what the sandbox runs: stacks, jobs, functions."""
 
 import secrets
 import threading
@@ -15,7 +15,7 @@ _SECONDS = 365 * 24 * 3600.0  # longer than a sandbox lives
 
 @dataclass(frozen=True)
 class Session:
-    """Holds the credentials of one session of a role."""
+    """A role's session."""
 
     key: str
     secret: str
@@ -23,16 +23,16 @@ class Session:
 
 
 class Sessions:
-    """Issues sessions and ends them. Any thread may call."""
+    """Issues and ends sessions; thread-safe."""
 
     def __init__(self, upstream: Upstream, endpoint: str) -> None:
-        """Take the `endpoint` where containers reach this sandbox; empty where they cannot."""
+        # Containers reach this sandbox at `endpoint`; empty: they cannot.
         self._upstream, self._endpoint = upstream, endpoint
         self._reach: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
     def issue(self, account: str, role: str, name: str, services: frozenset[str] = frozenset()) -> Session:
-        """Return credentials of a role. With `services` they are a container's: good for those, on the bridge alone."""
+        """Return a role's credentials; with `services`, a container's: for those only, on the bridge."""
         iam, sts = self._upstream.iam, self._upstream.sts
         session = Session(iam._gen_session_access_key(), secrets.token_hex(20), iam._gen_session_token())
         record = {
@@ -52,7 +52,7 @@ class Sessions:
 
     @contextmanager
     def lent(self, scope: Scope, role: str, name: str, services: frozenset[str]) -> Iterator[dict[str, str]]:
-        """Give a container the variables by which it reaches this sandbox, for as long as the block lasts."""
+        """Give a container, during this block, the variables by which it reaches this sandbox."""
         if not self._endpoint:
             yield {}
             return
@@ -70,11 +70,10 @@ class Sessions:
             self.end(session)
 
     def end(self, session: Session) -> None:
-        """Make a session's credentials worthless."""
         with self._lock:
             self._upstream.sts._sessions.pop(session.key, None)
             self._reach.pop(session.key, None)
 
     def reach(self, key: str) -> frozenset[str]:
-        """Return the services that a container with this access key may call; empty for all other keys."""
+        """Return the services that a container's access key may call; empty for other keys."""
         return self._reach.get(key, frozenset())

@@ -1,4 +1,4 @@
-"""Tells who sent a request: it is signed with a secret that this sandbox gave out, or it is refused.
+"""Checks that a request is signed with a secret of this sandbox.
 
 Signature Version 4, in the header or in the query. S3's presigned URLs may have version 2: boto3 still makes those.
 """
@@ -29,7 +29,7 @@ _OF_NO_BODY = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
 
 
 class SignatureError(Exception):
-    """Says that nobody whom the sandbox knows has signed a request so. `code` is AWS's name for it."""
+    """Nobody known signed the request so; `code` is AWS's."""
 
     def __init__(self, code: str, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """A request without its body, as sent: the path encoded, repeated headers joined."""
+    """A request without body, as sent: the path encoded, repeated headers joined."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Signer:
-    """Names who has signed a request, and for which service. `presigned`: the signature is in its address."""
+    """A request's signer and service; a `presigned` one has its signature in the address."""
 
     key: str
     service: str
@@ -56,34 +56,33 @@ class Signer:
 
 
 def is_root(key: str) -> bool:
-    """Tell whether an access key is that of an account's root: twelve digits."""
+    """Tell whether it is an account's root's: twelve digits."""
     return len(key) == 12 and key.isascii() and key.isdigit()
 
 
 def holds_hash(head: Head) -> bool:
-    """Tell whether a head holds the hash of its body."""
     return _SHA256.fullmatch(head.headers.get("x-amz-content-sha256", "")) is not None
 
 
 def check_body(head: Head, body: bytes) -> None:
-    """Raise SignatureError unless the body is the one that the head was signed with."""
+    """Raise SignatureError unless the head was signed with this body."""
     if holds_hash(head) and hashlib.sha256(body).hexdigest() != head.headers["x-amz-content-sha256"]:
         raise SignatureError("XAmzContentSHA256Mismatch", "The provided x-amz-content-sha256 does not match the body.")
 
 
 class Signatures:
-    """Checks signatures with the secrets of accounts, users and sessions."""
+    """Checks signatures by the secrets of accounts, users and sessions."""
 
     def __init__(self, upstream: Upstream, secret: str) -> None:
-        """Take the `secret` of every account's root, whose access key is the account."""
+        # `secret` is of every account's root, whose access key is the account.
         self._sigv4, self._evaluator, self._upstream = upstream.sigv4, upstream.evaluator, upstream
         self._secret = secret
 
     def check(self, head: Head, body: bytes) -> Signer:
-        """Return who has signed a request; the body counts where the head does not hold its hash.
+        """Return the signer; the body counts where the head lacks its hash.
 
         Raises:
-            SignatureError: nobody, nobody whom the sandbox knows, somebody with another secret, or too long ago.
+            SignatureError: nobody known, another secret, or too long ago.
         """
         in_query = [name for name in head.query if name.lower() in ("x-amz-signature", "awsaccesskeyid", "signature")]
         if authorization := head.headers.get("authorization", ""):
@@ -117,7 +116,7 @@ class Signatures:
         return self._check_version_2(head) if "AWSAccessKeyId" in head.query else self._check_version_4(head)
 
     def _check_version_4(self, head: Head) -> Signer:
-        """Check a presigned address of S3, which signs no body. Nobody here uses other services' ones."""
+        # A presigned address of S3 signs no body. Nobody here uses other services' ones.
         names = [name for name in head.query if name.lower() in {known.lower() for known in _PRESIGNED}]
         if sorted(names) != sorted(_PRESIGNED) or any(len(head.query[name]) != 1 for name in names):
             raise SignatureError("AuthorizationQueryParametersError", f"A presigned URL has {', '.join(_PRESIGNED)}.")
@@ -181,7 +180,7 @@ class Signatures:
 
 
 def is_signed_token(token: str, secret: str) -> bool:
-    """Tell whether a web identity token is signed with the sandbox's secret (HS256)."""
+    """Tell whether our secret signed a web identity token (HS256)."""
     said, _, signature = token.rpartition(".")
     if not _TOKEN.fullmatch(token):
         return False
@@ -189,6 +188,6 @@ def is_signed_token(token: str, secret: str) -> bool:
 
 
 def token_signature(said: str, secret: str) -> str:
-    """Return the third part of a JSON Web Token whose first two are `said`."""
+    """Return a JSON Web Token's third part."""
     made = hmac.digest(secret.encode(), said.encode(), "sha256")
     return base64.urlsafe_b64encode(made).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Images on disk: blobs by digest, and for every repository its manifests, tags and which blobs it has.
+"""Images on disk: blobs by digest; each repository's manifests, tags and blobs.
 
 ROOT/blobs/<hex>                           bytes, named by their SHA-256, shared by all repositories
 ROOT/uploads/<id>                          bytes of an upload that is not finished
@@ -31,7 +31,7 @@ class _Hash(Protocol):
 
 
 class StorageError(Exception):
-    """The registry protocol forbids this. `code` is the protocol's error code, `status` the HTTP status."""
+    """The registry protocol forbids it; `code` is the protocol's, `status` HTTP's."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class StorageError(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A stored image manifest or index. `pushed_at` in seconds since the epoch."""
+    """A stored image manifest or index; `pushed_at` in seconds since the epoch."""
 
     digest: str
     media_type: str
@@ -50,7 +50,7 @@ class Manifest:
 
 @dataclass
 class Upload:
-    """A blob on its way in, hashed as bytes arrive: nothing is read twice or held in memory."""
+    """A blob on its way in, hashed as it arrives: nothing is read twice or held in memory."""
 
     identity: str
     path: Path
@@ -59,7 +59,7 @@ class Upload:
 
 
 def hex_of(digest: str) -> str:
-    """Return the 64 hexadecimal digits of `sha256:...`. Raises StorageError for anything else."""
+    """Return the digits of `sha256:...`, or raise StorageError."""
     if match := _DIGEST.fullmatch(digest):
         return match.group(1)
     raise StorageError(400, "DIGEST_INVALID", f"{digest!r} is not a sha256 digest")
@@ -78,19 +78,18 @@ class Storage:
     # ---- blobs
 
     def blob(self, repository: str, digest: str) -> Path | None:
-        """Return the file of a blob that this repository has, or None."""
+        """Return this repository's blob file, or None."""
         name = hex_of(digest)
         return self._root / "blobs" / name if (self._folder(repository, "blobs") / name).exists() else None
 
     def mount(self, repository: str, source: str, digest: str) -> bool:
-        """Give `repository` a blob that `source` has. False where `source` has none such."""
+        """Give `repository` a blob of `source`; return False if that has none."""
         if not self.blob(source, digest):
             return False
         self._link(repository, hex_of(digest))
         return True
 
     def begin_upload(self) -> Upload:
-        """Open an upload."""
         identity = secrets.token_hex(16)
         upload = Upload(identity, self._root / "uploads" / identity, 0, hashlib.sha256())
         upload.path.touch()
@@ -99,27 +98,25 @@ class Storage:
         return upload
 
     def upload(self, identity: str) -> Upload:
-        """Return an open upload. Raises StorageError where there is none."""
+        """Return an open upload, or raise StorageError."""
         with self._lock:
             if upload := self._uploads.get(identity):
                 return upload
         raise StorageError(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
 
     def append(self, upload: Upload, data: bytes) -> None:
-        """Add bytes to an upload."""
         with upload.path.open("ab") as file:
             file.write(data)
         upload.hash.update(data)
         upload.size += len(data)
 
     def cancel(self, upload: Upload) -> None:
-        """Forget an upload and its bytes."""
         with self._lock:
             self._uploads.pop(upload.identity, None)
         upload.path.unlink(missing_ok=True)
 
     def finish(self, repository: str, upload: Upload, digest: str) -> None:
-        """Turn an upload into a blob of `repository`. Raises StorageError if its bytes are not what `digest` says."""
+        """Turn an upload into a blob; raise StorageError for a wrong `digest`."""
         name = hex_of(digest)
         if upload.hash.hexdigest() != name:
             self.cancel(upload)
@@ -132,11 +129,11 @@ class Storage:
     # ---- manifests and tags
 
     def put_manifest(self, repository: str, reference: str, media_type: str, content: bytes, immutable: bool) -> str:
-        """Store a manifest under a tag or its digest and return the digest.
+        """Store a manifest under a tag or its digest; return the digest.
 
         Raises:
-            StorageError: it is no manifest, it names blobs or manifests that the repository has not, `reference` is
-                another digest, or `immutable` is true and the tag names something else.
+            StorageError: it is none, names what the repository lacks, or is not `reference`; or the tag is `immutable`
+                and another's.
         """
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         body = _parse(content)
@@ -170,7 +167,7 @@ class Storage:
         return digest
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        """Return the manifest that a tag or digest names, or None."""
+        """Return the manifest of a tag or digest, or None."""
         digest = reference if reference.startswith("sha256:") else self.tags(repository).get(reference)
         if not digest:
             return None
@@ -181,27 +178,25 @@ class Storage:
         return Manifest(digest, facts["media_type"], file.read_bytes(), facts["pushed_at"])
 
     def manifests(self, repository: str) -> list[Manifest]:
-        """Return all manifests, newest first."""
+        """Return manifests, newest first."""
         names = [f.name for f in self._folder(repository, "manifests").iterdir() if not f.suffix]
         found = [self.manifest(repository, f"sha256:{name}") for name in names]
         return sorted((m for m in found if m), key=lambda m: m.pushed_at, reverse=True)
 
     def tags(self, repository: str) -> dict[str, str]:
-        """Return the digest of each tag."""
         folder = self._folder(repository, "tags")
         return {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
 
     def tags_of(self, repository: str, digest: str) -> list[str]:
-        """Return the tags that name a digest."""
         return [tag for tag, named in self.tags(repository).items() if named == digest]
 
     def untag(self, repository: str, tag: str) -> None:
-        """Remove a tag; the manifest stays."""
+        """Remove a tag, not its manifest."""
         with self._lock:
             (self._folder(repository, "tags") / tag).unlink(missing_ok=True)
 
     def delete_manifest(self, repository: str, digest: str) -> None:
-        """Remove a manifest and its tags. Blobs stay until the sandbox stops: others may use them."""
+        """Remove a manifest and its tags; blobs, which others may use, stay."""
         with self._lock:
             for tag in self.tags_of(repository, digest):
                 self.untag(repository, tag)
@@ -210,11 +205,10 @@ class Storage:
             file.with_suffix(".json").unlink(missing_ok=True)
 
     def delete_repository(self, repository: str) -> None:
-        """Remove all that a repository has."""
         shutil.rmtree(self._root / "repositories" / quote(repository, safe=""), ignore_errors=True)
 
     def size(self, repository: str, manifest: Manifest) -> int:
-        """Return the compressed bytes of an image: its configuration and layers; of an index, those of its images."""
+        """Return the compressed bytes of an image, or of an index's images."""
         body = _parse(manifest.content)
         children = [self.manifest(repository, part["digest"]) for part in body.get("manifests", [])]
         own: list[int] = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]
@@ -230,7 +224,7 @@ class Storage:
 
 
 def read_chunks(path: Path, start: int, end: int) -> Any:
-    """Yield the bytes `start` to `end` (exclusive) of a file in pieces."""
+    """Yield the bytes `start` to `end` (exclusive)."""
     with path.open("rb") as file:
         file.seek(start)
         left = end - start

@@ -1,4 +1,4 @@
-"""Limits how often EC2 answers: a bucket of requests for each caller, filled again as time goes.
+"""Limits how often EC2 answers each caller: a bucket of requests, filled again with time.
 
 Source: Amazon EC2 developer guide, "Request throttling for the Amazon EC2 API": non-mutating actions, 100 and 20.
 """
@@ -13,14 +13,14 @@ _MOST, _A_SECOND = 100.0, 20.0
 
 @dataclass
 class Throttle:
-    """Counts what callers read of EC2. Any thread may ask."""
+    """Counts callers' reads of EC2; thread-safe."""
 
     clock: Callable[[], float] = time.monotonic
     _left: dict[str, tuple[float, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def takes(self, caller: str, service: str, action: str) -> bool:
-        """Tell whether this request is answered, and count it."""
+        """Count this request; tell whether to answer it."""
         if service != "ec2" or not action.startswith("Describe"):
             return True
         with self._lock:

@@ -1,4 +1,4 @@
-"""Registry credentials as ECR gives them: random, bound to an account and region, and good for twelve hours."""
+"""Registry credentials as ECR's: random, for an account and region, good for twelve hours."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ LIFETIME_SECONDS = 12 * 3600.0
 
 @dataclass(frozen=True)
 class Scope:
-    """The account and region whose repositories a caller sees."""
+    """The account and region of a caller's repositories."""
 
     account: str
     region: str
@@ -23,14 +23,14 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """The scope of a password, and the access key that asked for it; empty for the sandbox itself."""
+    """A password's scope, and the access key that asked for it, if any."""
 
     scope: Scope
     caller: str = ""
 
 
 class Refusal(Enum):
-    """The reason why credentials were not accepted."""
+    """The reason why credentials were refused."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -38,27 +38,27 @@ class Refusal(Enum):
 
 @dataclass
 class Tokens:
-    """The credentials that are good now. `clock` gives seconds since the epoch."""
+    """The valid credentials; `clock` gives seconds since the epoch."""
 
     clock: Callable[[], float] = time.time
     _issued: dict[str, tuple[Grant, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def issue(self, scope: Scope, lifetime: float = LIFETIME_SECONDS, caller: str = "") -> tuple[str, float]:
-        """Return a new password and when it expires (seconds since the epoch)."""
+        """Return a new password and its end."""
         token, expires = secrets.token_urlsafe(32), self.clock() + lifetime
         with self._lock:
             self._issued[token] = (Grant(scope, caller), expires)
         return token, expires
 
     def expire_all(self) -> int:
-        """Expire every password issued so far and return how many, to try a push that takes too long."""
+        """Expire all passwords, to test a push that takes too long; return how many."""
         with self._lock:
             self._issued = {token: (grant, 0.0) for token, (grant, _) in self._issued.items()}
             return len(self._issued)
 
     def check(self, authorization: str) -> Grant | Refusal:
-        """Return what an HTTP `Authorization` header opens, or why it opens nothing."""
+        """Return what an `Authorization` header opens, or why not."""
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() != "basic":
             return Refusal.UNKNOWN

@@ -16,10 +16,10 @@ _INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 
 
 def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return input and output of this child of an array job; unchanged where `source` is no list.
+    """Return this child's input and output, or both unchanged if `source` is no list.
 
     Args:
-        target: where `{name}` stands for the input's file name without its suffix.
+        target: `{name}` stands for the input's file name without its suffix.
 
     Raises:
         StartError: the list cannot be read, or has no such line.

@@ -1,7 +1,7 @@
 """Worker processes for long conversions, so that no request waits for the server's interpreter.
 
-Python runs one thread of a process at a time, and to read one value of JSON is one step for it, however large the value
-is. A process of its own is also less urgent than the server, and one that takes too much memory is not the server.
+Python runs one thread of a process at a time, and reads one value of JSON, however large, in one step. Another process
+is also less urgent, and may run out of memory alone.
 """
 
 import json
@@ -25,11 +25,11 @@ _NICENESS = 10
 
 
 class ConverterDiedError(Exception):
-    """The process was killed: there is no memory, or the server stops."""
+    """The process was killed: no memory, or the server stops."""
 
 
 class Converters:
-    """The processes of one server. Any thread may call any method."""
+    """A server's worker processes; thread-safe."""
 
     def __init__(self) -> None:
         #: Of two threads none would be done sooner, and requests would wait for both.
@@ -41,13 +41,7 @@ class Converters:
     def do(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call a function of a module with a file, in a process of its own unless the file is short.
-
-        Args:
-            function: gives what JSON can hold.
-            source: the file.
-            arguments: further ones.
-            named: the same.
+        """Call a module's function, whose result is JSON, in another process unless the file is short.
 
         Raises:
             ConverterDiedError: there is no result.
@@ -71,7 +65,6 @@ class Converters:
         return result
 
     def stop(self) -> None:
-        """End all of them for good."""
         with self._guard:
             self._is_stopped = True
             for process in self._running:
@@ -103,7 +96,7 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def main(request: IO[bytes], answer: IO[str]) -> int:
-    """Do in this process what `Converters.do` asks for; return the exit code."""
+    """Do what `Converters.do` asks for; return the exit code."""
     os.nice(_NICENESS)
     privileges.harden()
     privileges.die_with_parent()

@@ -1,4 +1,4 @@
-"""The model's sample, which the image carries: what the model takes, shown where no schema says it."""
+"""The sample in the image, shown where no schema says what the model takes."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,7 +21,7 @@ _LOOKED_AT = 20
 
 
 def with_example(manifest: Manifest) -> Manifest:
-    """Return the manifest with what its sample shows, if the image has one that can be read."""
+    """Add what the image's sample, if readable, shows."""
     if not manifest.sample:
         return manifest
     path = Path(manifest.working_directory, manifest.sample)
@@ -34,7 +34,7 @@ def with_example(manifest: Manifest) -> Manifest:
 
 
 def _shown(head: bytes) -> str:
-    """Return the first lines of a text; "" for other data."""
+    # Empty where the data is no text.
     try:
         text = Decoder().decode(head)
     except UnicodeDecodeError:
@@ -49,7 +49,7 @@ def _shown(head: bytes) -> str:
 
 
 def _names(path: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return the names of the sample's columns, or of the fields of its records."""
+    # The names of columns, or of the records' fields.
     form = mime.form(manifest.input_types[0], manifest.input_types)
     try:
         if form is Form.CSV:
@@ -64,5 +64,5 @@ def _names(path: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def _usable(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that a mapping can have, each once."""
+    # Only names that a mapping can have.
     return tuple(dict.fromkeys(name for name in names if 0 < len(name) <= bounds.PATH_CHARACTERS))[: bounds.RULES]

@@ -1,4 +1,4 @@
-"""The command of HEALTHCHECK. It runs every few seconds in every container, so it imports next to nothing."""
+"""The command of HEALTHCHECK, which runs often, so imports next to nothing."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ _PAUSE = 0.25
 
 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
-    """Ask the server at `host` for /health; return None when it is well, else what is wrong."""
+    """Return what /health says is wrong, or None."""
     try:
         head, _, body = _ask("/health", port, host, timeout).partition(b"\r\n\r\n")
     except OSError as error:
@@ -27,10 +27,8 @@ def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
 
 
 def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 55.0) -> str | None:
-    """Return None when the server is well and its model has proved itself, else what is wrong.
-
-    A scheduler counts failures, and a proof may take longer than it counts: so one call waits for `wait` seconds.
-    """
+    """Return what is wrong with the server or its model's self-proof, or None."""
+    # A scheduler counts failures, and a proof may take longer than it counts: so one call waits.
     deadline = time.monotonic() + wait
     while (problem := probe(port, host, timeout)) is None:
         try:
@@ -46,11 +44,7 @@ def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 5
 
 
 def _ask(path: str, port: int, host: str, timeout: float) -> bytes:
-    """Return the whole answer to a GET request.
-
-    Raises:
-        OSError: there is none.
-    """
+    # An OSError says that there is no answer.
     host = host.strip("[]")
     headers = {"Host": "localhost", "Connection": "close", **asking.headers(os.environ)}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -1,8 +1,8 @@
-"""The one process that stays root: it starts and ends the runners, each as a user of its own.
+"""The one process that stays root: it starts and ends the runners, each as its own user.
 
-It is forked off the server before that has heard of anybody and becomes an ordinary user. All that the server can ask
-for is to start the command that was given before at one of its slots, to end all processes of that slot's user, and
-to remove the folder of a server that is dead: programs leave things there that only they, or root, can remove.
+It is forked off the server before that answers anybody and becomes an ordinary user. The server can only ask to start
+the command given before at a slot, to end all processes of the slot's user, and to remove a dead server's folder, in
+which programs leave what only they, or root, can remove.
 """
 
 import errno
@@ -25,23 +25,18 @@ _INSTANCE = re.compile(r"[0-9a-f]{32}")
 
 
 class Launcher:
-    """The server's end; any thread may call any method."""
+    """The server's end; thread-safe."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._guard = threading.Lock()
 
     def remove_instance(self, instance_id: str) -> None:
-        """Remove the folder of an instance."""
         with suppress(OSError):  # as far as it can be
             self.ask(f"remove {instance_id}")
 
     def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
-        """Have something done.
-
-        Raises:
-            OSError: it could not be done.
-        """
+        """Have the launcher do it, or raise OSError."""
         with self._guard:
             try:
                 socket.send_fds(self._channel, [message.encode()], descriptors)
@@ -55,7 +50,7 @@ class Launcher:
 
 
 class LaunchedSlot:
-    """A slot whose runners are children of the launcher (see `Slot`)."""
+    """A slot whose runners are the launcher's children (see `Slot`)."""
 
     is_own_user = True
 
@@ -64,23 +59,15 @@ class LaunchedSlot:
         self._number = number
 
     def start(self, connection: int) -> None:
-        """See `Slot`."""
         self._launcher.ask(f"start {self._number}", [connection])
 
     def stop(self) -> None:
-        """See `Slot`."""
         with suppress(OSError):  # the launcher is gone, and all that it had started with it
             self._launcher.ask(f"stop {self._number}")
 
 
 def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: Path) -> Launcher:
-    """Fork the process; it ends with this one. No thread may run yet.
-
-    Args:
-        command: of every runner.
-        users: of the runners, a slot each.
-        instances: where the folders of instances are.
-    """
+    """Fork the process, which ends with this one and has a slot for each of `users`. No thread may run yet."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         try:
@@ -97,7 +84,6 @@ def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: 
 
 
 def _serve(channel: socket.socket, slots: Sequence[OwnSlot], instances: int) -> None:
-    """Do what is asked until the server is gone; then end all runners."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 1)
         if not message:

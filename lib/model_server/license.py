@@ -1,8 +1,8 @@
 """License keys: signed tokens that say who may use this model until when.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
-`email` of the customer, `iat` and `exp`. The publisher's public key is in the image, or in the environment; the private
-one never is. The newest key lies on the data volume, so that it holds for every server there.
+`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment, the private one
+never. The newest key lies on the data volume, for every server there.
 """
 
 import base64
@@ -35,12 +35,12 @@ _LAST_MOMENT = 253402300799  # the end of the year 9999
 
 
 class LicenseError(Exception):
-    """A key is not accepted; the text says why."""
+    """A key is not accepted; says why."""
 
 
 @dataclass(frozen=True)
 class License:
-    """An accepted key. `expires` is in seconds since the epoch."""
+    """An accepted key; `expires` is in seconds since the epoch."""
 
     name: str
     email: str
@@ -61,27 +61,16 @@ class License:
 
 
 class Licensing:
-    """The license of one model on one data volume. Any thread may call any method."""
+    """The license of a model on a data volume; thread-safe."""
 
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """Switch licensing on.
-
-        Args:
-            public_key: of the publisher: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
-            model: a key must be for this one.
-            folder: the data volume.
-            given: a key that counts where the volume has none; "": none.
-            clock: seconds since the epoch.
-
-        Raises:
-            StartError: the public key is none.
-        """
+        """Switch licensing on for the data volume `folder`; raise StartError for a wrong public key."""
         self._key = read_public_key(public_key)
         self._model = model
         self._path = folder / "license.gai_key"
-        self._given = given
+        self._given = given  # counts where the volume has none
         self._clock = clock
 
     def apply(self, text: str) -> License:
@@ -100,7 +89,7 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """Return the stored key, else the given one, expired or not; None if neither is for this model."""
+        """Return the stored key, else the given one, expired or not."""
         with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
         with suppress(LicenseError):
@@ -140,7 +129,7 @@ class Licensing:
 
 
 class _Ed25519(Algorithm):
-    """Verification by libsodium: PyJWT's own needs the package cryptography, 12 MB in every image for one function."""
+    # PyJWT's own verification needs the package cryptography: 12 MB in every image for one function.
 
     def prepare_key(self, key: bytes) -> VerifyKey:
         return VerifyKey(key)
@@ -165,20 +154,17 @@ class _Ed25519(Algorithm):
 
 
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
-    """Return the licensing of this image; None: it needs no key.
-
-    What was built into the image counts before all that the environment says, MODEL_MANIFEST too: whoever starts the
-    server must not be able to switch licensing off.
+    """Return this image's licensing, if it needs a key.
 
     Args:
-        model: as the server runs it.
-        built_in: the manifest that the image was built with, if it has one.
-        settings: of the server.
+        built_in: the image's own manifest, if any.
         folder: the data volume.
 
     Raises:
-        StartError: the public key is none; the manifest of the image cannot be read.
+        StartError: the public key is none, or the image's manifest cannot be read.
     """
+    # What the image was built with counts before the environment, MODEL_MANIFEST included: whoever starts the server
+    # must not be able to switch licensing off.
     original = manifest.read(built_in) if built_in.exists() else model
     bound = original if original.license_public_key else model
     key = bound.license_public_key or settings.license_public_key
@@ -186,11 +172,7 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
 
 
 def read_public_key(text: str) -> bytes:
-    """Read a public key: 32 bytes, base64url without padding.
-
-    Raises:
-        StartError: it is none.
-    """
+    """Read 32 bytes, base64url without padding (the `x` of an RFC 8037 key), or raise StartError."""
     try:
         return bytes(VerifyKey(base64.urlsafe_b64decode(text.strip() + "==")))
     except ValueError as error:

@@ -10,7 +10,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 
 
 class Metrics:
-    """The metrics of one server; the gauges are of the whole queue, which servers may share."""
+    """A server's metrics; gauges are of the whole queue, which servers may share."""
 
     def __init__(self, model: str, version: str, build_id: str) -> None:
         self._registry = CollectorRegistry()
@@ -42,15 +42,13 @@ class Metrics:
             self._seconds.labels(outcome)
 
     def started(self) -> None:
-        """Count an attempt."""
         self._attempts.inc()
 
     def ended(self, succeeded: bool, seconds: float) -> None:
-        """Count a recorded job."""
         self._seconds.labels("complete" if succeeded else "error").observe(seconds)
 
     def exposition(self, counts: Counts, now: float, room: int) -> bytes:
-        """Return all metrics as text, with the queue as of `now` and the volume's free bytes."""
+        """Return all metrics as text; `room` is the volume's free bytes."""
         self._room.set(room)
         for state in State:
             self._jobs.labels(state).set(counts.by_state[state])

@@ -1,4 +1,4 @@
-"""The end of processes that a killed runner leaves: the server adopts and ends them.
+"""Adopts and ends the processes that a killed runner leaves.
 
 A runner that ends by itself does so before (model_runner/processes.py).
 """
@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Adopted children of a process whose own children are runners, and what else it enters here."""
+    """Tells adopted children from a process's own: runners, and what it enters."""
 
     def __init__(self) -> None:
         #: To start and to end a child is one step each: one that is just being started is no orphan.
@@ -26,15 +26,15 @@ class Orphans:
         self._adopts = False
 
     def adopt(self) -> None:
-        """Make this process the parent of descendants whose parent dies."""
+        """Adopt descendants whose parent dies."""
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def enter(self, child: int) -> None:
-        """Note that a child is no orphan; the guard must be held since before it was started."""
+        """Note that a child is no orphan; hold the guard since before its start."""
         self._known.add(child)
 
     def leave(self, child: int) -> None:
-        """End what a child that is over has left."""
+        """End what an ended child has left."""
         with self.guard:
             self._known.discard(child)
             deadline = time.monotonic() + _SECONDS

@@ -1,4 +1,4 @@
-"""Prepares the program's folder while its image is built, without a shell: a base image may have none."""
+"""Prepares the program folder while its image is built, without a shell, which a base image may lack."""
 
 import json
 import os
@@ -21,18 +21,12 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
 def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path) -> None:
-    """Compile the folder's Python files, let everyone read the folder, and note in `found` where the program is.
-
-    A file that does not compile is no error until the program runs it. What is made or changed keeps its time or takes
-    the folder's, so the same folder gives the same layer, also with a new server.
+    """Compile the folder's Python files, let everyone read it, and note in `found` where the program is.
 
     Args:
-        program: the first word of the model's command.
-        folder: the program's working directory, and this process's.
-        temporary: where server and program write; made if it is missing.
+        folder: the working directory of the program and of this process.
         found: the file of `manifest.found_file`.
-        etc: a folder that the engine changes during this step. The classic image store puts its time into the layer,
-            and BuildKit keeps the time that it has when the step ends (executor/stubs.go).
+        etc: a folder that the engine changes during this step.
 
     Raises:
         StartError: the image has no such program, or `temporary` or `found` cannot be made.
@@ -43,6 +37,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
     times = {path: path.lstat().st_mtime_ns for path in _walk(folder)}
     python = path if _PYTHON.fullmatch(Path(path).name) else find("python")
     if python is not None:
+        # A file that does not compile is no error until the program runs it.
         _compile(python, folder)
     _let_read(folder)
     try:
@@ -52,6 +47,8 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
         found.write_text(json.dumps({program: path}), encoding="utf-8")
     except OSError as error:
         raise StartError(f"cannot make {error.filename}: {error.strerror}") from error
+    # The same folder must give the same layer, also with a new server. The classic image store puts the time of `etc`
+    # into the layer, and BuildKit keeps the time that it has when the step ends (executor/stubs.go).
     for made in (*_walk(folder), temporary, found, found.parent, etc):
         time = times.get(made, times[folder])
         if made.lstat().st_mtime_ns != time:
@@ -89,7 +86,7 @@ def _compile(python: str, folder: Path) -> None:
 
 
 def _let_read(folder: Path) -> None:
-    """Change only what others cannot read or run: a changed mode puts the whole file into the layer."""
+    # Only what others cannot read or run: a changed mode puts the whole file into the layer.
     for path in _walk(folder):
         mode = path.lstat().st_mode
         is_folder = stat.S_ISDIR(mode)

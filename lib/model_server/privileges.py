@@ -14,27 +14,25 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Hide this process's memory and environment from its user's others; deny new privileges to its children.
-
-    No program of ours, or of the model, gets more rights by a file with the set-user-ID bit.
-    """
+    """Hide memory and environment from the user's other processes; deny children new privileges."""
     libc = ctypes.CDLL(None, use_errno=True)
+    # No program, ours or the model's, gets more rights by a file with the set-user-ID bit.
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
+    """Have the kernel end this process with the thread that started it."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Give this process and its children uid and gid `user` for good; do nothing unless it is root.
+    """Switch from root, if it is root, to `user` (uid, gid) for good.
 
-    Must run before any thread is started. No entry in /etc/passwd is needed.
+    Call before any thread starts. No entry in /etc/passwd is needed.
 
     Raises:
-        StartError: it may not, or the server's own files cannot be read any more.
+        StartError: it may not, or the server's files become unreadable.
     """
     if os.geteuid() == 0:
         try:

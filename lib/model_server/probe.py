@@ -1,6 +1,6 @@
-"""`model-server probe URL`: tests the model at URL, for a task in a network that nobody outside can reach.
+"""`model-server probe URL`: tests the model at URL, for a task in a closed network.
 
-What to ask comes in MODEL_PROBE, what was found goes to standard output, a JSON object a line after the word `probe`.
+MODEL_PROBE holds the question; standard output gets the findings, a JSON object a line after the word `probe`.
 """
 
 import base64
@@ -30,7 +30,7 @@ _REPEATS = 2
 
 @dataclass(frozen=True)
 class Question:
-    """The request to the model and the answer that it must give. Times in seconds; no `sample`: no job is tried."""
+    """The request and its due answer; times in seconds; without `sample`, no job is tried."""
 
     build_id: str
     name: str = ""
@@ -42,11 +42,7 @@ class Question:
 
     @classmethod
     def read(cls, text: str) -> "Question":
-        """Read what the smoke test wrote: base64 of compressed JSON.
-
-        Raises:
-            ValueError: it is something else.
-        """
+        """Read base64 of compressed JSON, or raise ValueError."""
         try:
             given = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
             sample = given.pop("sample", None)
@@ -56,15 +52,15 @@ class Question:
 
 
 class _WrongError(Exception):
-    """The model is wrong; the text says how."""
+    pass
 
 
 class _NotYetError(_WrongError):
-    """The model may still come right."""
+    """It may still come right."""
 
 
 def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
-    """Ask the model at `url` what `question` says, and tell each check to `out`; return whether all passed."""
+    """Run the checks, tell each to `out`, and return whether all passed."""
     passed = True
 
     def say(**facts: Any) -> None:
@@ -107,7 +103,7 @@ class _Test:
 
     @property
     def told(self) -> list[str]:
-        """Return the results, each once, in base64; none if one is too large for that."""
+        # Each result once, in base64; none if one is too large.
         different = list(dict.fromkeys(self._results))
         is_small = max(map(len, different), default=0) <= MOST_BYTES
         return [base64.b64encode(result).decode() for result in different] if is_small else []
@@ -203,7 +199,7 @@ class _Test:
 
 
 def _read(answer: IO[bytes], path: str) -> bytes:
-    """Return the body of an answer, which must have an end."""
+    # An answer must have an end.
     content = answer.read(_MOST_READ + 1)
     if len(content) > _MOST_READ:
         raise _WrongError(f"{path} answered more than {_MOST_READ >> 20} MiB")

@@ -1,7 +1,7 @@
-"""Input and output of one job in Amazon S3: a file is fetched, a file is stored. Nothing else of AWS.
+"""Fetches and stores one job's files in Amazon S3.
 
 The signature is AWS's version 4 ("Authenticating Requests" in the S3 API reference). An SDK would double the size of
-what every model's image carries, for two requests; a test holds the signature equal to botocore's.
+what every image carries; a test holds the signature equal to botocore's.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ Sleep = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Keys:
-    """Credentials of the container."""
+    """The container's credentials."""
 
     key: str
     secret: str
@@ -51,7 +51,7 @@ def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep
     """Write the object `url` (s3://BUCKET/KEY) to the new file `to`.
 
     Raises:
-        StartError: it is not there, not allowed, or S3 cannot be reached.
+        StartError: it is missing or not allowed, or S3 cannot be reached.
     """
 
     def received(answer: httpx.Response) -> None:
@@ -68,7 +68,7 @@ def store(
     """Make the rest of `file` the object `url`, whole or not at all.
 
     Raises:
-        StartError: it is too large, not allowed, or S3 cannot be reached.
+        StartError: too large, not allowed, or S3 cannot be reached.
     """
     size = os.fstat(file.fileno()).st_size
     if size > _LARGEST:
@@ -84,7 +84,7 @@ def check(url: str) -> None:
 def signed(
     method: str, url: httpx.URL, region: str, keys: Keys, digest: str, now: datetime, size: int | None = None
 ) -> dict[str, str]:
-    """Return the headers of a request for `url` whose body has the SHA-256 `digest`. Pure."""
+    """Return a request's signed headers; `digest` is its body's SHA-256."""
     stamp, day = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}"
     headers = {"host": url.netloc.decode(), "x-amz-content-sha256": digest, "x-amz-date": stamp}
     if keys.token:
@@ -104,7 +104,7 @@ def signed(
 
 
 def address(bucket: str, key: str, region: str, environment: Mapping[str, str]) -> httpx.URL:
-    """Return the object's URL. Pure."""
+    """Return the object's URL."""
     path = quote(key, safe="/-_.~")
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     if endpoint:
@@ -203,7 +203,7 @@ def _token(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _local(url: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Ask the container's own agent, past any proxy."""
+    # The container's own agent is asked past any proxy.
     with httpx.Client(trust_env=False, timeout=5) as client:
         found: dict[str, str] = client.get(url, headers=headers).raise_for_status().json()
         return found

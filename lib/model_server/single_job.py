@@ -1,4 +1,4 @@
-"""One job without a server, as an AWS Batch job of the image runs it: no port is bound, no volume claimed."""
+"""One job without a server, as an AWS Batch job of the image: no port, no volume."""
 
 import os
 import shutil
@@ -22,17 +22,16 @@ STANDARD_STREAM = "-"
 
 
 def run(settings: Settings, source: str, target: str) -> int:
-    """Have the program turn `source` into `target`; return the exit code. The log goes to standard error.
+    """Have the program turn `source` into `target`; return the exit code, and log to standard error.
 
-    The program runs as the user that it has in a server. Input and output are opened with the rights of the caller.
+    The program runs as its user in a server, with files opened by the caller's rights.
 
     Args:
-        settings: of the server.
         source: a path, s3://BUCKET/KEY, or "-" for standard input.
         target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-" for standard output.
 
     Raises:
-        StartError: the input or the output cannot be used; a license key is needed.
+        StartError: input or output cannot be used, or a license key is needed.
     """
     forget_secrets(os.environ)
     model = manifest.read(settings.manifest)
@@ -71,7 +70,7 @@ def run(settings: Settings, source: str, target: str) -> int:
 
 
 def _check_license(settings: Settings, model: Manifest) -> None:
-    """Refuse to process data without a license key, whoever sends it."""
+    # No data is processed without a license key, whoever sends it.
     folder = settings.data_directory or DEFAULT_DATA_DIRECTORY
     licensing = license.of_image(model, DEFAULT_MANIFEST, settings, folder)
     problem = None if licensing is None else licensing.problem()
@@ -80,7 +79,7 @@ def _check_license(settings: Settings, model: Manifest) -> None:
 
 
 def _check(target: str) -> None:
-    """Check that the result can be written, before the program works for hours."""
+    # The result must be writable before the program works for hours.
     if target.startswith(s3.SCHEME):
         s3.check(target)
     elif target != STANDARD_STREAM and not Path(target).absolute().parent.is_dir():
@@ -88,7 +87,7 @@ def _check(target: str) -> None:
 
 
 def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
-    """Put the data under a neutral name for the program: a link if it may read the original."""
+    # The program gets a neutral name: a link if it may read the original.
     if source == STANDARD_STREAM:
         with given.open("xb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -110,7 +109,7 @@ def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
 
 
 def _deliver(made: Path, target: str) -> None:
-    """Write the result to its place with the caller's rights; a place that is no regular file is written into."""
+    # Written with the caller's rights; a target that is no regular file is written into.
     # The program, another user, made this name: it must not lead to a file that only the caller may read.
     with os.fdopen(os.open(made, os.O_RDONLY | os.O_NOFOLLOW), "rb") as result:
         if target == STANDARD_STREAM:

@@ -1,4 +1,4 @@
-"""The data directory: its owner and its layout."""
+"""The data directory: owner and layout."""
 
 import errno
 import json
@@ -22,7 +22,7 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 
 @dataclass(frozen=True)
 class Volume:
-    """A data directory that belongs to this model."""
+    """A data directory of this model."""
 
     root: Path
 
@@ -32,25 +32,22 @@ class Volume:
 
     @property
     def inputs(self) -> Path:
-        """Return the folder of data files as they were sent, one for each job, named by its id."""
+        """Return the folder of data files, named by job id."""
         return self.root / "inputs"
 
     @property
     def results(self) -> Path:
-        """Return the folder of published results, named `<job id>-<fencing token>`."""
+        """Return the folder of results, named `<job id>-<fencing token>`."""
         return self.root / "results"
 
     @property
     def instances(self) -> Path:
-        """Return the folder that holds one folder for each running server, with what dies with it."""
+        """Return the folder of running servers' folders, with what dies with each."""
         return self.root / "instances"
 
 
 def prepare(root: Path) -> None:
-    """Make the data directory of an image, open to any user that the container may be run as.
-
-    A new named volume takes over the owner and the mode of this directory.
-    """
+    """Make an image's data directory for any user; a new named volume takes over owner and mode."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o1777)
@@ -59,17 +56,13 @@ def prepare(root: Path) -> None:
 
 
 def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
-    """Make the directory `root` the volume of `model`, or find that it is already.
-
-    A volume of another model is refused before anything in it is touched.
+    """Make `root` the volume of `model`, if it is not yet; touch no other model's.
 
     Args:
-        root: the data directory; made when it is missing.
-        model: the model's name, as in the manifest.
-        owner: uid and gid that will use the volume, when they are not the caller's own (the caller is root).
+        owner: uid and gid of the later user, where the caller is root.
 
     Raises:
-        VolumeError: it belongs to another model, or it cannot be used; the text says what to do.
+        VolumeError: it is another model's, or unusable.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -86,7 +79,7 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
 
 
 def is_read_only(root: Path) -> bool:
-    """Tell whether `root` lies on a file system that is mounted read-only."""
+    """Tell whether `root` is mounted read-only."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):
@@ -96,11 +89,7 @@ def is_read_only(root: Path) -> bool:
 
 
 def check(volume: Volume) -> None:
-    """Find out whether this process can keep jobs on the volume.
-
-    Raises:
-        VolumeError: it cannot; the text says where.
-    """
+    """Raise VolumeError, with the place, if jobs cannot be kept on the volume."""
     place = volume.root
     try:
         for place in (volume.root, volume.inputs, volume.results, volume.instances):
@@ -114,7 +103,7 @@ def check(volume: Volume) -> None:
 
 
 def is_owned(root: Path, model: str) -> bool:
-    """Tell whether the volume is still that of `model`: another may be mounted there by now."""
+    """Tell whether the volume is still that of `model`: another may be mounted."""
     try:
         return bool(json.loads((root / _MARKER).read_text(encoding="utf-8"))["model"] == model)
     except (OSError, ValueError, KeyError, TypeError):
@@ -122,12 +111,12 @@ def is_owned(root: Path, model: str) -> bool:
 
 
 def is_mounted(path: Path, mountinfo: str) -> bool:
-    """Tell whether a volume is mounted at `path`, by the text of /proc/self/mountinfo (man 5 proc)."""
+    """Tell by /proc/self/mountinfo (man 5 proc) whether a volume is at `path`."""
     return any(point == path.resolve() for point, _ in _mounts(mountinfo))
 
 
 def is_on_network(path: Path, mountinfo: str) -> bool:
-    """Tell whether `path` lies on a network file system, by the text of /proc/self/mountinfo (man 5 proc)."""
+    """Tell by /proc/self/mountinfo (man 5 proc) whether `path` is on a network file system."""
     resolved = path.resolve()
     best, kind = -1, ""
     for point, found in _mounts(mountinfo):
@@ -137,7 +126,7 @@ def is_on_network(path: Path, mountinfo: str) -> bool:
 
 
 def _mounts(mountinfo: str) -> Iterator[tuple[Path, str]]:
-    """Yield the mount points, each with its kind of file system."""
+    # Each mount point with its kind of file system.
     for line in mountinfo.splitlines():
         left, separator, right = line.partition(" - ")
         fields = left.split()
@@ -151,7 +140,6 @@ def _unusable(place: Path, error: OSError) -> VolumeError:
 
 
 def _mark(root: Path, model: str) -> None:
-    """Leave the marker file, or compare the one that is there."""
     marker = root / _MARKER
     if not marker.exists():
         with tempfile.NamedTemporaryFile("w", dir=root, encoding="utf-8", delete=False) as file:
@@ -181,7 +169,7 @@ def _mark(root: Path, model: str) -> None:
 
 
 def _shut(volume: Volume) -> None:
-    """Close to others what is ours: programs are other users, who only pass by to their own folders."""
+    # Programs are other users, who only pass through to their own folders.
     modes = {volume.root: 0o711, volume.inputs: 0o700, volume.results: 0o700, volume.instances: 0o711}
     modes |= {path: 0o600 for path in volume.root.iterdir() if path.name != _MARKER and _is_file(path)}
     for path, mode in modes.items():
@@ -197,7 +185,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _give(root: Path, owner: tuple[int, int]) -> None:
-    """Give what lies in `root` to `owner`; the marker last, so that an interrupted start does it again."""
+    # The marker last, so that an interrupted start does it again.
     uid, gid = owner
     marker = root / _MARKER
     status = marker.stat()

@@ -1,17 +1,17 @@
-"""CloudWatch Logs: the last lines of a container."""
+"""CloudWatch Logs: a container's last lines."""
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 
 
 def is_log_group(aws: Aws, group: str) -> bool:
-    """Tell whether there is a log group of this name, whoever made it."""
+    """Tell whether the log group exists, whoever made it."""
     pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
     return any(found["logGroupName"] == group for page in pages for found in page["logGroups"])
 
 
 def last_lines(aws: Aws, group: str, stream: str, count: int) -> tuple[str, ...]:
-    """Return the last `count` lines of a stream, oldest first; none if there is no such stream (yet)."""
+    """Return a stream's last lines, oldest first, if any."""
     with translate(f"read log {group}"):
         try:
             events = aws.logs.get_log_events(

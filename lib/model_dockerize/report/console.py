@@ -1,7 +1,7 @@
-"""Shows a run on a terminal: one line a stage that went well, and last lines that a person can act on.
+"""Shows a run on a terminal: a line for each stage on standard error, then the verdict on standard output.
 
-What happens goes to standard error, the verdict to standard output: `model-dockerize run … 2>log` shows only that.
-Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colors.
+So `model-dockerize run … 2>log` shows only the verdict. Where the output is not a terminal, the same words come as
+plain text.
 """
 
 import time
@@ -29,19 +29,13 @@ _BAR = 20  # characters of a bar
 
 
 class ConsoleDisplay:
-    """A Display for people; as a context manager it removes the line of running stages at the end.
-
-    Args:
-        log: where it says what happens.
-        verdict: where the last lines go.
-        verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the answer only.
-        clock: seconds, for the lines of stages that run long.
-    """
+    """A Display for people; leaving its context removes the line of running stages."""
 
     def __init__(
         self,
         log: TextIO,
-        verdict: TextIO,
+        verdict: TextIO,  # for the last lines
+        # normal: a line a stage, and warnings; verbose: every line; quiet: only the address, or what was asked for
         verbosity: Verbosity = "normal",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,13 +51,12 @@ class ConsoleDisplay:
         self._live.stop()
 
     def begin(self, stage: str) -> None:
-        """See Display. Only while a stage runs is anything drawn that moves: questions are asked between stages."""
+        # Nothing moves on the screen between stages: then questions are asked.
         if not self._running and self._log.console.is_terminal and self._verbosity != "quiet":
             self._live.start()
         self._running.begin(stage)
 
     def end(self, result: StageResult) -> None:
-        """See Display."""
         self._running.end(result.name)
         text = self._last.pop(result.name, "")
         if not self._running:
@@ -76,7 +69,6 @@ class ConsoleDisplay:
         self._log.row(f"{symbol} {result.name:<14} {result.seconds:>6.1f} s ", text or result.status, color, "dim")
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """See Display."""
         self._running.saw(stage, text)
         if level == "info":
             self._last[stage] = text
@@ -92,21 +84,20 @@ class ConsoleDisplay:
         self._running.spoke(stage)
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """See Display."""
         self._running.transfer(stage, what, done, total)
 
     def tick(self) -> None:
-        """See Display. A terminal shows the running stages by itself."""
+        # A terminal shows the running stages by itself.
         if self._log.console.is_terminal or self._verbosity == "quiet":
             return
         for stage, words in self._running.due():
             self._log.row(f"  {stage:<14}", words, "dim", "dim")
 
     def secret(self, value: str) -> None:
-        """See Display. The recorder has masked it already; a terminal has nothing of its own to tell."""
+        """See Display. The recorder has masked it already."""
 
     def finish(self, report: Report) -> None:
-        """Print the last lines: the outcome first, then what to open or what to do."""
+        """Print the outcome, then what to open or do."""
         self._live.stop()
         if self._verbosity == "quiet":
             if report.failure:

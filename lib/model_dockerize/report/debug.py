@@ -1,7 +1,4 @@
-"""Debug logging, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1.
-
-Modules write them by Python's logging, each under its own name; nothing listens until somebody asks.
-"""
+"""Debug logging, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1."""
 
 import logging
 import platform
@@ -15,19 +12,16 @@ _ROOT = "model_dockerize"
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment asks for debug logging."""
     return "1" in (environment.get("MODEL_DOCKERIZE_DEBUG"), environment.get("RUNNER_DEBUG"))
 
 
 @contextmanager
 def debug_logging(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
-    """Send debug logs, if they are wanted, to the recorder, which masks secrets, while this block runs.
-
-    Only this program's own: the notes of the AWS library hold whole requests, signatures and answers included.
-    """
+    """Send debug logs, if wanted, to the recorder, which masks secrets."""
     if not wanted(environment):
         yield
         return
+    # Only ours: the AWS library's logs hold whole requests, signatures and answers.
     logger, handler = logging.getLogger(_ROOT), _Handler(recorder)
     former = logger.level
     logger.addHandler(handler)

@@ -1,4 +1,4 @@
-"""The end of a run in its report: an expected failure, a signal, or a defect of ours."""
+"""The end of a run in its report: failure, signal, or our defect."""
 
 import traceback
 from collections.abc import Mapping
@@ -16,10 +16,7 @@ from model_dockerize.report.recorder import Recorder
 
 
 class Ending:
-    """Catches whatever ends a command; `report` says how it ended, with all that was found before.
-
-    The block sets `outcome`. Only what asks the interpreter itself to end passes, such as SystemExit.
-    """
+    """Catches what ends a command; the block sets `outcome`. Only SystemExit and its like pass."""
 
     def __init__(self, recorder: Recorder, environment: Mapping[str, str]) -> None:
         self.outcome = Outcome.FAILED
@@ -39,7 +36,7 @@ class Ending:
 
     @property
     def report(self) -> Report:
-        """Return the report, masked."""
+        """Return the masked report, with all that was found before the end."""
         recorder = self._recorder
         report = reduce(with_fact, recorder.facts, Report(self.outcome, failure=self._failure))
         return masked(replace(report, stages=recorder.stages, warnings=recorder.warnings), recorder)

@@ -1,4 +1,4 @@
-"""docs/exit-codes.md, made from the errors and outcomes of the program."""
+"""docs/exit-codes.md, made from errors and outcomes."""
 
 from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.outcome import Outcome

@@ -14,10 +14,10 @@ _MOST_READ = 16 << 20  # bytes; a report has some kB
 
 
 def reserve(path: Path | None) -> Path | None:
-    """Make the report's file before the run, so that an unwritable place fails at once.
+    """Make the file before the run, so that an unwritable place fails at once.
 
     Raises:
-        InputError: it cannot be written, or holds something else than a report.
+        InputError: it cannot be written, or holds something other than a report.
     """
     if path and path.name == "-":
         raise InputError("The report needs a file.", "Commands that look print it with --json: list, status, plan, ...")
@@ -31,18 +31,14 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report as JSON.
-
-    Raises:
-        OSError: the file cannot be written, or holds something else than a report.
-    """
+    """Write the report; raise OSError if the file cannot be written, or holds something else."""
     with _open(path) as file:
         file.truncate()
         file.write(to_json(report).encode())
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a new file, an empty one or an earlier report for writing; never follow a link."""
+    # A new file, an empty one or an earlier report; never through a link.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     with ExitStack() as opened:
         file = opened.enter_context(os.fdopen(descriptor, "r+b"))

@@ -1,4 +1,4 @@
-"""Shows a run in GitHub's log, and speaks the runner's protocols: workflow commands and the file of outputs.
+"""Shows a run in GitHub's log, by workflow commands and the file of outputs.
 
 Source of the grammars: actions/runner, ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs.
 """
@@ -27,7 +27,7 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 
 @dataclass(frozen=True)
 class Annotation:
-    """An annotation of GitHub, beside a file or at the top of the run. `line` is 1-based."""
+    """An annotation beside a file or at the top of the run; `line` is 1-based."""
 
     level: str  # "error" or "warning"
     title: str
@@ -36,19 +36,19 @@ class Annotation:
     line: int | None = None
 
     def command(self) -> str:
-        """Return the workflow command, escaped so that no text can become a command or a property."""
+        """Return the workflow command; no text in it becomes a command or property."""
         properties = {"title": self.title, "file": self.file, "line": str(self.line or "")}
         given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
         return f"::{self.level} {given}::{_data(_shortened(self.message))}"
 
 
 class GitHubDisplay:
-    """A Display for GitHub's log. Use as a context manager around everything that may print.
+    """A Display for GitHub's log: a context manager around all that may print.
 
-    Between `__enter__` and `__exit__` the runner obeys no command at all, whoever prints it on whichever stream, but
-    for the moments in which we give one of our own. Stages run side by side and the log's groups do not nest, so every
-    line names its stage instead.
+    Within it the runner obeys no command, whoever prints it, except while we give our own.
     """
+
+    # Stages run side by side and the log's groups do not nest, so every line names its stage.
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -68,18 +68,16 @@ class GitHubDisplay:
         self._print(f"::{self._resume}::")
 
     def begin(self, stage: str) -> None:
-        """See Display."""
         self._running.begin(stage)
         self._print(f"▸ {stage}")
 
     def end(self, result: StageResult) -> None:
-        """See Display."""
         self._running.end(result.name)
         words = "" if result.status == "done" else f" {result.status}"
         self._print(f"{_SYMBOL[result.status]} {result.name}{words} ({result.seconds:.1f} s)")
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """See Display. Of many warnings the last are gathered into one annotation, so that none is lost."""
+        # The last of many warnings share one annotation, so that none is lost.
         self._running.spoke(stage)
         self._running.saw(stage, text)
         if level == "output":
@@ -100,22 +98,20 @@ class GitHubDisplay:
             self._late_warnings.append(warning)
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """See Display."""
         self._running.transfer(stage, what, done, total)
 
     def tick(self) -> None:
-        """See Display."""
         for stage, words in self._running.due():
             self._print(f"  {stage:<14} {printable(words)}")
 
     def secret(self, value: str) -> None:
-        """See Display. The runner's own masking also covers what later steps print."""
+        # The runner's own masking also covers later steps.
         if value.strip() and value not in self._masked:
             self._masked.add(value)
             self._commands([f"::add-mask::{_data(value)}"])
 
     def finish(self, report: Report) -> None:
-        """Print the last lines: how it ended, and what to do about it."""
+        """Print how the run ended, and what to do."""
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
             if report.url and report.lasts:
@@ -151,7 +147,7 @@ class GitHubDisplay:
 
 
 def annotations(failure: Failure) -> list[Annotation]:
-    """Return at most ten annotations: one for each wrong input at its line, one for any other failure."""
+    """Return at most ten: one for each wrong input at its line, or one for the failure."""
     title = f"model-dockerize: {failure.kind}"
     if failure.kind != "input" or not failure.details:
         evidence = "\n".join(failure.details[-_MOST_EVIDENCE:])
@@ -165,10 +161,10 @@ def annotations(failure: Failure) -> list[Annotation]:
 
 
 def outputs(values: Mapping[str, str]) -> str:
-    """Return the lines for the file that GITHUB_OUTPUT names.
+    """Return the lines for GITHUB_OUTPUT.
 
     Raises:
-        ValueError: a name that the grammar cannot carry, or a value that holds its own (random) delimiter.
+        ValueError: the grammar cannot carry a name, or a value holds its (random) delimiter.
     """
     return "".join(_output(name, value, f"ghadelimiter_{secrets.token_hex(16)}") for name, value in values.items())
 

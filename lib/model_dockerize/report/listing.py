@@ -1,4 +1,4 @@
-"""Tables of commands that look: the models of a region, the revisions of a service. Values and rows only."""
+"""Tables of models and revisions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ _NO = "-"
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model that is deployed in the region."""
+    """A model deployed in the region."""
 
     name: str  # of its service; of its job definition where it has no service
     url: str  # empty: no task of it runs, or it has no service
@@ -23,7 +23,6 @@ class ModelRow:
     job_definition: str  # NAME:REVISION; empty: there is none
 
     def cells(self) -> tuple[str, ...]:
-        """Return the row as people read it."""
         proved = _NO if self.proved is None else "yes" if self.proved else "no"
         shown = (self.name, self.version, moment(self.since), proved, self.tasks, self.url, self.job_definition)
         return tuple(text or _NO for text in shown)
@@ -31,7 +30,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class RevisionRow:
-    """One revision that a service runs or ran."""
+    """A revision that a service runs or ran."""
 
     revision: int
     version: str  # tag of its image; empty: nobody knows
@@ -42,7 +41,6 @@ class RevisionRow:
     rollback: bool  # the one that `rollback` would take
 
     def cells(self) -> tuple[str, ...]:
-        """Return the row as people read it."""
         mark = "runs now" if self.current else "rollback goes here" if self.rollback else ""
         return (str(self.revision), self.version or _NO, moment(self.since), self.state, str(self.running), mark)
 
@@ -52,12 +50,12 @@ REVISION_TITLES = ("revision", "version", "since", "state", "tasks", "")
 
 
 def moment(when: datetime | None) -> str:
-    """Return a time as people read it, in UTC."""
+    """Return a time in UTC for people."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}" if when else _NO
 
 
 def table(titles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return rows under titles as lines whose columns stand under each other."""
+    """Return lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     return tuple(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,4 +1,4 @@
-"""Records what the stages did and passes it to a display, with every secret masked."""
+"""Records what the stages did and passes it, masked, to a display."""
 
 import threading
 import time
@@ -15,29 +15,29 @@ _TICK = 1.0  # seconds
 
 
 class Display(Protocol):
-    """A display of a run: the terminal, or GitHub's log. Called from one thread at a time."""
+    """The terminal or GitHub's log. Called from one thread at a time."""
 
     def begin(self, stage: str) -> None:
         """Show that a stage starts."""
 
     def end(self, result: StageResult) -> None:
-        """Show that a stage is over."""
+        """Show a stage's end."""
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """Show one line of a stage; `output` is a child's and untrusted, the other kinds are ours."""
+        """Show a line; `output` is a child's and untrusted, other kinds are ours."""
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """Show how many bytes a stage has moved; `total` 0: nobody knows how many there are."""
+        """Show the bytes that a stage has moved; `total` 0: unknown."""
 
     def tick(self) -> None:
-        """Show what is due by now: called every second while a command runs."""
+        """Show what is due; called every second while a command runs."""
 
     def secret(self, value: str) -> None:
-        """Mask `value` wherever the display's surroundings can do that."""
+        """Mask `value` wherever the display's surroundings can."""
 
 
 class StageProgress:
-    """The Progress of one stage, and how it ended."""
+    """The Progress of a stage, and how it ended."""
 
     def __init__(self, recorder: "Recorder", name: str) -> None:
         self._recorder = recorder
@@ -45,42 +45,35 @@ class StageProgress:
         self.status: Status = "done"
 
     def info(self, text: str) -> None:
-        """See Progress."""
         self._recorder.line(self._name, "info", text)
 
     def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """See Progress."""
         self._recorder.line(self._name, "warning", text, file, line)
 
     def output(self, text: str) -> None:
-        """See Progress."""
         self._recorder.line(self._name, "output", text)
 
     def transfer(self, what: str, done: int, total: int) -> None:
-        """See Progress."""
         self._recorder.transfer(self._name, what, done, total)
 
     def secret(self, value: str) -> None:
-        """See Progress."""
         self._recorder.secret(value)
 
     def found(self, fact: Fact) -> None:
-        """Put a value that this stage found into the report, also if the stage fails later."""
+        """Report a value, also if the stage fails later."""
         self._recorder.found(fact)
 
     def unchanged(self, text: str) -> None:
-        """Note that there was nothing to do; `text` says why."""
         self.status = "unchanged"
         self.info(text)
 
     def skipped(self, text: str) -> None:
-        """Note that the stage was not asked for or cannot run here; `text` says why."""
         self.status = "skipped"
         self.info(text)
 
 
 class Recorder:
-    """Collects stage results and warnings of one run. Safe to use from several threads."""
+    """Collects a run's results and warnings; thread-safe."""
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -92,30 +85,27 @@ class Recorder:
 
     @property
     def stages(self) -> tuple[StageResult, ...]:
-        """Return the stages that are over, in the order in which they ended."""
+        """Return the ended stages, in order."""
         with self._lock:
             return tuple(self._stages)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return every warning so far."""
         with self._lock:
             return tuple(self._warnings)
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """Return what was found so far, in that order."""
         with self._lock:
             return tuple(self._facts)
 
     def found(self, fact: Fact) -> None:
-        """Keep a value that belongs into the report."""
         with self._lock:
             self._facts.append(fact)
 
     @contextmanager
     def ticking(self) -> Iterator[None]:
-        """Let the display show, while this block runs, what is due only because time passes."""
+        """Let the display show, during this block, what falls due."""
         over = threading.Event()
 
         def tick() -> None:
@@ -133,7 +123,7 @@ class Recorder:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
-        """Run one stage; an exception marks it failed and goes on its way."""
+        """Run a stage; an exception marks it failed and passes."""
         progress = StageProgress(self, name)
         started = time.monotonic()
         with self._lock:
@@ -150,7 +140,6 @@ class Recorder:
                 self._display.end(result)
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """Pass one line of a stage, masked, to the display."""
         with self._lock:
             clean = self.masked(text)
             if level == "warning":
@@ -159,7 +148,6 @@ class Recorder:
                 self._display.line(stage, level, part, file, line)
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """Pass on how far a stage's transfer is."""
         with self._lock:
             self._display.transfer(stage, what, done, total)
 
@@ -173,7 +161,6 @@ class Recorder:
                     self._display.secret(part.strip())
 
     def masked(self, text: str) -> str:
-        """Return `text` with every known secret replaced."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text

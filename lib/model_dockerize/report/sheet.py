@@ -1,4 +1,4 @@
-"""Lines for people: on a terminal long ones hang below their text, elsewhere they stay whole."""
+"""Lines for people: long ones wrap under their text on a terminal only."""
 
 from typing import TextIO
 
@@ -9,13 +9,13 @@ _NARROWEST = 20  # characters that a line has in any case
 
 
 class Sheet:
-    """Prints rows of a head and a text that nobody trusts: neither is markup, and none can move the cursor."""
+    """Prints a head and an untrusted text: neither is markup, nor moves the cursor."""
 
     def __init__(self, file: TextIO) -> None:
         self.console = Console(file=file, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
     def row(self, head: str, text: str, head_style: str = "", text_style: str = "", indent: int | None = None) -> None:
-        """Print one row. `indent`: where further lines begin, if not below the text."""
+        """Print a row; `indent`: where further lines begin, if not below the text."""
         whole = Text.assemble((printable(head), head_style), " " if text else "", (printable(text), text_style))
         whole.expand_tabs(4)
         if not self.console.is_terminal:
@@ -31,7 +31,7 @@ class Sheet:
                 self.console.print(Text.assemble(" " * inset, line))
 
     def line(self, text: str, style: str = "") -> None:
-        """Print one line as it is, however long: an address must stay whole."""
+        """Print a line unwrapped: an address must stay whole."""
         self.console.print(Text(printable(text), style))
 
 

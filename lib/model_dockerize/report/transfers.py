@@ -1,4 +1,4 @@
-"""The state of what is being moved, and when a stage that has been silent is due for a line."""
+"""The state of transfers, and when a silent stage is due for a line."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ EVERY = 15.0  # seconds of silence after which a stage says that it still runs
 
 @dataclass(frozen=True)
 class Transfer:
-    """Bytes that are moved since `started`, by the display's clock. `total` 0: nobody knows how many there are."""
+    """Bytes moved since `started`, by the display's clock; `total` 0: unknown."""
 
     what: str
     started: float
@@ -17,11 +17,11 @@ class Transfer:
 
     @property
     def share(self) -> float | None:
-        """Return the part that is done, from 0 to 1; None: nobody knows."""
+        """Return the done part, from 0 to 1, if known."""
         return min(self.done / self.total, 1.0) if self.total else None
 
     def words(self, now: float) -> str:
-        """Return how far it is: "sending layers 45 %, 512 of 1100 MB, 85.1 MB/s, 7 s left"."""
+        """Return "sending layers 45 %, 512 of 1100 MB, 85.1 MB/s, 7 s left"."""
         if not self.done:
             return self.what
         share, rate = self.share, self.done / max(now - self.started, 0.001)
@@ -33,7 +33,7 @@ class Transfer:
 
 
 class Running:
-    """The stages that run, each with its last words."""
+    """The running stages, each with its last words."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -46,32 +46,29 @@ class Running:
         return bool(self._began)
 
     def __iter__(self) -> Iterator[tuple[str, float, float | None, str]]:
-        """Yield each stage's name, its seconds, the part of its transfer that is done, and what it is at."""
+        # Each with its seconds, the part of its transfer that is done, and its last words.
         now = self._clock()
         for name, since in list(self._began.items()):
             transfer = self._transfers.get(name)
             yield name, now - since, transfer.share if transfer else None, self._words(name, now)
 
     def begin(self, stage: str) -> None:
-        """Note that a stage starts."""
         self._began[stage] = self._spoke[stage] = self._clock()
 
     def end(self, stage: str) -> None:
-        """Note that a stage is over."""
         for kept in (self._began, self._spoke, self._transfers, self._seen):
             kept.pop(stage, None)
 
     def saw(self, stage: str, text: str) -> None:
-        """Note the last line of a stage, which need not have been shown."""
+        """Note a stage's last line, shown or not."""
         self._seen[stage] = text.strip()
 
     def spoke(self, stage: str) -> None:
-        """Note that a line of the stage was shown."""
         if stage in self._spoke:
             self._spoke[stage] = self._clock()
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """Note how far a stage's transfer is; without `what` there is none any more."""
+        """Note a stage's transfer; an empty `what` ends it."""
         if not what:
             self._transfers.pop(stage, None)
             return
@@ -81,7 +78,7 @@ class Running:
         self._transfers[stage] = replace(known, done=done, total=total)
 
     def due(self) -> list[tuple[str, str]]:
-        """Return stage and words of each one that was silent for too long; it has spoken then."""
+        """Return name and words of silent stages; they count as having spoken."""
         now = self._clock()
         late = [name for name, last in self._spoke.items() if now - last >= EVERY]
         for name in late:
@@ -94,6 +91,6 @@ class Running:
 
 
 def _span(seconds: float) -> str:
-    """Return a time that people can compare at a glance: "45 s", "3 min 20 s"."""
+    # E.g. "45 s", "3 min 20 s".
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

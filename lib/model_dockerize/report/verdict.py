@@ -1,4 +1,4 @@
-"""The last lines of a run on a terminal: how it ended, what to do, what the model answers, and where."""
+"""The last lines of a run on a terminal: its end, what to do, the model's answer and address."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red",
 
 
 def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
-    """Print the last lines. `is_whole`: with every fact, and not only those that people ask for."""
+    """Print the last lines; `is_whole`: all facts, not only the usual ones."""
     for finding in report.findings:
         symbol, color = _FOUND[finding.status]
         remedy = f" → {finding.remedy}" if finding.remedy else ""
@@ -70,7 +70,7 @@ def _show_answer(answer: Answer, sheet: Sheet) -> None:
 
 
 def aligned(rows: Sequence[tuple[str, ...]], numeric: Sequence[bool], width: int) -> tuple[list[str], int]:
-    """Return each row as a line, numbers to the right, and how many columns `width` has room for."""
+    """Return rows as lines, numbers to the right, and how many columns fit into `width`."""
     sizes = [max(cell_len(row[n]) for row in rows) for n in range(len(numeric))]
     room = next((n for n in range(len(sizes), 1, -1) if sum(sizes[:n]) + 2 * (n - 1) <= width), min(1, len(sizes)))
     lines = []
@@ -94,7 +94,7 @@ def _show_plan(report: Report, sheet: Sheet) -> None:
 
 
 def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
-    """Print the facts, the address last: there people look for it."""
+    # The address comes last: there people look for it.
     revision = f":{report.job_definition_revision}" if report.job_definition_revision else ""
     made = [stage for stage in report.stages if stage.name in ("build", "load")]
     built = any(stage.status in ("done", "unchanged") for stage in made)

@@ -1,4 +1,4 @@
-"""Sends one file to a model's `/data/run-job` and hands its result on, neither of them whole in memory."""
+"""Sends a file to a model's `/data/run-job` and hands on the result, neither whole in memory."""
 
 import json
 import secrets
@@ -19,10 +19,10 @@ _MOST_OF_A_REFUSAL = 64 * 1024
 
 
 def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[bytes], object]) -> None:
-    """Give `receive` the model's result for a file, part by part.
+    """Give `receive` the result part by part.
 
     Raises:
-        InputError: the file cannot be read, the address is none, or the model refuses what was sent.
+        InputError: the file cannot be read, the address is none, or the model refuses the file.
         DeployedSmokeError: the model cannot be reached, or failed.
     """
     if server_address(url):
@@ -51,7 +51,6 @@ def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[by
 
 
 def _check(url: str, answer: requests.Response, as_json: bool) -> None:
-    """Refuse what is no result."""
     kind = answer.headers.get("Content-Type", "")
     if answer.status_code == 200:
         if as_json and "json" not in kind:
@@ -87,7 +86,7 @@ def _cause(error: BaseException) -> str:
 
 
 class _Form:
-    """A form with one file, read as it is sent; its length is known beforehand."""
+    """A form that is read as it is sent; its length is known beforehand."""
 
     def __init__(self, path: Path) -> None:
         boundary = secrets.token_hex(16)
@@ -114,7 +113,6 @@ class _Form:
         return sum(map(len, self._parts)) + self._size
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, at most `size`."""
         wanted = _CHUNK if size < 0 else size
         head, tail = self._parts
         begin = self._sent

@@ -1,6 +1,4 @@
-"""A client of the container API: a call returns what the checks look at, or raises one line that says what was
-wrong.
-"""
+"""A client of the container API: returns what the checks read, or raises one line about the fault."""
 
 import json
 import time
@@ -22,16 +20,16 @@ _SHOWN = 200  # characters of an answer that an error quotes
 
 
 class CheckFailed(Exception):  # noqa: N818  it is no fault of the program but the outcome of a check
-    """A check failed. The text is the evidence: one line, no secret."""
+    """A failed check; the text is one line of evidence, no secret."""
 
 
 class Unanswered(CheckFailed):
-    """No HTTP answer came at all."""
+    """There was no HTTP answer."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """The job triple."""
+    """A job as the API shows it."""
 
     id: str
     status: str
@@ -40,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer in HTTP, read to its end, which is not far."""
+    """An HTTP answer, read to its end."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -49,11 +47,11 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """Return the content as text, whatever its bytes are."""
+        """Return the text of any bytes."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the content as JSON. Raises ValueError where it is none."""
+        """Return the JSON; raise ValueError where it is none."""
         try:
             return json.loads(self.text)
         except RecursionError as error:
@@ -61,7 +59,7 @@ class Answer:
 
 
 class ModelClient:
-    """Talks to one model at `base` (scheme, host, port and any path before the API)."""
+    """Talks to the model at `base`: scheme, host, port and any path before the API."""
 
     def __init__(self, base: str, api_key: str = "") -> None:
         self.base = base.rstrip("/")
@@ -72,19 +70,17 @@ class ModelClient:
         self._session.trust_env = False  # neither a proxy nor a .netrc stands between us and our own container
 
     def close(self) -> None:
-        """End the connections."""
         self._session.close()
 
     def probe(self) -> None:
-        """Return when anything answers in HTTP; raise Unanswered else."""
+        """Raise Unanswered unless something answers in HTTP."""
         self._request("GET", "/health", timeout=_PROBE_TIMEOUT)
 
     def get(self, path: str) -> Answer:
-        """Return any answer to a GET, whatever its status."""
+        """Return the answer, whatever its status."""
         return self._request("GET", path)
 
     def spec(self) -> dict[str, Any]:
-        """Return the API's specification."""
         answer = self.get("/swagger/v1/swagger.json")
         _expect(answer, 200, "/swagger/v1/swagger.json")
         try:
@@ -106,32 +102,30 @@ class ModelClient:
             raise CheckFailed(f"/api/license answered without the envelope: {quote(answer.text)}") from error
 
     def apply_license(self, key: str) -> str:
-        """Apply a license key; return why the model refused it, empty where it did not."""
+        """Apply a license key; return why it was refused, or empty."""
         answer = self._request("POST", "/api/license", json={"license": key})
         return "" if answer.status_code == 200 else _message(answer)
 
     def add_job(self, name: str, content: bytes, mime_type: str, mapping: str = "") -> Job:
-        """Submit a file. An empty `mime_type` leaves the choice to the model; `mapping` is a mapping file's text."""
+        """Submit a file; an empty `mime_type` is the model's choice, `mapping` a mapping file's text."""
         data = {"MimeType": mime_type, **({"Mappings": mapping} if mapping else {})}
         answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data=data)
         return _job(answer, "/data/add-job")
 
     def status(self, job: str) -> Job:
-        """Return the job as it stands; an `Error` is a state, not an exception."""
+        """Return the job; `Error` is a state, not an exception."""
         return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
 
     def result(self, job: str) -> bytes:
-        """Return what the model wrote."""
         answer = self._request("GET", f"/data/result/{job}", most=_MOST_RESULT)
         _expect(answer, 200, "/data/result")
         return answer.content
 
     def delete(self, job: str) -> Job:
-        """Remove the job and its files."""
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
 
     def mapping(self, name: str, content: bytes, mime_type: str) -> str:
-        """Return the text of the mapping file that is proposed for a data file."""
+        """Return the proposed mapping file's text."""
         files, data = {"File": (name, content)}, {"MimeType": mime_type}
         answer = self._request("POST", "/data/mapping", files=files, data=data)
         if answer.status_code != 200:
@@ -139,7 +133,7 @@ class ModelClient:
         return answer.text
 
     def _request(self, method: str, path: str, most: int = _MOST_BYTES, **options: Any) -> Answer:
-        """Ask the model, and nobody else: a redirect to another address is an answer, and is not followed."""
+        # A redirect to another address is an answer, and is not followed.
         if not path.startswith("/"):
             raise CheckFailed(f"the path {quote(path)} does not begin with a slash")
         url, asked = self.base + path, {"timeout": _TIMEOUT, **options, "allow_redirects": False, "stream": True}
@@ -157,7 +151,7 @@ class ModelClient:
 
 
 def _read(response: requests.Response, most: int) -> bytes:
-    """Return the body; raise CheckFailed where it does not end."""
+    # An answer that does not end fails the check.
     content, end = bytearray(), time.monotonic() + _LONGEST
     for chunk in response.iter_content(_CHUNK):
         content += chunk
@@ -168,7 +162,6 @@ def _read(response: requests.Response, most: int) -> bytes:
 
 
 def _target(url: str, answer: requests.Response) -> str:
-    """Return where an answer redirects to; empty where it does not."""
     try:
         return urljoin(url, answer.headers["Location"]) if answer.is_redirect else ""
     except ValueError:
@@ -176,7 +169,7 @@ def _target(url: str, answer: requests.Response) -> str:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port, without the user that an address may name."""
+    # The user that an address may name is left out.
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -206,7 +199,6 @@ def _job(answer: Answer, path: str, failed_job_is_answer: bool = False) -> Job:
 
 
 def _message(answer: Answer) -> str:
-    """Return why a request was refused."""
     try:
         return str(answer.json()["errorMessage"])
     except (ValueError, KeyError, TypeError):
@@ -214,12 +206,12 @@ def _message(answer: Answer) -> str:
 
 
 def quote(text: str) -> str:
-    """Return a short form of an answer, on one line."""
+    """Shorten an answer to one line."""
     return json.dumps(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…", ensure_ascii=False)
 
 
 def _cause(error: BaseException) -> str:
-    """Return the innermost reason: the wrapping layers only repeat the address."""
+    # The wrapping layers only repeat the address.
     while inner := error.__cause__ or error.__context__:
         error = inner
     return str(error) or type(error).__name__

@@ -1,6 +1,6 @@
-"""The smoke test of an image that we did not build: only what its own specification offers.
+"""The smoke test of an image that we did not build: only what its specification offers.
 
-What could not be proved is told, and kept in the result: nobody shall take it for proved.
+What could not be proved is told and kept.
 """
 
 import json
@@ -21,7 +21,7 @@ _JOBS = {"status": "GET /data/status/{}", "result": "GET /data/result/{}", "dele
 
 @dataclass(frozen=True)
 class _Offer:
-    """The operations of a specification, such as "GET /data/status/{}" in lower case, and the path they begin with."""
+    """A specification's operations, such as "GET /data/status/{}" in lower case, and their base path."""
 
     place: str
     version: str
@@ -30,7 +30,6 @@ class _Offer:
     plain: tuple[str, ...]  # paths of GETs that need nothing
 
     def has(self, operation: str) -> bool:
-        """Tell whether it offers an operation of the container API."""
         return operation.lower() in self.operations
 
 
@@ -42,7 +41,7 @@ def check_foreign(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Run the checks that an image's own specification allows. Arguments and errors as of `check`."""
+    """Run the checks that the image's specification allows; arguments and errors as of `check`."""
     sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)
@@ -67,14 +66,11 @@ def check_foreign(
 
 
 class _Foreign(Session):
-    """A session with a server that is known only by its specification."""
-
     offer: _Offer | None = None
     healthy = False  # there is a /health: servers have one that their specification does not name
 
     @property
     def answers(self) -> bool:
-        """Tell whether all checks so far passed."""
         return all(check.passed for check in self.checks)
 
     def page(self) -> str:
@@ -87,7 +83,7 @@ class _Foreign(Session):
         return self.wait(look, self.start_timeout)
 
     def survey(self) -> str:
-        """Find the specification; its absence is no failure, but leaves much unverified."""
+        # A missing specification is no failure, but leaves much unverified.
         for place in self._places():
             spec = _spec(self.client, place)
             if spec:
@@ -100,7 +96,7 @@ class _Foreign(Session):
         return f"there is no specification at {', '.join(_PLACES)}"
 
     def _places(self) -> tuple[str, ...]:
-        """Return the usual places of a specification, and the one that the page of Swagger UI names."""
+        # The usual places, and the one that the page of Swagger UI names.
         page = self.client.get("/swagger")
         named = re.findall(r"[\"']([^\"'<>\s]+\.json)[\"']", page.text) if page.status_code == 200 else []
         here = urlsplit(self.client.base)
@@ -108,7 +104,7 @@ class _Foreign(Session):
         return (*_PLACES, *(path for path in paths if path.startswith("/")))
 
     def endpoints(self) -> str:
-        """Check that no GET without required parameters fails."""
+        # No GET without required parameters may fail.
         assert self.offer  # noqa: S101  only with one
         paths = self.offer.plain[:_TRIED]
         broken = []
@@ -137,7 +133,7 @@ def _spec(client: ModelClient, place: str) -> dict[str, Any] | None:
 
 
 def _read(place: str, spec: dict[str, Any]) -> _Offer:
-    """Read a specification: Swagger 2 or OpenAPI 3, which name version and base path differently."""
+    # Swagger 2 and OpenAPI 3 name version and base path differently.
     servers = spec.get("servers")
     first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
     start = _path_of(str(spec.get("basePath") or first.get("url") or ""))
@@ -161,7 +157,7 @@ def _parameters(entry: Any) -> list[Any]:
 
 
 def _path_at(host: str, page: str, link: str) -> str:
-    """Return the path of a page's link; "" where it leads to another server, or nowhere."""
+    # Empty where it leads to another server, or nowhere.
     try:
         end = urlsplit(urljoin(page, link))
     except ValueError:
@@ -170,7 +166,7 @@ def _path_at(host: str, page: str, link: str) -> str:
 
 
 def _path_of(url: str) -> str:
-    """Return the path below which a specification's paths are; "" where it names another server."""
+    # Empty where it names another server.
     try:
         path = urlsplit(url).path
     except ValueError:
@@ -179,7 +175,6 @@ def _path_of(url: str) -> str:
 
 
 def _unproved(offer: _Offer | None, healthy: bool, sampled: bool) -> tuple[str, ...]:
-    """Return what no test has covered, one sentence each."""
     if not offer:
         return ("what the image does: it answers, but has no specification that says what could be asked.",)
     lines = []

@@ -1,7 +1,4 @@
-"""The smoke test as a task inside the model's network: what the task is asked to do, and what its log says. Pure.
-
-The other end is `model-server probe` of the image.
-"""
+"""The smoke test as a task inside the model's network (`model-server probe`): question and log."""
 
 import base64
 import json
@@ -16,7 +13,7 @@ _MARK = "probe "
 
 
 def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
-    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, empty where one is.
+    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, or empty.
 
     Raises:
         OSError: a sample file cannot be read.
@@ -45,12 +42,11 @@ def question(expectation: Expectation, start_timeout: float, job_timeout: float,
 
 
 def is_last(line: str) -> bool:
-    """Tell whether this is the probe's last line."""
     return "end" in (_read(line) or {})
 
 
 def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeResult:
-    """Return the probe's findings about the model at `url`, with the result compared."""
+    """Return the probe's findings about the model at `url`, the result compared."""
     facts = [found for line in lines if (found := _read(line))]
     checks = [Check(f["check"], f["passed"], f["seconds"], f["detail"]) for f in facts if "check" in f]
     pieces: dict[int, str] = {}
@@ -67,7 +63,7 @@ def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeRes
 
 
 def _compared(check: Check, told: Sequence[str], expected: bytes, name: str) -> Check:
-    """Return the check with the comparison's result; `told` holds the first job's result, and others that differ."""
+    # `told` holds the first job's result, and others that differ.
     if check.name not in {"result", "repeat"} or not check.passed:
         return check
     if not told:

@@ -20,16 +20,16 @@ def propose_mapping(
     timeout: float,
     alive: Callable[[], str | None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """Return the entries of the mapping that the model proposes for the file `data`.
+    """Return the mapping that the model proposes for the file `data`.
 
     Args:
-        urls: addresses of the same model, best first.
-        mime_type: of the file; empty: the model's own.
-        timeout: seconds to wait until the model answers.
-        alive: asked while waiting; a text (why the container is gone) ends the waiting at once.
+        urls: of the same model, best first.
+        mime_type: empty: the model's own.
+        timeout: seconds to wait for the model.
+        alive: asked while waiting; a text (why the container is gone) ends that.
 
     Raises:
-        InputError: the file cannot be read, or the model cannot read it.
+        InputError: the file cannot be read, here or by the model.
         SmokeError: the model does not answer.
     """
     try:

@@ -1,4 +1,4 @@
-"""AWS Batch: compute environments, queues, job definitions and jobs. Replaces ministack's, whose jobs do not run."""
+"""AWS Batch, in place of ministack's, whose jobs do not run."""
 
 from model_sandbox import api
 from model_sandbox.batch.environments import ComputeEnvironments
@@ -25,7 +25,6 @@ class Batch:
         self._jobs = Jobs(self._state, upstream, self._definitions, runner)
 
     def install(self) -> None:
-        """Answer Batch's operations."""
         state = self._state
         operations: dict[str, api.Operation] = {
             "createcomputeenvironment": self._environments.create_compute_environment,
@@ -50,7 +49,6 @@ class Batch:
         api.serve(self._upstream.batch, operations, api.by_path)
 
     def tags_of(self, arn: str) -> dict[str, str]:
-        """Return the tags of an environment, queue or definition, for policies."""
         state = self._state
         with state.lock:
             found = state.environments.get(arn) or state.queues.get(arn) or state.definitions.get(arn) or {}

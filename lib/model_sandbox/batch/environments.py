@@ -1,4 +1,4 @@
-"""The operations on compute environments, and why a job waits for one."""
+"""Batch's operations on compute environments."""
 
 import uuid
 
@@ -18,7 +18,7 @@ class ComputeEnvironments:
         self._state, self._upstream, self._network = state, upstream, network
 
     def create_compute_environment(self, request: Record) -> Record:
-        """Answer CreateComputeEnvironment: VALID at once, or INVALID by its role."""
+        """Make it VALID, or INVALID for its role."""
         name = named(request, "computeEnvironmentName")
         resources = request.get("computeResources") or {}
         rules.check_new(resources)
@@ -45,7 +45,7 @@ class ComputeEnvironments:
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update_compute_environment(self, request: Record) -> Record:
-        """Answer UpdateComputeEnvironment: only now is an INVALID one looked at again."""
+        """Change it; check an INVALID one again only now."""
         environment = self._state.one(
             self._state.environments, "compute-environment", request.get("computeEnvironment", "")
         )
@@ -62,7 +62,7 @@ class ComputeEnvironments:
         return {key: environment[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
 
     def delete_compute_environment(self, request: Record) -> Record:
-        """Answer DeleteComputeEnvironment: only a disabled one that no queue uses."""
+        """Delete a disabled one that no queue uses."""
         with self._state.lock:
             arn = self._state.resolve("compute-environment", request.get("computeEnvironment", ""))
             environment = self._state.environments.get(arn)
@@ -75,7 +75,7 @@ class ComputeEnvironments:
         return {}
 
     def why_waiting(self, job: Job) -> str | None:
-        """Say why a job does not start, as Batch does: empty where it says nothing; None: it may."""
+        """Return Batch's reason, empty where it gives none; None if a job may start."""
         order = self._state.queues.get(job.record["jobQueue"], {}).get("computeEnvironmentOrder", [])
         places = [self._state.environments.get(entry["computeEnvironment"], {}) for entry in order]
         usable = [p for p in places if (p.get("state"), p.get("status")) == ("ENABLED", "VALID")]
@@ -87,14 +87,14 @@ class ComputeEnvironments:
         return None if any(map(self._is_reached, usable)) else ""
 
     def _is_reached(self, environment: Record) -> bool:
-        """Tell whether machines in it reach ECS. Instances have no address but what their subnet gives them."""
+        # Instances have no address but what their subnet gives them.
         resources = environment.get("computeResources", {})
         if rules.is_fargate(resources):
             return True
         return any(self._network.instance_reaches_internet(subnet) for subnet in resources.get("subnets", []))
 
     def _verdict(self, role: str) -> Record:
-        """Tell whether Batch can act by an environment's service role; by its own, always."""
+        # Batch can always act by its own role.
         found = self._upstream.iam._roles.get(role.rpartition("/")[2]) if role else None
         if role and not (found and is_assumable(found, "batch.amazonaws.com")):
             reason = f"User: batch.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: {role}"

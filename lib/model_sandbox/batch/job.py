@@ -1,4 +1,4 @@
-"""A Batch job as a record, and the vCPUs that it takes."""
+"""A Batch job as a record, and its vCPUs."""
 
 import copy
 import threading
@@ -13,24 +13,23 @@ FINAL = ("SUCCEEDED", "FAILED")
 
 
 def milliseconds() -> int:
-    """Return the current time as Batch has it."""
+    """Return the time as Batch writes it."""
     return int(time.time() * 1000)
 
 
 class Capacity:
-    """The vCPUs of a compute environment. A job that does not fit waits in RUNNABLE, as on AWS."""
+    """An environment's vCPUs; a job that does not fit waits in RUNNABLE."""
 
     def __init__(self, vcpus: float) -> None:
         self._total, self._used = vcpus, 0.0
         self._lock = threading.Lock()
 
     def resize(self, vcpus: float) -> None:
-        """Change how many there are."""
         with self._lock:
             self._total = vcpus
 
     def take(self, vcpus: float) -> bool:
-        """Take so many if they are free; tell whether they were."""
+        """Take vCPUs if free, and tell whether they were."""
         with self._lock:
             if self._used + vcpus > self._total:
                 return False
@@ -38,14 +37,13 @@ class Capacity:
             return True
 
     def give_back(self, vcpus: float) -> None:
-        """Free what was taken."""
         with self._lock:
             self._used -= vcpus
 
 
 @dataclass
 class Job:
-    """A job, or the parent of an array of them. `record` is what DescribeJobs shows."""
+    """A job or array; `record` is what DescribeJobs shows."""
 
     scope: Scope
     identity: str
@@ -73,7 +71,7 @@ class Job:
         capacity: Capacity,
         predecessors: list["Job"],
     ) -> "Job":
-        """Make a job from SubmitJob's `request` and `definition`; overrides win."""
+        """Make a job from SubmitJob's `request`, which overrides `definition`."""
         overrides = request.get("containerOverrides") or {}
         container = copy.deepcopy(definition["containerProperties"])
         if overrides.get("command"):
@@ -110,7 +108,6 @@ class Job:
         return cls(scope, identity, record, request, capacity, environment, attempts, timeout, predecessors)
 
     def child(self, index: int) -> "Job":
-        """Return the job at `index` of this array."""
         identity = f"{self.identity}:{index}"
         record = copy.deepcopy(self.record)
         record |= {"jobId": identity, "jobArn": f"{record['jobArn']}:{index}", "arrayProperties": {"index": index}}
@@ -149,7 +146,6 @@ class Job:
                 job.terminated.set()
 
     def finish(self, status: str, reason: str) -> None:
-        """End the job as SUCCEEDED or FAILED."""
         if self.terminated.is_set():
             status, reason = "FAILED", self.record["statusReason"]
         self.record |= {"statusReason": reason, "stoppedAt": milliseconds(), "isTerminated": self.terminated.is_set()}
@@ -157,14 +153,12 @@ class Job:
         self.finished.set()
 
     def describe(self) -> dict[str, Any]:
-        """Return the job as DescribeJobs shows it."""
         if not self.children:
             return self.record
         counts = Counter(child.status for child in self.children)
         return {**self.record, "arrayProperties": {"size": len(self.children), "statusSummary": dict(counts)}}
 
     def summary(self) -> dict[str, Any]:
-        """Return the job as ListJobs shows it."""
         keys = ("jobId", "jobArn", "jobName", "jobDefinition", "createdAt", "status", "statusReason", "startedAt")
         shown = {key: self.record[key] for key in (*keys, "stoppedAt", "arrayProperties") if key in self.record}
         if "exitCode" in self.record["container"]:

@@ -1,4 +1,4 @@
-"""The operations on job definitions."""
+"""Batch's operations on job definitions."""
 
 from model_sandbox.batch import rules
 from model_sandbox.batch.rules import refuse
@@ -14,7 +14,6 @@ class JobDefinitions:
         self._state, self._upstream = state, upstream
 
     def register_job_definition(self, request: Record) -> Record:
-        """Answer RegisterJobDefinition: a new revision, always."""
         name = named(request, "jobDefinitionName")
         if request.get("type") != "container":
             raise refuse("The sandbox runs job definitions of type container only")
@@ -43,13 +42,12 @@ class JobDefinitions:
         return {"jobDefinitionName": name, "jobDefinitionArn": f"{prefix}{revision}", "revision": revision}
 
     def deregister_job_definition(self, request: Record) -> Record:
-        """Answer DeregisterJobDefinition."""
         if found := self.find(request.get("jobDefinition", "")):
             found["status"] = "INACTIVE"
         return {}
 
     def describe_job_definitions(self, request: Record) -> Record:
-        """Answer DescribeJobDefinitions, newest revision first."""
+        """Answer newest revision first."""
         wanted, name, status = request.get("jobDefinitions"), request.get("jobDefinitionName"), request.get("status")
         with self._state.lock:
             prefix = self._state.arn("job-definition", "")
@@ -63,7 +61,7 @@ class JobDefinitions:
         return {"jobDefinitions": sorted(mine, key=lambda d: int(d["revision"]), reverse=True)}
 
     def find(self, reference: str) -> Record | None:
-        """Return the definition named by ARN, name:revision, or name (then its newest active revision)."""
+        """Find by ARN, name:revision, or name (its newest active revision)."""
         tail = reference.rsplit("/", 1)[-1]
         with self._state.lock:
             mine = [
@@ -78,7 +76,7 @@ def _short(definition: Record) -> str:
 
 
 def _with_defaults(container: Record) -> Record:
-    """Add what AWS shows even if it was not given."""
+    # AWS shows these even if they were not given.
     empty: Record = {
         "command": [],
         "volumes": [],

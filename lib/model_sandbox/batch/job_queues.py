@@ -1,4 +1,4 @@
-"""The operations on job queues."""
+"""Batch's operations on job queues."""
 
 from model_sandbox.batch.rules import refuse
 from model_sandbox.batch.state import Record, State, named
@@ -11,7 +11,6 @@ class JobQueues:
         self._state = state
 
     def create_job_queue(self, request: Record) -> Record:
-        """Answer CreateJobQueue: VALID at once."""
         name, arn = named(request, "jobQueueName"), self._state.arn("job-queue", request.get("jobQueueName", ""))
         with self._state.lock:
             self._state.forget_gone()
@@ -30,7 +29,6 @@ class JobQueues:
         return {"jobQueueName": name, "jobQueueArn": arn}
 
     def update_job_queue(self, request: Record) -> Record:
-        """Answer UpdateJobQueue."""
         queue = self._state.one(self._state.queues, "job-queue", request.get("jobQueue", ""))
         with self._state.lock:
             queue.update({key: request[key] for key in ("state", "priority") if key in request})
@@ -39,7 +37,7 @@ class JobQueues:
         return {key: queue[key] for key in ("jobQueueName", "jobQueueArn")}
 
     def delete_job_queue(self, request: Record) -> Record:
-        """Answer DeleteJobQueue: only a disabled one; its jobs are terminated."""
+        """Delete a disabled queue; terminate its jobs."""
         with self._state.lock:
             arn = self._state.resolve("job-queue", request.get("jobQueue", ""))
             queue = self._state.queues.get(arn)

@@ -1,4 +1,4 @@
-"""The thread that takes a Batch job from SUBMITTED to SUCCEEDED or FAILED, in a real container."""
+"""Takes a Batch job from SUBMITTED to its end, in a real container."""
 
 import re
 import threading
@@ -27,17 +27,16 @@ _STOP_SECONDS = 30
 
 
 class JobRunner:
-    """Runs jobs, each in a thread of its own."""
+    """Runs jobs, each in its own thread."""
 
     def __init__(
         self, upstream: Upstream, engine: Engine, sessions: Sessions, why_waiting: Callable[[Job], str | None]
     ) -> None:
-        """Take `why_waiting`, which tells why a job does not start, in Batch's words; None: it may, given room."""
+        # `why_waiting` says why a job does not start, in Batch's words; None: it may, given room.
         self._upstream, self._engine, self._sessions = upstream, engine, sessions
         self._why_waiting = why_waiting
 
     def start(self, job: Job) -> None:
-        """Start a job and return at once."""
         threading.Thread(target=self._live, args=(job,), daemon=True, name=f"job-{job.identity[:8]}").start()
 
     def _live(self, job: Job) -> None:
@@ -90,7 +89,7 @@ class JobRunner:
         job.finish("SUCCEEDED" if code == 0 else "FAILED", reason)
 
     def _attempt(self, job: Job, number: int) -> tuple[int | None, str]:
-        """Try once; return the exit code (None: it never started) and the reason of the end."""
+        # The exit code is None where it never started.
         task, container = uuid.uuid4().hex, job.record["container"]
         name = job.record["jobDefinition"].rsplit("/", 1)[-1].rsplit(":", 1)[0]
         stream = _stream(container, name, task)
@@ -116,7 +115,6 @@ class JobRunner:
         return code, reason
 
     def _credentials(self, job: Job, container: dict[str, Any], task: str) -> AbstractContextManager[Mapping[str, str]]:
-        """Provide this attempt's credentials, by which a job with a role reaches this AWS."""
         role = container.get("jobRoleArn")
         return self._sessions.lent(job.scope, role, task, OF_JOBS) if role else nullcontext({})
 
@@ -172,7 +170,7 @@ class JobRunner:
 
 
 def _filled(word: str, parameters: dict[str, str]) -> str:
-    """Replace `Ref::name` by the parameter; one that is not given stays as it is."""
+    # A parameter that is not given stays as it is.
     return _REFERENCE.sub(lambda match: str(parameters.get(match[1], match[0])), word)
 
 
@@ -181,7 +179,7 @@ def _merged(key: str, base: list[dict[str, str]], changes: list[dict[str, str]])
 
 
 def _stream(container: dict[str, Any], name: str, task: str) -> LogStream:
-    """Return the log stream that the job's log configuration names, else one in Batch's own group."""
+    # Without a log configuration, it is in Batch's own group.
     options = (container.get("logConfiguration") or {}).get("options") or {}
     prefix = options.get("awslogs-stream-prefix", name)
     return LogStream(options.get("awslogs-group", LOG_GROUP), f"{prefix}/default/{task}")

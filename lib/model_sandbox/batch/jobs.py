@@ -1,4 +1,4 @@
-"""The operations on jobs."""
+"""Batch's operations on jobs."""
 
 import uuid
 
@@ -19,7 +19,6 @@ class Jobs:
         self._state, self._upstream, self._definitions, self._runner = state, upstream, definitions, runner
 
     def submit_job(self, request: Record) -> Record:
-        """Answer SubmitJob: one job, or an array of them."""
         name = named(request, "jobName")
         definition = self._definitions.find(request.get("jobDefinition", ""))
         if definition is None:
@@ -45,13 +44,12 @@ class Jobs:
         return {"jobId": identity, "jobName": name, "jobArn": arn}
 
     def describe_jobs(self, request: Record) -> Record:
-        """Answer DescribeJobs."""
         with self._state.lock:
             wanted = [self._state.jobs.get(reference.rsplit("/", 1)[-1]) for reference in request.get("jobs", [])]
         return {"jobs": [job.describe() for job in wanted if job]}
 
     def list_jobs(self, request: Record) -> Record:
-        """Answer ListJobs of a queue (RUNNING ones unless told otherwise) or of an array job."""
+        """Answer for a queue (RUNNING jobs by default) or an array job."""
         with self._state.lock:
             jobs = list(self._state.jobs.values())
         if parent := request.get("arrayJobId"):
@@ -65,14 +63,13 @@ class Jobs:
         return {"jobSummaryList": shown}
 
     def terminate_job(self, request: Record) -> Record:
-        """Answer TerminateJob: whatever it is doing."""
         with self._state.lock:
             if job := self._state.jobs.get(request.get("jobId", "")):
                 job.terminate(request.get("reason", "Terminated"))
         return {}
 
     def cancel_job(self, request: Record) -> Record:
-        """Answer CancelJob: only one that has not started."""
+        """Cancel a job that has not started."""
         with self._state.lock:
             job = self._state.jobs.get(request.get("jobId", ""))
             if job and job.status not in ("STARTING", "RUNNING", *FINAL):
@@ -81,6 +78,6 @@ class Jobs:
 
 
 def _is_named(job: Job, names: set[str]) -> bool:
-    """Tell whether a filter names it, in any letter case; a final star stands for the rest."""
+    # In any letter case; a final star stands for the rest.
     own = str(job.record["jobName"]).lower()
     return any(own.startswith(n[:-1].lower()) if n.endswith("*") else own == n.lower() for n in names)

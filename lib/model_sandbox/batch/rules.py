@@ -20,12 +20,12 @@ _WITH_GPU = re.compile(r"(g|gr|p)\d")
 
 
 def refuse(message: str) -> ApiError:
-    """Return Batch's one code for all that a caller did wrong."""
+    """Return Batch's one error for callers' mistakes."""
     return ApiError("ClientException", message)
 
 
 def check_new(resources: Record) -> None:
-    """Raise ApiError if these resources of a new environment are not what Fargate takes."""
+    """Raise ApiError for resources that Fargate does not take."""
     if not is_fargate(resources):
         return
     for key in _ONLY_OF_INSTANCES:
@@ -36,7 +36,7 @@ def check_new(resources: Record) -> None:
 
 
 def check_change(environment: Record, changes: Record) -> None:
-    """Raise ApiError if one of the changes would need another environment."""
+    """Raise ApiError if a change needs another environment."""
     resources = environment.get("computeResources")
     if resources is None and changes:
         raise refuse("Error executing request, Exception : computeResources cannot be set for UNMANAGED environments.")
@@ -57,7 +57,7 @@ def check_change(environment: Record, changes: Record) -> None:
 
 
 def check_definition(request: Record) -> None:
-    """Raise ApiError if the container of a job definition is none that its platform runs."""
+    """Raise ApiError if the platform cannot run the container."""
     container = request.get("containerProperties") or {}
     wanted = _wanted(container)
     if "FARGATE" in request.get("platformCapabilities", []):
@@ -76,7 +76,7 @@ def check_definition(request: Record) -> None:
 
 
 def why_waiting(environment: Record, container: Record) -> str | None:
-    """Return Batch's reason why no place in an environment will ever be large enough; None where one may be."""
+    """Return Batch's reason why there will never be room, or None."""
     resources, wanted = environment.get("computeResources") or {}, _wanted(container)
     if float(wanted.get("VCPU") or container.get("vcpus", 1)) > float(resources.get("maxvCpus", 256)):
         return (
@@ -93,7 +93,6 @@ def why_waiting(environment: Record, container: Record) -> str | None:
 
 
 def is_fargate(resources: Mapping[str, Any]) -> bool:
-    """Tell whether resources are Fargate's."""
     return str(resources.get("type", "")).startswith("FARGATE")
 
 

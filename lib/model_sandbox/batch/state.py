@@ -1,4 +1,4 @@
-"""The records of Batch, and how requests name them."""
+"""Batch's records, and how requests name them."""
 
 import re
 import threading
@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 class State:
-    """Records by ARN, so that accounts and regions stay apart. One lock; nothing waits for docker in it."""
+    """Records by ARN: accounts and regions stay apart. Nothing waits for docker in the lock."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -28,16 +28,15 @@ class State:
         self.lock = threading.RLock()
 
     def arn(self, kind: str, name: str) -> str:
-        """Return the ARN of something in the account and region of this call."""
+        """Return an ARN in this call's account and region."""
         scope = self._upstream.scope()
         return f"arn:aws:batch:{scope.region}:{scope.account}:{kind}/{name}"
 
     def resolve(self, kind: str, reference: str) -> str:
-        """Return the ARN of a name or ARN."""
         return reference if reference.startswith("arn:") else self.arn(kind, reference)
 
     def one(self, store: dict[str, Record], kind: str, reference: str) -> Record:
-        """Return one record of a store. Raises ApiError where there is none."""
+        """Return a record, or raise ApiError."""
         with self.lock:
             self.forget_gone()
             if found := store.get(self.resolve(kind, reference)):
@@ -45,7 +44,6 @@ class State:
         raise refuse(f"{reference or kind} does not exist")
 
     def describe(self, request: Record, store: dict[str, Record], key: str, kind: str) -> Record:
-        """Answer the Describe operation of a store: those that are named, or all."""
         with self.lock:
             self.forget_gone()
             wanted = [self.resolve(kind, reference) for reference in request.get(key) or []]
@@ -53,7 +51,6 @@ class State:
             return {key: [store[arn] for arn in wanted if arn in store] if wanted else mine}
 
     def begin_end(self, record: Record | None, arn: str) -> None:
-        """Begin to delete an environment or a queue."""
         if record and arn not in self._gone_at:
             record["status"], self._gone_at[arn] = "DELETING", time.monotonic() + _DELETING_SECONDS
 
@@ -65,7 +62,7 @@ class State:
 
 
 def named(request: Record, key: str) -> str:
-    """Return the name in a request. Raises ApiError for one that Batch does not take."""
+    """Return the request's name; raise ApiError if Batch refuses it."""
     name = str(request.get(key, ""))
     if not _NAME.fullmatch(name):
         raise refuse(f"Error executing request, Exception : {key} should match valid pattern {_NAME.pattern}")

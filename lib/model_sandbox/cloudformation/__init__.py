@@ -1,7 +1,7 @@
-"""CloudFormation: ministack's stacks and change sets, over resources that are made through this sandbox's own API.
+"""CloudFormation: ministack's stacks and change sets, over resources made by this sandbox's API.
 
-ministack's own handlers write into the services' stores behind everybody's back. Ours call the sandbox with the
-credentials of whoever called CloudFormation, or of the stack's role: checks, sockets, policies and journal hold.
+ministack's handlers write straight into the services' stores. Ours call the sandbox as CloudFormation's caller, or by
+the stack's role: checks, sockets, policies and journal hold.
 """
 
 from model_sandbox.cloudformation.layer import CloudFormation

@@ -1,4 +1,4 @@
-"""The credentials that a stack is made with: the caller's, or a session of the stack's role."""
+"""The credentials that make a stack: the caller's, or a session of the stack's role."""
 
 import threading
 from contextvars import ContextVar
@@ -24,7 +24,7 @@ class _Keys:
 
 
 class Callers:
-    """Remembers who called in the context of a request; what CloudFormation starts there inherits it."""
+    """Keeps a request's caller in its context, which CloudFormation's work inherits."""
 
     def __init__(
         self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
@@ -37,18 +37,18 @@ class Callers:
         self._lock = threading.Lock()
 
     def begin(self, role: str) -> None:
-        """Act from here on for the request's caller, or by `role` where it is not empty."""
+        """Act from now on for the request's caller, or by `role`."""
         self._current.set(self._session(role) if role and self._access else self._own())
 
     def unfit(self, role: str) -> str:
-        """Return why CloudFormation cannot act by a role, in AWS's words; empty where it can."""
+        """Return in AWS's words why CloudFormation cannot act by a role, or empty."""
         known = self._upstream.iam._roles.get(role.rpartition("/")[2])
         if known is None or "cloudformation.amazonaws.com" not in str(known.get("AssumeRolePolicyDocument")):
             return f"Role {role} is invalid or cannot be assumed"
         return ""
 
     def client(self, service: str) -> Any:
-        """Return the client of a service that calls this sandbox."""
+        """Return a client that calls this sandbox."""
         keys, region = self._current.get() or self._own(), self._upstream.scope().region
         known = (keys, service, region)
         with self._lock:  # making a client is not safe in two threads at once
@@ -76,5 +76,5 @@ class Callers:
 
 
 def _alone(request: Any, **_: Any) -> None:
-    """Have a connection serve one call: a kept one may close just as the next call, which has one attempt, comes."""
+    # One call a connection: a kept one may close just as the next call, which has one attempt, comes.
     request.headers["Connection"] = "close"

@@ -1,11 +1,11 @@
-"""Conditions of templates as AWS reads them: what they compare may be joined of a list. Pure."""
+"""Conditions of templates with joins, as on AWS."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def with_joins(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with each Fn::Join in its conditions as the text that it comes to."""
+    """Resolve each Fn::Join in the template's conditions."""
     conditions = template.get("Conditions") or {}
     return {**template, "Conditions": {name: _joined(each, parameters) for name, each in conditions.items()}}
 
@@ -23,7 +23,7 @@ def _joined(value: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _list(reference: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
-    """Split a parameter of several values, which is one text with commas between them."""
+    # A parameter of several values is one text with commas.
     return [each.strip() for each in _text(reference, parameters).split(",")]
 
 

@@ -1,4 +1,4 @@
-"""Puts our resources into ministack's CloudFormation, and mends what its engine leaves out."""
+"""Puts our resources into ministack's CloudFormation, and completes its engine."""
 
 import hashlib
 import time
@@ -44,12 +44,12 @@ _ERROR = 400
 
 
 class CloudFormation:
-    """ministack's stacks, made of this sandbox's own resources."""
+    """ministack's stacks, made of our resources."""
 
     def __init__(
         self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
     ) -> None:
-        """Take the `secret` of every account's root; `access` is None where policies do not count."""
+        # `secret` is of every account's root; without `access`, policies do not count.
         self._state, self._handlers = upstream.cloudformation, upstream.cloudformation_handlers
         self._changesets, self._engine = upstream.cloudformation_changesets, upstream.cloudformation_engine
         self._provisioners, self._stacks = upstream.cloudformation_provisioners, upstream.cloudformation_stacks
@@ -58,7 +58,6 @@ class CloudFormation:
         self._events = UpdateEvents(self._stacks._add_event, self._is_there)
 
     def install(self) -> None:
-        """Step into ministack's tables."""
         types: Any = self._provisioners._RESOURCE_HANDLERS
         types.clear()  # what is not ours would by-pass the sandbox
         for name, kind in RESOURCE_TYPES.items():
@@ -139,7 +138,7 @@ class CloudFormation:
         return stack_rules.refusal(operation, stack, kind, _text(params, "ChangeSetName"))
 
     def _role_of(self, operation: str, params: Params, stack: Any) -> str:
-        """Return the role of the change set or stack, which later calls use without passing it again."""
+        # Later calls use the role of the change set or stack without passing it again.
         if operation == "ExecuteChangeSet":
             name, owner = _text(params, "ChangeSetName"), _text(params, "StackName")
             _, change_set = self._changesets._find_change_set(name, owner)
@@ -147,7 +146,7 @@ class CloudFormation:
         return str((stack or {}).get("_role", ""))
 
     def _for_the_same_stack(self, stack: Any, before: set[str], answered: Answer) -> Answer:
-        """Add a second change set to the stack that is still to be made; ministack makes another stack."""
+        # ministack makes another stack for a second change set of a stack that is still to be made.
         status, headers, body = answered
         other = (self._state._stacks.get(stack["StackName"]) or stack)["StackId"]
         self._state._stacks[stack["StackName"]] = stack
@@ -168,7 +167,7 @@ class CloudFormation:
             self._count_outputs(change_set, stack)
 
     def _count_outputs(self, change_set: Any, stack: Any) -> None:
-        """Let a change set that only changes outputs be executed."""
+        # On AWS a change set that only changes outputs can be executed.
         if change_set["ChangeSetType"] != "UPDATE" or "didn't contain changes" not in change_set["StatusReason"]:
             return
         old, new = (stack.get("_template") or {}).get("Outputs"), change_set["_template"].get("Outputs")
@@ -193,7 +192,7 @@ class CloudFormation:
     # ---- the engine
 
     def _without_false_conditions(self, plain: Callable[..., Any], template: Any, params: Any, *more: Any) -> Any:
-        """Leave out resources whose condition is false: they do not exist, hence do not change."""
+        # Resources whose condition is false do not exist, hence do not change.
         resolved = plain(template, params, *more)
         if not resolved:
             return resolved
@@ -227,15 +226,13 @@ class CloudFormation:
     # ---- resources
 
     def _name(self, stack: str, logical: str) -> str:
-        """Name a resource of this very stack: ministack's names are those of its namesake in another region, too."""
+        # ministack's names are also those of its namesake in another region.
         name = self._provisioners._physical_name(stack, logical, max_len=_NAME_LENGTH)
         identity = (self._state._stacks.get(stack) or {}).get("StackId", "")
         own = hashlib.sha256(f"{identity} {name}".encode()).hexdigest()[:_SUFFIX_LENGTH].upper()
         return f"{name[:-_SUFFIX_LENGTH]}{own}"
 
     def _functions(self, resource: Resource) -> dict[str, Any]:
-        """Return a resource type as ministack's table has it."""
-
         def create(logical: str, properties: Properties, stack: str) -> Any:
             self._events.touch(stack, logical)
             name = self._name(stack, logical)
@@ -269,7 +266,7 @@ def _in_events_words(call: Callable[[], Any]) -> Any:
 
 
 def event_reason(error: ClientError) -> str:
-    """Return a service's refusal as CloudFormation's events word it."""
+    """Word a refusal as CloudFormation's events do."""
     said, answer = error.response["Error"], error.response["ResponseMetadata"]
     return (
         f'Resource handler returned message: "{said["Message"]} (Service: {error.operation_name}, Status Code: '

@@ -244,7 +244,7 @@ class SecurityGroup(_Ec2):
 
 
 class SecurityGroupIngress(Resource):
-    """A rule of a group that another stack made, or nobody's stack."""
+    """A rule of a group of another stack, or of none."""
 
     properties = ("GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "SourceSecurityGroupId", "Description")
     required = ("IpProtocol",)
@@ -271,7 +271,7 @@ class SecurityGroupIngress(Resource):
 
 
 def rule_permission(rule: Properties) -> dict[str, Any]:
-    """Return a rule of a template as EC2's operations take it."""
+    """Return a template's rule for EC2's operations."""
     said = given(rule, "Description")
     found: dict[str, Any] = {"IpProtocol": str(rule["IpProtocol"])}
     found |= {name: int(rule[name]) for name in ("FromPort", "ToPort") if name in rule}

@@ -1,4 +1,4 @@
-"""The base of all resource types, and what their properties have in common."""
+"""The base of all resource types."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,11 @@ Clients = Callable[[str], Any]
 
 
 class InvalidPropertyError(ValueError):
-    """A template says something that the resource's schema does not allow, or that the sandbox does not know."""
+    """A template says what the resource's schema, or the sandbox, does not allow."""
 
 
 class Resource(ABC):
-    """A resource type. It calls AWS's operations as CloudFormation does; each property is named in `properties`."""
+    """A resource type with its `properties`; calls AWS's operations as CloudFormation does."""
 
     properties: ClassVar[Sequence[str]]
     required: ClassVar[Sequence[str]] = ()
@@ -27,7 +27,7 @@ class Resource(ABC):
         self._client = client
 
     def create(self, name: str, properties: Properties) -> tuple[str, dict[str, str]]:
-        """Make it, all or nothing; return its physical id and attributes. `name` is for what was given none."""
+        """Make it, all or nothing; return physical id and attributes. `name` is for one without."""
         self._check(properties)
         made = self._make(name, properties)
         try:
@@ -38,7 +38,7 @@ class Resource(ABC):
             raise
 
     def update(self, identity: str, old: Properties, new: Properties) -> tuple[str, dict[str, str]]:
-        """Change what differs; return its physical id and its attributes."""
+        """Change what differs; return physical id and attributes."""
         self._check(new)
         self._settle(identity, old, new)
         return identity, self._attributes(identity, new)
@@ -58,25 +58,25 @@ class Resource(ABC):
 
     @abstractmethod
     def _make(self, name: str, properties: Properties) -> str:
-        """Call the operation that makes it; return its physical id."""
+        """Return the physical id."""
 
     def _settle(self, identity: str, old: Properties, new: Properties) -> None:
-        """Call what brings `old` to `new`; `old` is empty where it was just made."""
+        # `old` is empty where it was just made.
         del identity, old, new  # most types have nothing to call
 
     def _attributes(self, identity: str, properties: Properties) -> dict[str, str]:
-        """Return what Fn::GetAtt can ask for."""
+        # What Fn::GetAtt can ask for.
         del identity, properties
         return {}
 
 
 def tag_list(properties: Properties, name: str = "Tags") -> list[dict[str, str]]:
-    """Return the tags of a resource as most of AWS's operations take them."""
+    """Return the tags as most operations take them."""
     return [{"Key": str(tag["Key"]), "Value": str(tag["Value"])} for tag in properties.get(name) or []]
 
 
 def lost_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]:
-    """Return the keys that `old` has and `new` has not."""
+    """Return the tag keys that `new` lacks."""
     kept = {tag["Key"] for tag in tag_list(new, name)}
     return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in kept]
 
@@ -87,5 +87,5 @@ def is_true(value: object) -> bool:
 
 
 def given(properties: Properties, *names: str) -> dict[str, Any]:
-    """Return those of the properties that are there, as an operation's parameters of the same names."""
+    """Return given properties as parameters of the same names."""
     return {name: properties[name] for name in names if name in properties}

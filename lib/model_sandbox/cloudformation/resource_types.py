@@ -1,4 +1,4 @@
-"""Lists the resource types that the sandbox's CloudFormation makes: those of our templates. Others are refused."""
+"""The resource types of our templates; the sandbox refuses others."""
 
 from model_sandbox.cloudformation import (
     container_services,

@@ -1,4 +1,4 @@
-"""IAM's role, and the profile by which an instance has one."""
+"""IAM's role, and the profile that gives it to an instance."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Refuses what AWS refuses of a stack, by its state and by who imports from it. Pure; records are ministack's."""
+"""Refuses what AWS refuses of a stack, by state and importers. Pure; records are ministack's."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -30,7 +30,7 @@ _ORDINARY = ("", "false", "STANDARD")
 
 
 def lacking(operation: str, parameters: Mapping[str, str]) -> Refusal | None:
-    """Return that the sandbox cannot do what is asked, where it cannot."""
+    """Refuse what the sandbox cannot do."""
     asked = [word for name, word in _UNKNOWN_PARAMETERS.items() if parameters.get(name, "false") not in _ORDINARY]
     if operation in UNKNOWN_OPERATIONS:
         asked = [operation]
@@ -38,7 +38,7 @@ def lacking(operation: str, parameters: Mapping[str, str]) -> Refusal | None:
 
 
 def refusal(operation: str, stack: Stack, change_set_type: str = "", change_set: str = "") -> Refusal | None:
-    """Return why the operation is not for a stack in its state."""
+    """Refuse what does not suit the stack's state."""
     name, identity, status = stack["StackName"], stack["StackId"], stack["StackStatus"]
     if operation == "CreateStack" and status == "ROLLBACK_COMPLETE":
         return "AlreadyExistsException", f"Stack [{name}] already exists"
@@ -54,7 +54,7 @@ def refusal(operation: str, stack: Stack, change_set_type: str = "", change_set:
 
 
 def importers(export: str, owner: str, stacks: Iterable[Stack], imports: Callable[[Stack], Iterable[str]]) -> list[str]:
-    """Return the names of the stacks that import an export of the stack with the id `owner`."""
+    """Return stacks that import an export of `owner` (a stack's id)."""
     return sorted(
         stack["StackName"]
         for stack in stacks
@@ -68,7 +68,7 @@ def check_exports(
     """Return the exports that the stack `owner` no longer has.
 
     Raises:
-        ValueError: a name is another stack's; or an export that is imported would change or vanish.
+        ValueError: a name is another stack's, or an imported export would change.
     """
     for name in new:
         if name in exports and exports[name]["StackId"] != owner:

@@ -1,4 +1,4 @@
-"""The events of an update as AWS has them: ministack says of every resource that it was updated, touched or not."""
+"""An update's events as on AWS: ministack calls every resource updated, touched or not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,20 +7,19 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class UpdateEvents:
-    """Holds back a resource's update event until it is known whether it was updated or created."""
+    """Holds an event back until its resource's change is known."""
 
     def __init__(self, record: Callable[..., None], is_there: Callable[[str, str], bool]) -> None:
-        """Take ministack's function that adds an event, and a test for a stack's resource by their names."""
+        # `record` is ministack's function; `is_there` tells whether a stack has a resource.
         self._record, self._is_there = record, is_there
         self._held: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = {}  # -> UPDATE or CREATE, and the event
         self._touched: set[tuple[str, str]] = set()
 
     def touch(self, stack: str, resource: str) -> None:
-        """Note that a resource was made or changed."""
         self._touched.add((stack, resource))
 
     def add(self, identity: str, stack: str, resource: str, kind: str, status: str, *more: Any, **named: Any) -> None:
-        """Add an event, in place of ministack's own function."""
+        """Add an event, in place of ministack's function."""
         key, reason = (stack, resource), str(more[0] if more else named.get("reason", ""))
         if kind == _STACK or not status.startswith("UPDATE_"):
             self._record(identity, stack, resource, kind, status, *more, **named)

@@ -1,4 +1,4 @@
-"""Pages for people. Every link is relative: they work on any host and port, and behind any path prefix."""
+"""Pages for people. Relative links work behind any host, port and path prefix."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ async def add_job_form(request: Request) -> Response:
 
 
 async def add_job(request: Request) -> Response:
-    """Take the form of a browser without JavaScript and answer a page."""
+    """Take the form of a browser without JavaScript."""
     try:
         job = await api_jobs.accept(request)
     except ApiError as error:
@@ -34,7 +34,7 @@ async def mapping_form(request: Request) -> Response:
 
 
 async def mapping(request: Request) -> Response:
-    """Answer the mapping file as a download, or the form again with its errors."""
+    """Answer the mapping file as a download, or the form with its errors."""
     try:
         return await mapping_file.propose_mapping(request)
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""The server's own address, as the browser that asks knows it."""
+"""The server's address, as the browser knows it."""
 
 import re
 
@@ -10,7 +10,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
 
 
 def of(request: Request) -> str:
-    """Return the address without a last slash; where a proxy hides it, the page's script puts the right one in."""
+    """Return the address without a last slash; the page's script corrects it behind a proxy."""
     host = request.headers.get("host", "")
     forwarded = request.headers.get("x-forwarded-proto", "").lower()
     scheme = forwarded if forwarded in ("http", "https") else request.url.scheme
@@ -20,7 +20,7 @@ def of(request: Request) -> str:
 
 
 def _left_prefix(request: Request) -> str:
-    """Return the path prefix that the proxy left in place (ROOT_PATH)."""
+    # The prefix that the proxy left in place (ROOT_PATH).
     sent = request.scope.get("raw_path", b"").decode("latin-1")
     prefix = sent.removesuffix(request.scope["path"])
     return prefix if prefix != sent and doors.PREFIX.fullmatch(prefix) else ""

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, drawn by attributes alone: the pages' policy allows no style within them."""
+"""Charts as inline SVG without style, which the pages' policy forbids."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ _PLOT_WIDTH, _PLOT_HEIGHT, _MARGIN = 640, 320, 8
 
 
 def bars(values: Sequence[float], label: str, width: int = _WIDTH, height: int = _HEIGHT) -> Markup:
-    """Draw a bar for each value, from 0; `label` is what a screen reader says of it."""
+    """Draw a bar for each value, from 0; `label` is for screen readers."""
     most = max(values, default=0) or 1
     step = width / max(1, len(values))
     drawn = Markup("").join(
@@ -24,7 +24,6 @@ def bars(values: Sequence[float], label: str, width: int = _WIDTH, height: int =
 
 
 def histogram(found: dict[str, Any], name: str) -> Markup:
-    """Draw a column's histogram."""
     values = sum(found["counts"])
     label = f"{name}: {values} number{'s' if values != 1 else ''} from {found['low']:.6g} to {found['high']:.6g}"
     return bars(found["counts"], label)
@@ -43,7 +42,7 @@ def plot(points: Sequence[Sequence[float]], x: str, y: str) -> Markup:
 
 
 def _shares(values: Sequence[float]) -> list[float]:
-    """Return where each value lies between the least (0) and the greatest (1); halves, as a difference may overflow."""
+    # The least is 0, the greatest 1. A difference may overflow, so halves are subtracted.
     low, high = min(values, default=0) / 2, max(values, default=0) / 2
     return [(value / 2 - low) / (high - low) if high > low else 0.5 for value in values]
 

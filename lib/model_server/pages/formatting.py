@@ -1,4 +1,4 @@
-"""Texts of the pages for values that programs use."""
+"""Texts of the pages for programs' values."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _LINE_CHARACTERS = 300
 
 
 def label(text: str) -> str:
-    """Return a MIME type in words, or as it is where there are none."""
+    """Return a MIME type in words, if any."""
     parsed = mime.parse(text)
     if parsed is None:
         return text
@@ -28,12 +28,12 @@ def label(text: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return a time, seconds since the epoch, to the second in UTC."""
+    """Return a time in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def seconds(duration: float) -> str:
-    """Return a duration as a person reads it; two hosts' clocks may make it a little negative."""
+    """Return a duration; two hosts' clocks may make it a little negative."""
     if duration < 1:
         return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:
@@ -44,7 +44,6 @@ def seconds(duration: float) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as a person reads it."""
     if count < 1000:
         return f"{count} B"
     value, unit = float(count), "B"
@@ -56,28 +55,27 @@ def size(count: int) -> str:
 
 
 def whole(count: int) -> str:
-    """Return a whole number with its thousands apart."""
     return f"{count:,}"
 
 
 def name(job: Job) -> str:
-    """Return what a person calls a job: its file, else the beginning of its id."""
+    """Return a job's file, else the beginning of its id."""
     return job.name or f"job {job.id[:8]}"
 
 
 def last_line(error: str) -> str:
-    """Return the line of an error that says why: of a traceback, the last."""
+    """Return the line that says why: of a traceback, the last."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     text = lines[-1] if lines else "The program failed without a word."
     return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]} …"
 
 
 def state(value: State) -> str:
-    """Return the state of a job in words."""
+    """Return a state in words."""
     return "In progress" if value == State.IN_PROGRESS else str(value)
 
 
 def jobs(by_state: Mapping[State, int]) -> str:
-    """Return the number of jobs in each state that has any."""
+    """Return how many jobs are in each state."""
     there = [f"{by_state[state]:,} {word}" for state, word in _STATES.items() if by_state.get(state)]
     return ", ".join(there) or "none"

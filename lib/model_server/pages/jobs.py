@@ -1,4 +1,4 @@
-"""The pages of jobs: the list, one job with its result, its deletion."""
+"""The pages of jobs: list, one job, deletion."""
 
 import time
 from functools import partial
@@ -30,7 +30,7 @@ _FILTERS = {
 
 
 def current_jobs(request: Request) -> Response:
-    """Answer a page of jobs, newest first; a number beyond the last page is the last page."""
+    """Answer a page of jobs, newest first; beyond the last page, the last."""
     try:
         client = job_list.readable(request)
         asked = number(request, "page", 1, 1, _LAST_PAGE)
@@ -111,7 +111,7 @@ def delete(request: Request) -> Response:
 
 
 def forms_of(request: Request) -> list[tuple[str, str]]:
-    """Return the other forms of a result: the word in the address, and the name."""
+    """Return a result's other forms: address word and name."""
     manifest = services.of(request).manifest
     own = manifest.output_types[0]
     if mime.form(own) is None and not mime.says_nothing(own):
@@ -121,7 +121,6 @@ def forms_of(request: Request) -> list[tuple[str, str]]:
 
 
 def _found_forms(request: Request, result: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Return the other forms of a result that was looked at."""
     manifest = services.of(request).manifest
     if result is None or not mime.says_nothing(manifest.output_types[0]):
         return forms_of(request)
@@ -130,7 +129,7 @@ def _found_forms(request: Request, result: dict[str, Any] | None) -> list[tuple[
 
 
 def _page_number(request: Request) -> int:
-    """Return the list's page that a person came from; 1 if the address does not say it."""
+    # The page of the list that a person came from; 1 if the address does not say it.
     try:
         return number(request, "page", 1, 1, _LAST_PAGE)
     except ApiError:

@@ -16,7 +16,7 @@ async def form(request: Request) -> Response:
 
 
 async def take_key(request: Request) -> Response:
-    """Take a key; answer a page that says what came of it."""
+    """Take a key; answer what came of it."""
     try:
         await licenses.apply_key(request, await licenses.key_of_form(request))
     except ApiError as error:
@@ -25,7 +25,7 @@ async def take_key(request: Request) -> Response:
 
 
 def license_of(request: Request) -> tuple[str, str | None]:
-    """Return the license in words and, if so, why no data is processed under it."""
+    """Return the license in words, and why it allows no data, if so."""
     licensing = services.of(request).licensing
     if licensing is None:
         return NO_KEY, None

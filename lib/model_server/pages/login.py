@@ -1,4 +1,4 @@
-"""The login: exchanges an API key for a session of the browser."""
+"""The login: exchanges an API key for a browser session."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +17,7 @@ async def form(request: Request) -> Response:
 
 
 async def log_in(request: Request) -> Response:
-    """Take a key; answer the page again if it is none of ours."""
+    """Take a key; answer the page again if it is not ours."""
     keys = services.of(request).access.keys
     try:
         text = await fields.of_form(request, "Key", bounds.API_KEY_BYTES)
@@ -34,10 +34,8 @@ async def log_out(request: Request) -> Response:
 
 
 def _with_cookie(request: Request, value: str, seconds: int, to: str) -> Response:
-    """Redirect and set the session, out of reach of scripts and other sites.
-
-    It has no path: the browser then takes the one that this page is at, which a proxy may have made longer.
-    """
+    # The session is out of reach of scripts and other sites. It has no path: the browser takes this page's, which a
+    # proxy may have made longer.
     response = RedirectResponse((doors.root_of(request) + to) or "./", 303, {"cache-control": "no-store"})
     is_secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", "").lower())
     attributes = f"Max-Age={seconds}; HttpOnly; SameSite=Strict{'; Secure' if is_secure else ''}"

@@ -38,7 +38,7 @@ _templates.globals.update(bars=charts.bars, histogram=charts.histogram, plot=cha
 
 
 def page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
-    """Render a template; `up` is the relative way from the page to the server's root."""
+    """Render a template; `up` is the relative way to the server's root."""
     server = services.of(request)
     known = {
         "model": server.manifest,

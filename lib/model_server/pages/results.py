@@ -1,4 +1,4 @@
-"""A result on a page: its table, tree, text or image."""
+"""A result on a page."""
 
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -24,11 +24,7 @@ _HEAD_BYTES = 16
 
 
 def asked(request: Request) -> view.Look:
-    """Return what of a table the address asks for.
-
-    Raises:
-        ApiError: 400, it cannot be understood.
-    """
+    """Read what to show of a table; raise ApiError 400 if unclear."""
 
     def column(name: str) -> int | None:
         found = number(request, name, bounds.SHOWN_COLUMNS, 0, bounds.SHOWN_COLUMNS)
@@ -45,7 +41,7 @@ def asked(request: Request) -> view.Look:
 
 
 async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] | None:
-    """Return what a page shows of a job's result; None: it has none, or it cannot be had now."""
+    """Return what a page shows of a job's result, or None."""
     found = await server.look(server.store.queue.get_result, job.id)
     if found is None or found[0].result is None:
         return None
@@ -60,7 +56,7 @@ async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] |
 
 
 async def first_rows(server: Services, client: str | None) -> tuple[Job, dict[str, Any]] | None:
-    """Return the newest complete job of a client with the first rows of its result; None: there is none."""
+    """Return a client's newest complete job with its first rows, or None."""
     complete = await run_in_threadpool(server.store.queue.list, 1, 0, client, State.COMPLETE)
     result = await shown(server, complete[0], view.Look(size=_FEW)) if complete else None
     return None if result is None else (complete[0], result)
@@ -90,7 +86,7 @@ def _look_at(server: Services, job: Job, path: Path, wish: view.Look) -> dict[st
 
 
 async def image(request: Request) -> Response:
-    """Answer a result that is an image every browser shows, and none runs, as that image."""
+    """Answer an image that every browser shows, and none runs."""
     server = services.of(request)
     job = await jobs.look(request, jobs.id_of(request))
     found = await server.look(server.store.queue.get_result, job.id)
@@ -114,7 +110,7 @@ def _head_of(path: Path) -> bytes:
 
 
 def query(wish: view.Look, page: int, **changes: object) -> str:
-    """Return the query of a job's page for this look, with changes."""
+    """Return the query of a job's page, with changes."""
     values: dict[str, object] = {
         "page": page if page > 1 else None,
         "rows": wish.page if wish.page > 1 else None,

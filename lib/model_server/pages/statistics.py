@@ -1,4 +1,4 @@
-"""The last day of the queue in figures, from the times in the jobs' own rows."""
+"""The queue's last day in figures, from the jobs' rows."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _SHARES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Day:
-    """Figures of the jobs since `since`; a list has a value for each of equal steps until now."""
+    """Figures of jobs since `since`; a list has a value for each equal step."""
 
     count: int
     since: float
@@ -27,7 +27,7 @@ class Day:
 
 
 def of(times: Sequence[JobTimes], now: float) -> Day | None:
-    """Return the figures of jobs, whatever their order; None: there are no jobs."""
+    """Return the figures of jobs in any order, if there are any."""
     if not times:
         return None
     since = min(*(job.created for job in times), now - _SHORTEST)

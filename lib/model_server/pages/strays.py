@@ -1,4 +1,4 @@
-"""The page for an address that this server does not have: it names the one that was likely meant."""
+"""The page for an unknown address, which names the likely one."""
 
 import difflib
 
@@ -28,7 +28,6 @@ _LONGEST = 100
 
 
 def answer(request: Request, status: int) -> Response:
-    """Answer a person with a page that names the likely one."""
     path = request.scope["path"]
     found = likely(path)
     text = f"There is no page {path[:_LONGEST]} here."
@@ -48,7 +47,7 @@ def answer(request: Request, status: int) -> Response:
 
 
 def likely(path: str) -> str | None:
-    """Return the page that a path is likely to mean; None: nobody knows."""
+    """Return the page that a path likely means, or None."""
     words = [word for word in path[:_LONGEST].lower().split("/") if word]
     known = {page.lower(): page for page in _PAGES if page} | _ELSEWHERE
     for word in words[:1]:

@@ -1,4 +1,4 @@
-"""Conversion of a file of structured data: read, map, fit to the schema, write."""
+"""Converts a file of structured data: reads, maps, fits to the schema, writes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Step = Callable[[Any, Callable[[str], None]], Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """The conversion of a file."""
+    """A file's conversion."""
 
     source: Form
     target: Form
@@ -33,18 +33,14 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        """Tell whether the file would stay what it is."""
         return self.source is self.target and not self.rules and not self.fields
 
 
 def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
-    """Make the model's input of submitted data: mapped, then checked against the schema.
-
-    Args:
-        limit: of the new file, bytes.
+    """Map submitted data to the model's input, then check it against the schema.
 
     Raises:
-        DataError: with all of the first problems, by row and path.
+        DataError: with the first problems, by row and path, or above `limit` bytes.
     """
     names = _names(plan.fields)
     steps: list[Step] = []
@@ -59,12 +55,7 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
-    """Make of a model's result what the client asked for: typed by the schema, then mapped.
-
-    A value that does not fit the schema stays as the model wrote it: it is the model's result all the same.
-
-    Args:
-        limit: of the new file, bytes.
+    """Turn a result into what the client asked for: type by the schema, then map.
 
     Raises:
         DataError: the result cannot be had in this form.
@@ -73,6 +64,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
     steps: list[Step] = []
     if plan.fields:
         typed = Fitter(plan.fields, as_text=plan.target.is_table)
+        # A value that does not fit the schema stays: it is the model's result all the same.
         steps.append(lambda record, _: typed(record, _ignore))
     elif plan.finds_numbers and plan.source.is_table and plan.target is Form.JSON:
         table = records.Table(source, plan.source is Form.CSV)
@@ -85,11 +77,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
-    """Check a file against a schema.
-
-    Raises:
-        DataError: with all of the first problems, by row and path.
-    """
+    """Raise DataError with the first problems, by row and path, of a file that does not fit `fields`."""
     plan = Plan(form, Form.JSON, fields=tuple(fields))
     flow = _Flow(source, plan, [Fitter(fields, as_text=False)], _names(plan.fields))
     for _ in flow.records():
@@ -97,11 +85,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
 
 
 def is_json(source: Path) -> bool:
-    """Tell whether a result that should be JSON is; NaN and Infinity are not.
-
-    Raises:
-        DataError: it is none at all.
-    """
+    """Tell whether a result is JSON without NaN and Infinity; raise DataError if not even with them."""
     document = records.Document(source, is_result=True)
     for _ in document.records():
         pass
@@ -133,7 +117,7 @@ def _convert(
 
 
 class _Flow:
-    """The records of a file on their way through the steps."""
+    """A file's records on their way through the steps."""
 
     def __init__(
         self, source: Path, plan: Plan, steps: Sequence[Step], names: tuple[str, ...], *, is_result: bool = False
@@ -155,7 +139,7 @@ class _Flow:
             self.is_array = self._document.is_array
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Yield numbered records after all steps; raise their problems at the end, or when there are many."""
+        # Problems are raised at the end, or when there are many.
         problems = Problems()
         if self._table is not None:
             source: Iterator[tuple[int, Any]] = self._table.records(problems)
@@ -172,7 +156,7 @@ class _Flow:
         problems.raise_if_any()
 
     def columns(self) -> dict[str, int]:
-        """Return the columns of a CSV with these records; all rows have the same, so none is read."""
+        # All rows of a CSV have the same columns, so none is read.
         if self._table is not None:
             return records.columns_of([(1, self._through(self._table.blank(), _ignore))])
         return records.columns_of(self.records())

@@ -1,4 +1,4 @@
-"""Counts the records of a CSV as its bytes come in, at the pace of the network."""
+"""Counts a CSV's records as its bytes come in."""
 
 import codecs
 import re
@@ -14,7 +14,7 @@ _TEXT = b"\0"
 
 
 class RowCounter:
-    """Counts lines that are not blank; a line end within quotes ends none, a quote within a field ends the count."""
+    """Counts lines that are not blank; quotes hide line ends; a quote within a field ends the count."""
 
     def __init__(self) -> None:
         self._lines = 0
@@ -27,7 +27,6 @@ class RowCounter:
         self._last = b""
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
         if self._is_first and data.lstrip():
             self._is_first = False
             data = data.removeprefix(codecs.BOM_UTF8)
@@ -55,7 +54,7 @@ class RowCounter:
         self._plain(data)
 
     def rows(self, has_header: bool) -> int | None:
-        """Return the number of records so far; None: they were not counted."""
+        """Return the number of records so far, if counted."""
         return max(0, self._lines + self._is_open - has_header) if self._left >= 0 else None
 
     def _plain(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The rows of a CSV file, each refused before it takes much memory."""
+"""Rows of a CSV file, refused before they take much memory."""
 
 import csv
 import re
@@ -17,7 +17,7 @@ csv.field_size_limit(bounds.RECORD_CHARACTERS)  # of the process; the library's 
 
 
 def rows_of(file: IO[str], path: Path) -> Iterator[list[str]]:
-    """Yield the rows of a CSV file, without blank lines."""
+    """Yield the rows without blank lines."""
     lines = _Lines(file)
     try:
         for row in csv.reader(lines, strict=True):
@@ -31,14 +31,13 @@ def rows_of(file: IO[str], path: Path) -> Iterator[list[str]]:
 
 
 class _Lines:
-    """The lines of a CSV file; a row of several lines is refused before it takes much memory."""
+    # A row of several lines is refused before it takes much memory.
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self._characters = self._commas = 0
 
     def begin(self) -> None:
-        """Begin a row."""
         self._characters = self._commas = 0
 
     def __iter__(self) -> "_Lines":
@@ -64,7 +63,7 @@ class _Lines:
 
 
 def _first_foreign(path: Path) -> str:
-    """Return where the file is not UTF-8, for a message."""
+    # The place that is not UTF-8, for a message.
     with path.open("rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             return " but UTF-16"

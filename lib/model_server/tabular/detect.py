@@ -1,4 +1,4 @@
-"""Tells by its bytes in which form a result is whose type nobody declared."""
+"""Finds the form of a result without declared type by its bytes."""
 
 import codecs
 from itertools import islice
@@ -18,7 +18,7 @@ _IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"G
 
 
 def form_of(path: Path) -> Form | None:
-    """Return the form of a file: JSON if it begins as JSON, else CSV if its first lines are a table, else None."""
+    """Return JSON if it begins as JSON, CSV if its first lines are a table, else None."""
     with path.open("rb") as file:
         if b"\0" in file.read(_HEAD_BYTES):
             return None
@@ -26,7 +26,7 @@ def form_of(path: Path) -> Form | None:
 
 
 def _is_json(path: Path) -> bool:
-    """Tell whether the first element of an array, or the whole of another document, is JSON."""
+    # Of an array, the first element counts; of another document, the whole.
     try:
         document = Document(path, is_result=True)
         for _ in document.records():
@@ -58,7 +58,7 @@ def _table(path: Path) -> Form | None:
 
 
 def _is_name(text: str) -> bool:
-    """Tell whether it may be a column's; what begins as JSON is a damaged document, or one of many lines."""
+    # A name that begins as JSON is a damaged document, or one of many lines.
     return text.isprintable() and len(text) <= _LONGEST_NAME and not text.startswith(("{", "["))
 
 
@@ -70,14 +70,14 @@ def _is_number(text: str) -> bool:
 
 
 def image_type(head: bytes) -> str | None:
-    """Return the type of an image that every browser shows and none runs; None: it is no such image."""
+    """Return the type of an image that browsers show and do not run, or None."""
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _IMAGES.items() if head.startswith(magic)), None)
 
 
 def suffix_of(head: bytes) -> str:
-    """Return an ending for the name of a file that begins so: a guess, which nothing depends on."""
+    """Guess an ending for a file's name; nothing depends on it."""
     kind = image_type(head)
     if kind is not None:
         return f".{kind.removeprefix('image/')}"

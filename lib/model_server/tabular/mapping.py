@@ -1,4 +1,4 @@
-"""Mappings: which field of the submitted data becomes which field of the model's (docs/mapping.md)."""
+"""Mappings: which submitted field becomes which of the model's (docs/mapping.md)."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _KEYS = ("source", "destination", "defaultvalue")
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of a mapping."""
+    """An entry of a mapping."""
 
     #: None: the default is always used.
     source: Path | None
@@ -28,15 +28,15 @@ class Rule:
 def parse(
     text: str, *, source_is_table: bool, destination_is_table: bool, fields: Sequence[Field] = ()
 ) -> tuple[Rule, ...]:
-    """Read the JSON text of a mapping.
+    """Read a mapping's JSON.
 
     Args:
         source_is_table: source paths are names of columns.
-        destination_is_table: the same for destinations.
-        fields: the schema at the destination, if there is one; gives defaults their type.
+        destination_is_table: so are destination paths.
+        fields: the destination's schema, if any; gives defaults their type.
 
     Raises:
-        DataError: with every problem found, each with the number of its entry.
+        DataError: with every problem and its entry's number.
     """
     try:
         entries = json.loads(text)
@@ -75,7 +75,7 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
     """Return what `rules` make of `record`.
 
     Args:
-        names: fields of the model, which are taken by their own name where no rule makes them.
+        names: fields of the model, kept by their own name where no rule makes them.
         complain: called with every problem, which names its path.
     """
     made: Any = None
@@ -107,7 +107,7 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
 
 
 def by_position(rules: Sequence[Rule], sources: Sequence[str], destinations: Sequence[str]) -> tuple[Rule, ...]:
-    """Return the rules with 1-based column numbers turned into names, where names are known."""
+    """Turn 1-based column numbers into names, if known."""
     return tuple(
         Rule(
             None if rule.source is None else _named(rule.source, sources),

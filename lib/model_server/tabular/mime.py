@@ -1,4 +1,4 @@
-"""MIME types as this API uses them: `text/csv; header=present`; and the forms of structured data behind them."""
+"""MIME types such as `text/csv; header=present`, and forms of structured data."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _ANY = ("*/*", "application/octet-stream")
 
 
 class Form(StrEnum):
-    """The forms of structured data that convert into each other; the values are their MIME types."""
+    """Forms of structured data that convert into each other."""
 
     CSV = "text/csv; header=present"
     BARE_CSV = "text/csv; header=absent"
@@ -21,13 +21,12 @@ class Form(StrEnum):
 
     @property
     def is_table(self) -> bool:
-        """Tell whether it is CSV: columns instead of nested fields."""
         return self is not Form.JSON
 
 
 @dataclass(frozen=True)
 class MimeType:
-    """A parsed type: `essence` ("text/csv") and the header parameter, all in lower case."""
+    """A type: `essence` ("text/csv") and header parameter, in lower case."""
 
     essence: str
     #: "present", "absent" or None (not said); other values are kept as they are.
@@ -43,7 +42,6 @@ class MimeType:
 
 
 def parse(text: str) -> MimeType | None:
-    """Read a MIME type; None when the text is not one."""
     return _parse(text) if len(text) <= 255 else None  # clients send it: what is kept must be short
 
 
@@ -57,10 +55,10 @@ def _parse(text: str) -> MimeType | None:
 
 
 def form(text: str, declared: Sequence[str] = ()) -> Form | None:
-    """Return the form of data of type `text`; None when it is not structured.
+    """Return the form of structured data, or None.
 
     Args:
-        declared: types of the model; the first CSV one says whether a CSV that does not say it has a header line.
+        declared: the model's types; the first CSV among them says whether there is a header line, if `text` does not.
     """
     parsed = parse(text)
     if parsed is None or not (parsed.is_csv or parsed.is_json):
@@ -81,21 +79,18 @@ def says_nothing(text: str) -> bool:
 
 
 def convertible(declared: Sequence[str]) -> tuple[str, ...]:
-    """Return the declared types and, if one is structured, those convertible to or from it."""
+    """Return the declared types, with those convertible to or from a structured one."""
     forms = {form(text) for text in declared} - {None}
     return (*declared, *(str(item) for item in Form if forms and item not in forms))
 
 
 def choose(declared: str, of_part: str, supported: Sequence[str]) -> str | None:
-    """Choose the MIME type of a data file.
+    """Choose a data file's MIME type; None when `declared` is not supported.
 
     Args:
-        declared: the form's MimeType; empty when absent. If given, it must be supported.
-        of_part: the part's Content-Type; empty when absent. Clients send anything here, so it only counts if it fits.
-        supported: what is taken, most natural first.
-
-    Returns:
-        the type, or None when `declared` is not supported.
+        declared: the form's MimeType, or empty.
+        of_part: the part's Content-Type, or empty. Clients send anything here: it only counts if supported.
+        supported: most natural first.
     """
     if declared:
         return declared if _fits(declared, supported) else None

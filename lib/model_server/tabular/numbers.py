@@ -1,4 +1,4 @@
-"""Numbers in the texts of a CSV: which columns hold nothing else, and the exact number that a text means."""
+"""Exact numbers in the texts of a CSV."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,11 +20,7 @@ class NotExactError(ValueError):
 
 
 def exact(text: str) -> int | float | None:
-    """Return the number that `text` means, to the last digit; None for an empty text, NaN and Infinity.
-
-    Raises:
-        NotExactError: there is none.
-    """
+    """Return the exact number; None for an empty text, NaN and Infinity; else raise NotExactError."""
     text = text.strip(" ")
     if not text or text.lower() in _NONE:
         return None
@@ -43,7 +39,7 @@ def exact(text: str) -> int | float | None:
 
 
 def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the columns in which every text is an exact number, or none; at least one is a number."""
+    """Return columns with a number whose texts all pass `exact`."""
     found: set[str] = set()
     texts: set[str] = set()
     for record in records:
@@ -61,7 +57,7 @@ def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def typed(record: dict[str, Any], columns: frozenset[str]) -> dict[str, Any]:
-    """Return a record with the texts of these columns as numbers."""
+    """Turn these columns' texts into numbers."""
     for name in columns:
         value = record.get(name)
         if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""Paths into structured data: `/order/items[*]/price`. The grammar is written down in docs/mapping.md.
+"""Paths into structured data: `/order/items[*]/price` (docs/mapping.md has the grammar).
 
-A path is levels between slashes, each a field's name and any number of vectors in brackets: which elements of an array.
+A path is levels between slashes: a field's name, then vectors in brackets, which select elements of an array.
 """
 
 import re
@@ -28,7 +28,7 @@ MISSING: Final = Missing()
 
 
 class PathError(ValueError):
-    """The text is no path; says what is wrong and at which character."""
+    """The text is no path; says why and where."""
 
 
 class PlaceError(ValueError):
@@ -36,18 +36,18 @@ class PlaceError(ValueError):
 
 
 class RoomError(PlaceError):
-    """A mapping reads or makes more than one record may take; no further rule can mend that."""
+    """A mapping reads or makes too much for a record; no further rule can mend that."""
 
 
 class Keys:
-    """The keys of a record's objects, found in any letter case; each object is read through once."""
+    """Finds a record's keys in any letter case; reads each object once."""
 
     def __init__(self) -> None:
         #: By the identity of an object, which is kept alive by being here.
         self._known: dict[int, tuple[dict[str, Any], dict[str, str | None]]] = {}
 
     def of(self, fields: dict[str, Any], name: str) -> str | None:
-        """Return the key of `fields` that `name` means: exactly spelled, else the only one alike."""
+        """Return the key that is `name`, else the only one alike."""
         if name in fields:
             return name
         if id(fields) not in self._known:
@@ -61,24 +61,20 @@ class Keys:
 
 
 class Room:
-    """Counts what a mapping may still read from one record, or put into it."""
+    """Room for the values that a mapping may still read or make."""
 
     def __init__(self, wrong: str = "the record would have") -> None:
         self.left = bounds.RECORD_VALUES
         self._wrong = wrong
 
     def take(self, values: int) -> None:
-        """Take room for `values`.
-
-        Raises:
-            RoomError: there is none left.
-        """
+        """Take room for `values` values, or raise RoomError."""
         self.left -= values
         if self.left < 0:
             raise RoomError(f"{self._wrong} more than {bounds.RECORD_VALUES} values")
 
     def take_for(self, value: Any) -> None:
-        """Take the room for `value` and all that is in it."""
+        """Take room for `value` and all in it."""
         rest = [value]
         while rest:
             item = rest.pop()
@@ -89,7 +85,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Vector:
-    """Elements of an array: from `start` in steps of `step`, `count` of them (None: to the array's end)."""
+    """Elements of an array: from `start` in steps of `step`, `count` of them (None: to the end)."""
 
     start: int
     step: int
@@ -98,12 +94,11 @@ class Vector:
     single: bool = False
 
     def indices(self, length: int) -> range:
-        """Return the indices into an array of `length` elements."""
         end = length if self.count is None else min(length, self.start + self.step * self.count)
         return range(self.start, end, self.step)
 
     def endless(self) -> Iterator[int]:
-        """Yield the indices, whatever the array's length."""
+        """Yield the indices without end."""
         index = self.start
         while self.count is None or index < self.start + self.step * self.count:
             yield index
@@ -126,7 +121,7 @@ class Path:
 
     @property
     def name(self) -> str:
-        """Return the first field's name; "" if the path begins with a vector."""
+        """Return the first field's name; empty before a vector."""
         return self.steps[0] if isinstance(self.steps[0], str) else ""
 
     def __str__(self) -> str:
@@ -134,11 +129,7 @@ class Path:
 
 
 def parse(text: str) -> Path:
-    """Read a path into nested data.
-
-    Raises:
-        PathError: with the position of what is wrong.
-    """
+    """Read a path into nested data; raise PathError with the position."""
     _check_length(text)
     steps: list[str | Vector] = []
     at = 1 if text.startswith("/") else 0
@@ -158,11 +149,7 @@ def parse(text: str) -> Path:
 
 
 def parse_column(text: str) -> Path:
-    """Read a path into a table: a column's name, whatever characters it has, then perhaps vectors.
-
-    Raises:
-        PathError: with the position of what is wrong.
-    """
+    """Read a path into a table: a column's name, with any characters, then perhaps vectors; raise PathError."""
     _check_length(text)
     begin, end = int(text.startswith("/")), len(text)
     while end > begin and text[end - 1] == "]":
@@ -177,20 +164,10 @@ def parse_column(text: str) -> Path:
 
 
 def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
-    """Return what `path` finds in `value`: one value, or a list for each vector that names several elements.
+    """Return what `path` finds: one value, or a list for each vector of several elements; MISSING if there is nothing.
 
-    A field's name counts in its exact spelling, else in any letter case and without the spaces around it, if that is
-    unambiguous.
-
-    Args:
-        keys: of this record.
-        room: for the elements of arrays that are read.
-
-    Returns:
-        MISSING if there is nothing; what a list lacks inside is None.
-
-    Raises:
-        RoomError: there is no room.
+    A field's name counts in its exact spelling, else, if unambiguous, in any letter case and without spaces around it.
+    What a list lacks inside is None.
     """
     return _select(value, path.steps, keys, room)
 
@@ -198,14 +175,11 @@ def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
 def place(root: Any, path: Path, value: Any, room: Room) -> Any:
     """Put `value` where `path` points in `root` (None: nothing yet), making objects and arrays on the way.
 
-    Args:
-        room: of this record.
-
     Returns:
         the root; gaps of arrays are None.
 
     Raises:
-        PlaceError: something else is in the way, there is no room, or `value` is one where several are needed.
+        PlaceError: something else is there, there is no room, or several values are needed.
     """
     return _place(root, path.steps, value, room)
 
@@ -226,7 +200,7 @@ def _folded(name: str) -> str:
 
 
 def _vectors(text: str, at: int, brackets: str) -> list[Vector]:
-    """Return the vectors of one level, from index `at` of `text`."""
+    # `at`: the index in `text` where they begin.
     vectors: list[Vector] = []
     while brackets:
         body, closed, rest = brackets[1:].partition("]")

@@ -1,11 +1,11 @@
-"""Problems with data, collected so that the user sees all of them, or the first of very many, at once."""
+"""Collects problems with data, to show many at once."""
 
 MOST = 20
 NOT_TAKEN = "the data is not what the model takes"
 
 
 class DataError(ValueError):
-    """The data, or what was said about it, is wrong; the text names every problem found."""
+    """The data, or what was said about it, is wrong; names every problem."""
 
     def __init__(self, *problems: str) -> None:
         more = f"; only the first {MOST} problems are named" if len(problems) >= MOST else ""
@@ -14,22 +14,22 @@ class DataError(ValueError):
 
 
 class TooLargeError(DataError):
-    """Tells that what is made of the data would be larger than it may be."""
+    """The result would be larger than allowed."""
 
 
 class Problems:
-    """Collects problems up to MOST, then raises them."""
+    """Collects at most MOST problems, then raises them."""
 
     def __init__(self) -> None:
         self._found: list[str] = []
 
     def add(self, text: str) -> None:
-        """Add a problem; raise DataError once there are MOST."""
+        """Add a problem; raise DataError at MOST."""
         self._found.append(text)
         if len(self._found) >= MOST:
             raise DataError(*self._found)
 
     def raise_if_any(self) -> None:
-        """Raise DataError if a problem was noted."""
+        """Raise DataError if there is a problem."""
         if self._found:
             raise DataError(*self._found)

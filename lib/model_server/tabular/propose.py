@@ -1,4 +1,4 @@
-"""Proposes the mapping of a data set: which of its fields is which field of the model, as far as names tell."""
+"""Proposes a data set's mapping by the names of its fields."""
 
 import difflib
 import json
@@ -21,16 +21,13 @@ _LONGEST_COMPARED = 200
 
 
 def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
-    """Propose a mapping document, in the order of the model's fields.
+    """Propose a mapping for the paths `sources`, in the order of the model's fields (`wanted`, if known).
 
-    The same name is taken first, then the same in another letter case or with other punctuation, then a close one; a
-    field that nothing is like gets an entry without a source, whose default a person must fill in. Where the
-    model's fields are not known, every source is mapped to itself.
+    The same name comes first, then the same in another letter case or punctuation, then a close one. A field that no
+    name is like gets no source, and a default that a person must fill in.
 
     Args:
-        sources: paths of the data set.
-        wanted: paths of the model's fields; empty where neither a schema nor a sample tells them.
-        by_position: the sources are numbers of columns, in the order of the fields.
+        by_position: sources are numbers of columns, in the fields' order.
     """
     if not wanted:
         return [_entry(source, source) for source in sources]
@@ -54,11 +51,7 @@ def document(entries: Sequence[dict[str, Any]]) -> bytes:
 
 
 def sources_of(path: Path, form: Form) -> list[str]:
-    """Return the paths of all values in a data file.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
+    """Return all paths in a data file; raise DataError if unreadable."""
     if form.is_table:
         columns = Table(path, form is Form.CSV).columns
         counts = Counter(columns)

@@ -1,7 +1,7 @@
-"""Reads and writes structured data record by record: files of any size in little memory.
+"""Reads and writes structured data record by record: large files in little memory.
 
 A record of CSV is an object: column to text, a repeated column to an array of texts. Without a header line the columns
-are "1", "2", ... A record of JSON is an element of the document's array, or the document if it is no array.
+are "1", "2", ... A record of JSON is an array's element, or the whole document.
 """
 
 import csv
@@ -31,14 +31,8 @@ class Table:
     """A CSV file."""
 
     def __init__(self, path: Path, has_header: bool, names: Sequence[str] = ()) -> None:
-        """Look at the first line.
-
-        Args:
-            names: of the columns, where the file has no header line; further ones are refused.
-
-        Raises:
-            DataError: not UTF-8, damaged, or empty.
-        """
+        """Read the first line; raise DataError if not UTF-8, damaged, or empty."""
+        # Without a header line, `names` are the columns; a row with more is refused.
         self._path = path
         self._has_header = has_header
         with _text(path) as file:
@@ -62,7 +56,7 @@ class Table:
         self._repeated = {name for name, count in Counter(self.columns).items() if count > 1}
 
     def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield number (from 1) and content of every data row; other lengths than the first row's are problems."""
+        """Yield each data row with its number from 1; all must be as long as the first."""
         kind = "header" if self._has_header else "first row"
         with _text(self._path) as file:
             rows = rows_of(file, self._path)
@@ -75,7 +69,7 @@ class Table:
                     yield number, self._gathered(row) if self._repeated else dict(zip(self.columns, row, strict=True))
 
     def blank(self) -> dict[str, Any]:
-        """Return a record with the columns of this table, all empty."""
+        """Return a record with all columns empty."""
         return self._gathered([""] * len(self.columns))
 
     def _gathered(self, row: Sequence[str]) -> dict[str, Any]:
@@ -92,14 +86,8 @@ class Document:
     """A JSON file."""
 
     def __init__(self, path: Path, *, is_result: bool = False) -> None:
-        """Look at the first character.
-
-        Args:
-            is_result: NaN and Infinity, which are not JSON though many programs write them, are read as null.
-
-        Raises:
-            DataError: not UTF-8, or nothing.
-        """
+        """Read the first character; raise DataError if not UTF-8, or nothing."""
+        # In a result, NaN and Infinity, which are not JSON though many programs write them, are null.
         self._path = path
         self._is_result = is_result
         #: NaN or Infinity was met.
@@ -108,11 +96,7 @@ class Document:
             self.is_array = self._scanner(file).next_character() == "["
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Yield number (from 1) and value of every element, or of the whole document.
-
-        Raises:
-            DataError: it is not JSON (NaN and Infinity are not), or one record is too large.
-        """
+        """Yield each element, or the document, with its number from 1; raise DataError if not JSON, or too large."""
         with _text(self._path) as file:
             scanner = self._scanner(file)
             number = 1
@@ -136,10 +120,10 @@ class Document:
 
 
 def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int) -> None:
-    """Write records as one JSON array, or the only one as it is; compact.
+    """Write records as one JSON array, or the only one as it is.
 
     Raises:
-        DataError: more than `limit` bytes, or a text that is no Unicode.
+        DataError: more than `limit` bytes, or no Unicode.
     """
     with target.open("wb") as file:
         out = _Output(file, limit)
@@ -155,11 +139,10 @@ def write_csv(
     """Write flat records as CSV; null and absent are empty.
 
     Args:
-        records: with their numbers, for messages.
-        columns: every column's name and how often it is there (arrays become repeated columns).
+        columns: how often each is there (arrays become repeated columns).
 
     Raises:
-        DataError: a record is not flat; more than `limit` bytes.
+        DataError: a record is not flat, or more than `limit` bytes.
     """
     if sum(columns.values()) > bounds.COLUMNS:
         raise DataError(f"the data has more than {bounds.COLUMNS} columns")
@@ -179,11 +162,7 @@ def write_csv(
 
 
 def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
-    """Return the columns that flat records need, in order of first appearance, and how often each is there.
-
-    Raises:
-        DataError: a record is not an object.
-    """
+    """Return flat records' columns in order, and how often each is there; raise DataError for other records."""
     columns: dict[str, int] = {}
     for number, record in records:
         if not isinstance(record, dict):
@@ -196,7 +175,7 @@ def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
 
 
 class _Scanner:
-    """Finds JSON values in a stream of text that may be larger than the memory."""
+    """Finds JSON values in text that may be larger than the memory."""
 
     def __init__(self, file: IO[str], constant: Callable[[str], Any]) -> None:
         self._file = file
@@ -206,7 +185,7 @@ class _Scanner:
         self._ended = False
 
     def next_character(self) -> str:
-        """Return the next character that is no white space, without taking it; "" at the end."""
+        # The next character that is no white space, not taken yet; empty at the end.
         while True:
             while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
                 self._at += 1
@@ -216,14 +195,13 @@ class _Scanner:
                 return ""
 
     def take(self, character: str) -> bool:
-        """Pass `character` if it is next; tell whether it was."""
+        # Only if `character` is next.
         if self.next_character() != character:
             return False
         self._at += 1
         return True
 
     def value(self, number: int) -> Any:
-        """Take the next value, which is record `number`."""
         if not self.next_character():
             raise DataError("the JSON is empty" if number == 1 else f"the JSON ends before record {number}")
         while True:
@@ -244,7 +222,7 @@ class _Scanner:
             return value
 
     def _more(self) -> bool:
-        """Read on, at least as much again as is not yet taken; False at the end."""
+        # Read at least as much again as is not yet taken; False at the end.
         if self._ended:
             return False
         rest = self._text[self._at :]
@@ -262,8 +240,6 @@ class _Scanner:
 
 
 class _Output:
-    """A file that takes texts, up to a number of bytes."""
-
     def __init__(self, file: IO[bytes], limit: int) -> None:
         self._file = file
         self._limit = limit

@@ -1,4 +1,4 @@
-"""The schema of structured data: its fields, their types, and what fits them."""
+"""The schema of structured data: fields and types."""
 
 import json
 import math
@@ -31,12 +31,12 @@ class DataType(StrEnum):
 
 
 class TypeProblem(ValueError):  # noqa: N818 - not an error of ours: the text is part of a sentence about data
-    """A value does not have its field's type; the text says what it is."""
+    """A value lacks its field's type; says which it has."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One entry of a schema."""
+    """An entry of a schema."""
 
     path: Path
     type: DataType
@@ -44,14 +44,13 @@ class Field:
 
 
 def parse_fields(entries: object, is_table: bool) -> tuple[Field, ...]:
-    """Read a schema's list of `{"Path","DataType","Optional"}`; keys and types in any letter case.
+    """Read a list of `{"Path","DataType","Optional"}`; keys and types in any letter case.
 
     Args:
-        entries: the list, from JSON.
-        is_table: paths are names of columns, whatever characters they have.
+        is_table: paths are names of columns, with any characters.
 
     Raises:
-        ValueError: with every problem found.
+        ValueError: with every problem.
     """
     if not isinstance(entries, list):
         raise ValueError("must be a list of entries with Path, DataType, Optional")  # noqa: TRY004 - told with the others
@@ -75,26 +74,22 @@ def document(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def coerce(value: Any, kind: DataType) -> Any:
-    """Make `value` one of type `kind`: a number of its text, a text of its number.
-
-    Raises:
-        TypeProblem: it is none.
-    """
+    """Turn a text into its number or back; raise TypeProblem if impossible."""
     return _COERCIONS[kind](value)
 
 
 class Fitter:
-    """Makes records fit a schema: types coerced, absent optional fields null, the schema's fields first."""
+    """Fits records to a schema: types, absent optional fields as null, the schema's fields first."""
 
     def __init__(self, fields: Sequence[Field], *, as_text: bool) -> None:
-        """Take the schema; `as_text`: texts stay as they were written (the model reads CSV)."""
+        # `as_text`: texts stay as they were written (the model reads CSV).
         #: With the column's name, where the path is no more than that.
         self._fields = tuple((field, field.path.name if len(field.path.steps) == 1 else "") for field in fields)
         self._as_text = as_text
         self._names = tuple(name for name in dict.fromkeys(field.path.name for field in fields) if name)
 
     def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
-        """Return the fitted record; changes `record` too, and passes every problem with its path to `complain`."""
+        """Fit and return `record`; `complain` gets every problem with its path."""
         keys = Keys()
         if isinstance(record, dict):
             record = self._ordered(record, keys)
@@ -106,7 +101,7 @@ class Fitter:
         return record
 
     def _ordered(self, record: dict[str, Any], keys: Keys) -> dict[str, Any]:
-        """Return the record with the schema's fields first, in the schema's spelling; null if absent."""
+        # The schema's spelling counts; absent fields are null.
         found = {name: keys.of(record, name) for name in self._names}
         ordered = {name: None if key is None else record[key] for name, key in found.items()}
         taken = set(found.values())
@@ -117,7 +112,7 @@ class Fitter:
 def _fit(
     node: Any, steps: tuple[str | Vector, ...], field: Field, as_text: bool, complain: Callable[[str], None], keys: Keys
 ) -> Any:
-    """Return `node` with everything that `steps` lead to made to fit."""
+    # Everything that `steps` lead to is made to fit.
     if not steps:
         return _leaf(node, field, as_text, complain)
     step, rest = steps[0], steps[1:]
@@ -236,7 +231,6 @@ _COERCIONS: Final[Mapping[DataType, Callable[[Any], Any]]] = {
 
 
 def _shown(value: Any) -> str:
-    """Return a value cut short for a message."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
     if value is None:

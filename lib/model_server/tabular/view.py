@@ -1,4 +1,4 @@
-"""Makes what a page shows of a result: rows of its table, its tree, its text. Only the head of a large one is read."""
+"""Makes what a page shows of a result: rows, tree, text; of a large one only the head."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _DEPTH = 16
 
 @dataclass(frozen=True)
 class Look:
-    """The part of a table that is asked for; columns by their number from 0, None: not asked for."""
+    """The part of a table to show; columns by number from 0."""
 
     page: int = 1
     size: int = 50
@@ -35,11 +35,7 @@ class Look:
 
 
 def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
-    """Return what a page shows of a file, as JSON can hold it: the key `kind` says what else there is.
-
-    Args:
-        form: the result's (Form); None: it is not structured.
-    """
+    """Return what a page shows, as JSON; its `kind` says which other keys there are."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(bounds.SHOWN_TEXT_BYTES)
@@ -60,7 +56,7 @@ def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
 
 
 def _copy_head(file: IO[bytes], head: IO[bytes]) -> None:
-    """Copy so much that ends with a line."""
+    # The head ends with a whole line.
     file.seek(0)
     content = file.read(bounds.SHOWN_BYTES)
     head.write(content[: content.rfind(b"\n") + 1] or content)
@@ -68,7 +64,7 @@ def _copy_head(file: IO[bytes], head: IO[bytes]) -> None:
 
 
 def _text(start: bytes, size: int) -> dict[str, Any]:
-    """Return the beginning as text; "" if it is none."""
+    # Empty if it is no text.
     try:
         text = detect.Decoder().decode(start)
     except UnicodeDecodeError:
@@ -79,8 +75,6 @@ def _text(start: bytes, size: int) -> dict[str, Any]:
 
 
 class _Lenient(Problems):
-    """Counts the problems."""
-
     count = 0
 
     def add(self, text: str) -> None:  # noqa: ARG002 - as the class above
@@ -109,7 +103,7 @@ def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[s
 
 
 def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[Any]:
-    """Yield records; the end of a head is no fault."""
+    # A record that the head cuts is no fault.
     try:
         for _, record in records:
             yield record
@@ -119,7 +113,7 @@ def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[A
 
 
 def _exact(rows: Sequence[dict[str, Any]], name: str) -> list[float | None] | None:
-    """Return the numbers of a column of texts; None if one is no number, or there are several columns of that name."""
+    # None if one is no number, or several columns have that name.
     try:
         return _floats([exact(row[name]) for row in rows]) if rows and isinstance(rows[0][name], str) else None
     except NotExactError:
@@ -127,12 +121,11 @@ def _exact(rows: Sequence[dict[str, Any]], name: str) -> list[float | None] | No
 
 
 def _numbers(rows: Sequence[dict[str, Any]], name: str) -> list[float | None] | None:
-    """Return the numbers of a column of values; None if anything else is in it."""
     return _floats(row.get(name) for row in rows)
 
 
 def _floats(values: Iterable[Any]) -> list[float | None] | None:
-    """Return the numbers of a column; None if there is anything else in it than numbers and nothing."""
+    # None if a value is neither a number nor absent.
     found: list[float | None] = []
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float | None):
@@ -151,7 +144,7 @@ def _table(
     wish: Look,
     is_whole: bool,
 ) -> dict[str, Any]:
-    """Return the page of a table; `numbers_of` gives those of a numeric column, one for each row."""
+    # `numbers_of` gives a numeric column's numbers, one for each row.
     rows, is_whole = rows[: bounds.READ_ROWS], is_whole and len(rows) <= bounds.READ_ROWS
     shown = names[: bounds.SHOWN_COLUMNS]
     found = {column: numbers_of(rows, name) for column, name in enumerate(shown)}
@@ -188,7 +181,7 @@ def _there(values: Iterable[float | None]) -> list[float]:
 
 
 def histogram(values: Sequence[float]) -> dict[str, Any] | None:
-    """Return how many values are in each of equal steps from the least to the greatest; None without values."""
+    """Count the values in equal steps."""
     if not values:
         return None
     low, high = min(values), max(values)
@@ -201,14 +194,14 @@ def histogram(values: Sequence[float]) -> dict[str, Any] | None:
 
 
 def _sorted(values: Sequence[Any], is_descending: bool) -> list[int]:
-    """Return the numbers of the rows in the order of a column; those without a value last."""
+    # Rows without a value come last.
     there = [at for at, value in enumerate(values) if value is not None]
     absent = [at for at, value in enumerate(values) if value is None]
     return sorted(there, key=lambda at: values[at], reverse=is_descending) + absent
 
 
 def _points(numeric: dict[int, list[float | None]], wish: Look) -> dict[str, Any] | None:
-    """Return the points of two numeric columns; of many rows some, evenly."""
+    # Many rows are sampled evenly.
     if len(numeric) < 2:
         return None
     first, second = list(numeric)[:2]
@@ -221,7 +214,6 @@ def _points(numeric: dict[int, list[float | None]], wish: Look) -> dict[str, Any
 
 
 def _plain(value: Any) -> str:
-    """Return a value as one text."""
     if value is None:
         return ""
     try:
@@ -245,7 +237,7 @@ def _cell(value: Any, budget: _Budget) -> dict[str, Any]:
 
 
 def _tree(value: Any, budget: _Budget, depth: int = 0) -> dict[str, Any]:
-    """Return a value for a page: its parts folded, so many and so deep as somebody may look through."""
+    # Only as many parts, and as deep, as somebody may look through.
     if not isinstance(value, dict | list):
         return _cell(value, budget)
     items = value.items() if isinstance(value, dict) else enumerate(value)

@@ -1,4 +1,4 @@
-"""AWS Batch: where jobs run, what they run, and the jobs."""
+"""AWS Batch: queues, definitions, jobs."""
 
 from model_dockerize.aws.batch.compute_environment import (
     ComputeEnvironment,

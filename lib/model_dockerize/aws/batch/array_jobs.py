@@ -1,8 +1,7 @@
-"""Packs many inputs into few array jobs: the parameter `input` holds the list, and every child takes its line.
+"""Packs inputs into few array jobs: the parameter `input` lists them; each child takes its line.
 
-That needs no bucket and no role. ECS limits it to 8,192 characters of overrides a task, the command and Batch's
-variables among them; Batch to 30 KiB a SubmitJob. 10,000 numbered files take 6,000 characters, 220 files with random
-names as much.
+That needs no bucket and no role. ECS limits a task's overrides to 8,192 characters, command and Batch's variables
+included; Batch a SubmitJob to 30 KiB. 10,000 numbered files, or 220 with random names, take 6,000 characters.
 """
 
 import base64
@@ -17,7 +16,7 @@ _SMALLEST_DICTIONARY = 4096  # bytes; liblzma takes no smaller one
 
 
 def packed(inputs: Sequence[str]) -> str:
-    """Return the parameter `input` of an array job over `inputs`, as model_server.array reads it."""
+    """Return the parameter `input`, as model_server.array reads it."""
     text = "\n".join(inputs).encode()
     # The preset's dictionary is 64 MiB, which takes 40 ms to make ready and is no better.
     dictionary = max(_SMALLEST_DICTIONARY, len(text))
@@ -27,7 +26,7 @@ def packed(inputs: Sequence[str]) -> str:
 
 
 def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
-    """Split `inputs`, in order, into as few parts as can be sent. One of a single input is a plain job."""
+    """Split `inputs`, in order, into few parts that can be sent."""
     room, rest = _ROOM - len(output), tuple(inputs)
     while rest:
         size = _fitting(rest[:LARGEST], room)
@@ -36,19 +35,18 @@ def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
 
 
 def place(output: str, path: str) -> str:
-    """Replace `{name}` in the output by the input's file name without its suffix."""
+    """Replace `{name}` by the file name of `path` without its suffix."""
     name = path.rsplit("/", 1)[-1]
     stem = name.rsplit(".", 1)[0]
     return output.replace("{name}", stem if stem.strip(".") else name)  # of `...csv` the stem leads a folder up
 
 
 def too_long(path: str, output: str) -> bool:
-    """Tell whether these two are too long even for a job of their own."""
+    """Tell whether they are too long for any job."""
     return len(path.encode()) + len(place(output, path).encode()) > _ROOM
 
 
 def _fitting(inputs: Sequence[str], room: int) -> int:
-    """Return how many of the first fit into one list, at least one. Packing is slow: halve the range."""
     if len(packed(inputs)) <= room:
         return len(inputs)
     least, most = 1, len(inputs) - 1

@@ -1,4 +1,4 @@
-"""Makes and changes our compute environments for Batch jobs; others' are used as they are."""
+"""Makes and changes our compute environments; uses others' as they are."""
 
 import time
 from collections.abc import Mapping
@@ -40,11 +40,7 @@ class ComputeEnvironment:
 
 
 def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
-    """Return the compute environment `name`, as somebody made it.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return a compute environment, or raise InputError."""
     with translate(f"compute environment {name}"):
         there = environment_of(aws, name)
     if there is None or there["status"] in GOING:
@@ -63,16 +59,14 @@ def ensure_compute_environment(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> ComputeEnvironment:
-    """Make the compute environment that `settings` describes, in `network`, or change what differs.
-
-    One without our tag is used and never changed.
+    """Make or change the compute environment of `settings`, unless it lacks our tag.
 
     Args:
-        platform: of the image of its jobs, e.g. linux/amd64.
+        platform: of the jobs' image, e.g. linux/amd64.
 
     Raises:
-        InputError: one of that name exists, of a kind that cannot become the wanted one; or no instance fits the jobs.
-        BatchError: AWS says INVALID; the reason is in it.
+        InputError: the existing one cannot become as wanted, or no instance fits.
+        BatchError: AWS says INVALID, and why.
     """
     name = settings.compute_environment
     there = _found(aws, name, progress, sleep)
@@ -99,16 +93,16 @@ def converge_environment(
     sleep: Sleep = time.sleep,
     making: Mapping[str, Any] = MappingProxyType({}),
 ) -> ComputeEnvironment:
-    """Make the compute environment `name`, or change it to the `computeResources` wanted. Ask only Batch.
+    """Make the compute environment, or change its `computeResources`; ask Batch only.
 
     Args:
-        wanted: without maxvCpus, a new one may have 128, and others keep theirs.
-        role: by which Batch acts; empty: its own of a new one, else as it is.
-        making: what of the `computeResources` only a new one gets.
+        wanted: without maxvCpus, a new one may have 128; an existing one keeps its own.
+        role: by which Batch acts; empty: Batch's own, or as it is.
+        making: `computeResources` for a new one only.
 
     Raises:
-        InputError: one of that name exists, of a kind that cannot become the wanted one.
-        BatchError: AWS says INVALID; the reason is in it.
+        InputError: the existing one cannot become as wanted.
+        BatchError: AWS says INVALID, and why.
     """
     what = f"compute environment {name}"
     there = _found(aws, name, progress, sleep)
@@ -149,7 +143,6 @@ def _found(aws: Aws, name: str, progress: Progress, sleep: Sleep) -> Any:
 
 
 def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvironment:
-    """Return the environment `there` of somebody else, as it is."""
     warn_if_idle(f"compute environment {name}", there, progress)
     text = f"compute environment {name}: there, made by somebody else, so used as it is"
     aws.settled(progress, "leave", "compute environment", name, text=text)
@@ -157,7 +150,6 @@ def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvir
 
 
 def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> list[Difference]:
-    """Return where the environment `there` is not as wanted. Pure."""
     now = there.get("computeResources", {})
     # How instances are chosen, and how few are kept, is nobody's input: what somebody chose for an environment stays.
     chosen = ("allocationStrategy", "minvCpus") if now.get("type") == wanted["type"] else ()
@@ -166,13 +158,7 @@ def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> list[Differe
 
 
 def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: list[str]) -> None:
-    """Refuse what Batch cannot change in the environment in place: say why, and what can be done. Pure.
-
-    Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
-
-    Raises:
-        InputError: there is such a change.
-    """
+    # Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
     now = there.get("computeResources", {})
     kind = str(now.get("type", there.get("type", "UNMANAGED")))
     instead = "Name another compute-environment (its queue moves over), or give the inputs that it has now."
@@ -201,11 +187,7 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
 
 
 def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
-    """Return the `computeResources` that the settings mean, without the instance role. Pure.
-
-    Raises:
-        InputError: AWS would choose instances without GPUs for jobs that ask for one: they would wait forever.
-    """
+    """Return the `computeResources`, without the instance role; raise InputError if GPUs would never come."""
     kind = settings.compute_type
     resources: dict[str, Any] = {
         "type": kind,
@@ -230,7 +212,7 @@ def compute_resources(settings: BatchSettings, network: Network, platform: str) 
 
 
 def environment_of(aws: Aws, name: str) -> Any:
-    """Return the environment as Batch shows it; None: there is none."""
+    """Return Batch's description, or None."""
     return next(iter(aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]), None)
 
 

@@ -1,7 +1,7 @@
-"""The bucket of ours through which files of a computer get to jobs and back: private, tagged, emptied by itself.
+"""Our private bucket for jobs' files, one an account and region; it empties itself.
 
-Made on need, one an account and region. Sources: Amazon S3 user guide, "Blocking public access", "Setting a lifecycle
-configuration", "Verifying bucket ownership"; IAM user guide, "Policy evaluation for requests within a single account".
+Sources: Amazon S3 user guide, "Blocking public access", "Setting a lifecycle configuration", "Verifying bucket
+ownership"; IAM user guide, "Policy evaluation for requests within a single account".
 """
 
 import hashlib
@@ -35,16 +35,16 @@ _ABSENT = {"NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration
 
 
 def bucket_name(identity: Identity) -> str:
-    """Return what the bucket of this account and region is called."""
+    """Return our bucket's name in this account and region."""
     return f"{TAG}-jobs-{identity.account}-{identity.region}"
 
 
 @finds_what_was_lost
 def ensure_bucket(aws: Aws, prefix: str, role: str, progress: Progress) -> str:
-    """Make or complete the bucket, let `role` (ARN) read and write under `prefix` in it, and return its name.
+    """Make or complete the bucket and let `role` (ARN) use `prefix`; return its name.
 
     Raises:
-        InputError: a bucket of that name is there, and is not ours.
+        InputError: it is not ours.
     """
     name = bucket_name(aws.identity)
     with translate(f"bucket {name}"):
@@ -60,7 +60,7 @@ def ensure_bucket(aws: Aws, prefix: str, role: str, progress: Progress) -> str:
 
 
 def bucket_of_ours(aws: Aws) -> str:
-    """Return the name of the bucket if it is there and bears our tag; empty: it is not, or it is another's."""
+    """Return our bucket's name, or empty."""
     name = bucket_name(aws.identity)
     try:
         answer = aws.s3.get_bucket_tagging(Bucket=name, ExpectedBucketOwner=aws.identity.account)
@@ -74,7 +74,7 @@ def bucket_of_ours(aws: Aws) -> str:
 
 
 def end_bucket(aws: Aws, name: str) -> None:
-    """Remove the bucket with all that is in it."""
+    """Remove the bucket and its contents."""
     owner = aws.identity.account
     pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=name, ExpectedBucketOwner=owner)
     for page in pages:
@@ -86,11 +86,7 @@ def end_bucket(aws: Aws, name: str) -> None:
 
 
 def _is_there(aws: Aws, name: str) -> bool:
-    """Tell whether our bucket is there; one that a killed run left without its tag, and empty, is ours too.
-
-    Raises:
-        InputError: it is somebody else's.
-    """
+    # One without tag is ours if empty: a killed run left it.
     owner = aws.identity.account
     others = InputError(
         f"A bucket {name} is there that model-dockerize did not make.",
@@ -152,8 +148,6 @@ def _expire(aws: Aws, name: str) -> bool:
 
 
 def _let_in(aws: Aws, name: str, prefix: str, role: str) -> bool:
-    """Let `role` at what is under `prefix`, in the bucket's policy, which keeps its other statements."""
-
     def read() -> Any:
         return json.loads(aws.s3.get_bucket_policy(Bucket=name, ExpectedBucketOwner=aws.identity.account)["Policy"])
 
@@ -170,7 +164,7 @@ def _let_in(aws: Aws, name: str, prefix: str, role: str) -> bool:
 
 
 def statements(bucket: str, prefix: str, role: str) -> list[dict[str, Any]]:
-    """Return what the bucket's policy says of everybody, and of `role`. Pure."""
+    """Return the bucket policy's statements."""
     return [
         {
             "Sid": "OnlyByTLS",
@@ -198,7 +192,6 @@ def _is_of_nobody(statement: Any) -> bool:
 
 
 def _read(call: Callable[[], Any]) -> Any:
-    """Return what `call` reads; None where nothing of the kind is there."""
     try:
         return call()
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Registers revisions of a Batch job definition, where something that matters changed; old ones are kept."""
+"""Registers a revision of a Batch job definition where it has to change."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ _WHOLE = 1024  # CPU units of a vCPU
 
 @dataclass(frozen=True)
 class JobDefinition:
-    """One revision of a job definition."""
+    """A revision of a job definition."""
 
     arn: str
     name: str
@@ -52,17 +52,14 @@ def ensure_job_definition(
     parameters: Mapping[str, str],
     progress: Progress,
 ) -> JobDefinition:
-    """Make the definition `name` run `command` in `container`, on what `batch` says.
-
-    What nobody says stays as it is in the latest revision, whoever made that.
+    """Make `name` run `command` in `container`; keep the rest of the latest revision.
 
     Args:
-        command: argv; `Ref::input` is replaced by the job's parameter `input`.
-        parameters: defaults for those.
+        command: argv; the job's parameter `input` replaces `Ref::input`.
 
     Raises:
-        InputError: Fargate has no such size, or not this architecture; or the definition is somebody else's.
-        BatchError: Batch did not take it.
+        InputError: Fargate lacks this size or architecture, or the definition is somebody else's.
+        BatchError: Batch refused it.
     """
     wanted = job_definition(batch, legal_name(name, 128), container, command, parameters)
     return register(aws, wanted, progress, container.adopt, container.runtime.fresh_roles)
@@ -72,11 +69,11 @@ def ensure_job_definition(
 def register(
     aws: Aws, wanted: dict[str, Any], progress: Progress, adopt: bool, fresh_roles: bool = False
 ) -> JobDefinition:
-    """Return the latest revision if it is as the RegisterJobDefinition request `wanted` says, else a new one.
+    """Return the latest revision if it equals the request `wanted`, else a new one.
 
     Raises:
-        InputError: the definition is somebody else's.
-        BatchError: Batch did not take it.
+        InputError: it is somebody else's.
+        BatchError: Batch refused it.
     """
     name = wanted["jobDefinitionName"]
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
@@ -104,7 +101,7 @@ def register(
 def as_defined(
     aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, own: Collection[str] = ()
 ) -> tuple[BatchSettings, ServiceSettings]:
-    """Return the settings, completed from the latest revision of `name`; `own`: roles of our stacks."""
+    """Complete the settings from the latest revision; `own` are roles of our stacks."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
@@ -121,18 +118,14 @@ def as_defined(
 
 
 def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
-    """Return the runtime with the roles that a definition has."""
+    """Add the definition's roles."""
     roles = {"execution_role_arn": service.execution_role, "task_role_arn": service.task_role}
     kept: Any = {name: role for name, role in roles.items() if role.startswith("arn:")}
     return replace(runtime, **kept)
 
 
 def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
-    """Refuse a job definition of somebody else, unless it is to be taken over.
-
-    Raises:
-        InputError: with what its latest revision runs.
-    """
+    """Raise InputError for somebody else's job definition, unless `adopt`."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         _check_ours(name, latest_revision(aws, name), adopt)
@@ -163,11 +156,7 @@ def _check_ours(name: str, latest: Any, adopt: bool) -> None:
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
-    """Return the highest ACTIVE revision of `name`.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the highest ACTIVE revision, or raise InputError."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
@@ -191,7 +180,7 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
 
 
 def every_job_definition(aws: Aws) -> dict[str, int]:
-    """Return by name the highest ACTIVE revision of every definition that bears our tag."""
+    """Return the highest ACTIVE revision of each definition with our tag."""
     highest: dict[str, int] = {}
     with translate("list the job definitions of the region"):
         for page in aws.batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE"):
@@ -209,11 +198,7 @@ def job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the RegisterJobDefinition request. Pure.
-
-    Raises:
-        InputError: Fargate has no such size, or not this architecture.
-    """
+    """Return the RegisterJobDefinition request; raise InputError if Fargate lacks its size or architecture."""
     on_fargate = batch.compute_type.startswith("FARGATE")
     if on_fargate:
         check_size(container.cpu, container.memory)
@@ -254,6 +239,6 @@ def job_definition(
 
 
 def latest_revision(aws: Aws, name: str) -> Any:
-    """Return the ACTIVE revision with the highest number, as Batch shows it, which does not sort; None: none."""
+    """Return the highest ACTIVE revision, or None."""
     pages = aws.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
     return max((d for page in pages for d in page["jobDefinitions"]), key=lambda d: d["revision"], default=None)

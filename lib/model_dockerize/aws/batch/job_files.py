@@ -1,7 +1,7 @@
-"""The files of jobs in S3: inputs, results, and which jobs were sent for which files.
+"""The files of jobs in S3: inputs, results, and which jobs were sent for which.
 
-A file is named by its content, in a folder of the revision that runs it. So whoever submits it again finds its result,
-or the job that is under way, and no name of a user's gets into a key.
+A file's name is its content's hash, in its revision's folder: a second submit finds its result or job, and keys hold no
+user's names.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _MOST_NOTED = 1 << 20  # bytes: an array of 10,000 takes 200 kB
 
 @dataclass(frozen=True)
 class JobFiles:
-    """The files of one revision of a job definition."""
+    """A revision's files."""
 
     aws: Aws
     bucket: str
@@ -36,19 +36,14 @@ class JobFiles:
 
     @property
     def output(self) -> str:
-        """Return the parameter `output` of its jobs."""
+        """Return the jobs' parameter `output`."""
         return f"s3://{self.bucket}/{self.prefix}/out/{{name}}"
 
     def source(self, name: str) -> str:
-        """Return where a job reads the file `name`."""
         return f"s3://{self.bucket}/{self.prefix}/in/{name}"
 
     def send(self, files: Mapping[str, Path], progress: Progress) -> int:
-        """Send those files, by name, that are not there; return how many those were.
-
-        Raises:
-            InputError: one cannot be read.
-        """
+        """Send the missing files; return how many. Raise InputError for an unreadable one."""
         oldest = datetime.now(UTC) - _FRESH
         with translate(f"send files to bucket {self.bucket}"):
             there = {name for name, found in self._listed("in").items() if found["LastModified"] > oldest}
@@ -64,15 +59,15 @@ class JobFiles:
         return len(missing)
 
     def results(self) -> dict[str, int]:
-        """Return the bytes of each result, by the name of its file."""
+        """Return results' bytes by name."""
         with translate(f"look for results in bucket {self.bucket}"):
             return {name: found["Size"] for name, found in self._listed("out").items()}
 
     def fetch(self, name: str, target: Path, moved: Callable[[int], object]) -> None:
-        """Write the result of the file `name` to `target`, whole or not at all.
+        """Write a result to `target`, whole or not at all.
 
         Args:
-            moved: called with the number of bytes that came, again and again, from any thread.
+            moved: called with the bytes that came, often, from any thread.
         """
         part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
         try:
@@ -85,14 +80,14 @@ class JobFiles:
             part.unlink(missing_ok=True)
 
     def note(self, job: Job) -> None:
-        """Keep for which files a job was sent."""
+        """Record a job's inputs."""
         names = [path.rpartition("/")[2] for path in job.inputs]
         with translate(f"note job {job.id}"):
             body, key = json.dumps(names).encode(), f"{self.prefix}/jobs/{job.id}"
             self.aws.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **self._expected)
 
     def noted(self, ids: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
-        """Return by job the inputs that it was sent for; of those jobs whose files are not asked for, none."""
+        """Return jobs' inputs, empty for jobs not in `ids`."""
         with translate(f"look for jobs in bucket {self.bucket}"):
             found: dict[str, tuple[str, ...]] = dict.fromkeys(self._listed("jobs"), ())
             for job in found.keys() & set(ids):
@@ -109,7 +104,6 @@ class JobFiles:
         return self._owner
 
     def _listed(self, folder: str) -> dict[str, Any]:
-        """Return what S3 tells of each file in a folder, by its name."""
         pages = self.aws.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{self.prefix}/{folder}/", **self._expected
         )
@@ -118,7 +112,7 @@ class JobFiles:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a file; 0 of one that cannot be read, which its own turn tells."""
+    # 0 of a file that cannot be read: `name_of` reports it.
     try:
         return path.stat().st_size
     except OSError:
@@ -126,7 +120,7 @@ def _size(path: Path) -> int:
 
 
 def _names(note: bytes) -> list[str]:
-    """Return the names in a note; none where somebody else wrote it: in a bucket of their own, jobs may."""
+    # None in a note that somebody else wrote: in a bucket of their own, jobs may.
     try:
         found = json.loads(note)
     except (ValueError, RecursionError):
@@ -135,11 +129,7 @@ def _names(note: bytes) -> list[str]:
 
 
 def name_of(path: Path) -> str:
-    """Return the name of a file in S3, by its content.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """Return the name in S3, by content; raise InputError if unreadable."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:_LETTERS]

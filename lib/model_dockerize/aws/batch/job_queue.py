@@ -1,4 +1,4 @@
-"""Makes and changes our queue of Batch jobs; another's is used as it is."""
+"""Makes and changes our job queues; uses others' as they are."""
 
 import time
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class JobQueue:
 
 
 def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
-    """Return the settings, with the environment of the queue that they name, where no input says another."""
+    """Add the queue's environment, unless an input says another."""
     if not settings.job_queue:
         return settings
     with translate(f"job queue {settings.job_queue}"):
@@ -40,7 +40,7 @@ def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
 
 
 def others_queue(aws: Aws, queue: str, progress: Progress) -> JobQueue | None:
-    """Return the queue of that name if somebody else made it; None: there is none, or it is ours."""
+    """Return the queue if somebody else made it."""
     with translate(f"job queue {queue}"):
         there = _queue(aws, queue)
     if there is None or there["status"] in GOING or TAG in there.get("tags", {}):
@@ -60,16 +60,13 @@ def ensure_queue(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> JobQueue:
-    """Make our queue `queue` feed the compute environment that `settings` describes; wait until both are VALID.
+    """Make our queue feed the environment of `settings`; wait until both are VALID.
 
-    `changed` says whether either was made or changed. Call `others_queue` first: the network is not needed for those.
-
-    Args:
-        platform: of the jobs' image.
+    Call `others_queue` first: others' queues need no network.
 
     Raises:
-        InputError: an environment of that name exists, of a kind that cannot become the wanted one.
-        BatchError: AWS says INVALID; the reason is in it.
+        InputError: the existing environment cannot become as wanted.
+        BatchError: AWS says INVALID, and why.
     """
     with translate(f"job queue {queue}"):
         settings = as_found(settings, _found(_queue(aws, queue)))
@@ -88,13 +85,13 @@ def feed(
     sleep: Sleep = time.sleep,
     given: frozenset[str] = _SAID,
 ) -> JobQueue:
-    """Make or change the queue `queue` to run its jobs in `environment` (ARN); wait until it is VALID.
+    """Make or change the queue for `environment` (ARN); wait until it is VALID.
 
     Args:
-        given: which of its inputs somebody said: of a queue that is there, the rest stays.
+        given: inputs that somebody said; an existing queue keeps the rest.
 
     Raises:
-        BatchError: AWS says INVALID; the reason is in it.
+        BatchError: AWS says INVALID, and why.
     """
     if theirs := others_queue(aws, queue, progress):
         return theirs
@@ -127,7 +124,6 @@ def feed(
 
 
 def _found(there: Any) -> dict[str, object]:
-    """Return the inputs that DescribeJobQueues shows; empty where there is no queue, or soon none."""
     if there is None or there["status"] in GOING:
         return {}
     found: dict[str, object] = {"queue_priority": there["priority"]}

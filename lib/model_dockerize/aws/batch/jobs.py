@@ -1,4 +1,4 @@
-"""Sends Batch jobs, follows them to their end, ends them. One input is a plain job, a list an array job."""
+"""Sends, follows and ends Batch jobs."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ Sleep = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One submitted job, plain or an array, and what was known of it last."""
+    """A submitted job or array, as last seen."""
 
     id: str
     inputs: tuple[str, ...]
@@ -46,19 +46,16 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Tell whether it will not change any more."""
         return self.status in _OVER
 
     @property
     def lacks_role(self) -> bool:
-        """Tell whether it never started because ECS could not assume its role, which may only be new."""
+        """Tell whether ECS could not assume its role, which may be too new."""
         return self.status == "FAILED" and self.exit_code is None and says_role_is_new(self.reason)
 
 
 @dataclass(frozen=True)
 class _Name:
-    """The name of one sending of a job."""
-
     work: str  # the same for the same definition, inputs and output
     sending: str
     once: bool  # not while another sending of the same work is under way
@@ -78,12 +75,12 @@ def send_jobs(
     *,
     once: bool = False,
 ) -> Iterator[Job]:
-    """Send jobs of `definition` (ARN or NAME) for all `inputs`, as few as can be. Yield each once it is sent.
+    """Send one job, or array jobs, for all `inputs`.
 
     Args:
-        name: what the jobs are called; each gets a suffix of its own.
-        output: the parameter `output`; `{name}` stands for the input's file name without its suffix.
-        once: a job that is under way for the same inputs is taken instead: whoever sent it was ended before noting it.
+        definition: ARN or NAME.
+        output: `{name}` stands for the input's file name without its suffix.
+        once: take a job under way for the same inputs: its sender may have ended before noting it.
     """
     for part in job_list.parts(inputs, output):
         same = hashlib.sha256(json.dumps([definition, part, output]).encode()).hexdigest()[:12]
@@ -100,7 +97,6 @@ def send_jobs(
 
 @finds_what_was_lost
 def _send(aws: Aws, queue: str, definition: str, name: _Name, parameters: Mapping[str, str], size: int) -> str:
-    """Send the job `name` once and return its id: SubmitJob has no idempotency token."""
     with translate(f"submit a job of {definition.rsplit('/', 1)[-1]}"):
         named: Any = [{"name": "JOB_NAME", "values": [f"{name.work}-*"]}]
         for page in aws.batch.get_paginator("list_jobs").paginate(jobQueue=queue, filters=named):
@@ -129,12 +125,7 @@ def follow_to_end(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Yield as `follow_jobs` does. For a while, what ECS could not assume the role of is sent again.
-
-    Args:
-        sent: the jobs; those that are sent again are added.
-        send: sends jobs for `inputs`.
-    """
+    """Follow jobs to their end; for a while, resend to `sent` those whose role could not be assumed."""
     following, until = list(sent), clock() + _ROLE_SECONDS
     while following:
         early: list[str] = []
@@ -161,12 +152,10 @@ def follow_jobs(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Yield every plain job that is over, and every failed child of an array, as soon as that is known.
-
-    How far all of them are is told in one line. A job that stays RUNNABLE is explained while it waits.
+    """Yield ended jobs and failed children of arrays; explain a job that stays RUNNABLE.
 
     Args:
-        done: inputs that were done before, for that line.
+        done: inputs done before, for the progress.
     """
     waiting = {job.id: job for job in jobs}
     every = dict(waiting)
@@ -198,7 +187,7 @@ def follow_jobs(
 
 
 def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Return those of `jobs` that are not over; all, where AWS cannot be asked."""
+    """Return the `jobs` that have not ended; all, if AWS cannot be asked."""
     try:
         return tuple(job for job in _look(aws, {job.id: job for job in jobs}) if not job.over)
     except (AwsError, AwsAccessError):
@@ -206,7 +195,7 @@ def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
-    """Terminate `jobs`, arrays with their children; return those that could not be ended."""
+    """Terminate `jobs`; return those that did not end."""
     left = []
     for job in jobs:
         try:
@@ -218,7 +207,7 @@ def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
 
 
 def log_of(aws: Aws, group: str, job: Job) -> tuple[str, ...]:
-    """Return the last lines that the job wrote."""
+    """Return the job's last lines."""
     return last_lines(aws, group, job.stream, _LINES) if job.stream else ()
 
 
@@ -258,7 +247,7 @@ def _failed_children(aws: Aws, parent: Job, told: set[str]) -> Iterator[Job]:
 
 
 def tally(jobs: Iterable[Job], done: int = 0) -> str:
-    """Return how far jobs are, in one line: `13/20 done, 1 failed, 6 running`."""
+    """Return `13/20 done, 1 failed, 6 running`."""
     states, total = Counter({"done": done}), done
     for job in jobs:
         total += len(job.inputs)
@@ -270,7 +259,6 @@ def tally(jobs: Iterable[Job], done: int = 0) -> str:
 
 
 def _runnable(jobs: Any) -> str:
-    """Return the id of a RUNNABLE job, or of an array's first child; empty: there is none."""
     for job in jobs:
         if job.status == "RUNNABLE":
             return str(job.id)

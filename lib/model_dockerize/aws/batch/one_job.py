@@ -1,4 +1,4 @@
-"""Sends one Batch job as a BatchConfig.yml describes it."""
+"""Sends the Batch job of a BatchConfig.yml."""
 
 import uuid
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _NEWEST = 100  # jobs of one name; ListJobs with a filter gives the newest first
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    """A job that AWS Batch took. How it ends is another matter."""
+    """A job that AWS Batch accepted."""
 
     id: str
     name: str
@@ -28,13 +28,11 @@ class SubmittedJob:
 
 
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
-    """Send the job to its queue once, by the highest ACTIVE revision of its definition.
-
-    SubmitJob has no idempotency token. So after a lost answer, it is looked for before it is sent again.
+    """Send the job once, by its definition's highest ACTIVE revision.
 
     Raises:
         InputError: there is no such definition.
-        AwsError: Batch did not take it, e.g. because there is no such queue.
+        AwsError: Batch refused it, e.g. for lack of the queue.
     """
     definition = latest_job_definition(aws, job.definition)
     retries: Any = {"retryStrategy": {"attempts": job.retry_attempts}} if job.retry_attempts else {}
@@ -63,7 +61,6 @@ def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
 
 
 def _sent(aws: Aws, job: JobConfig, sending: str) -> str:
-    """Return the id of the job that carries `sending`; empty if there is none."""
     named: Any = [{"name": "JOB_NAME", "values": [job.name]}]
     there = aws.batch.list_jobs(jobQueue=job.queue, filters=named, maxResults=_NEWEST)["jobSummaryList"]
     described = aws.batch.describe_jobs(jobs=[j["jobId"] for j in there])["jobs"] if there else []
@@ -71,7 +68,7 @@ def _sent(aws: Aws, job: JobConfig, sending: str) -> str:
 
 
 def overrides(job: JobConfig) -> dict[str, Any]:
-    """Return the `containerOverrides` of the job: only what it says. Pure."""
+    """Return the job's `containerOverrides`."""
     sizes = (("VCPU", job.vcpus), ("MEMORY", job.memory))
     found: dict[str, Any] = {
         "command": list(job.command or ()),

@@ -20,7 +20,7 @@ _HELP = {
 
 
 def why_runnable(aws: Aws, queue: str, job_id: str) -> tuple[str, ...]:
-    """Tell what keeps a RUNNABLE job from starting, in Batch's words where it has some."""
+    """Return why a RUNNABLE job does not start."""
     with translate("look why no job starts"):
         (there,) = aws.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
         order = [entry["computeEnvironment"] for entry in there["computeEnvironmentOrder"]]

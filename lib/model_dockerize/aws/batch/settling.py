@@ -1,4 +1,4 @@
-"""Waits for environments and queues of Batch, which has no waiters of its own."""
+"""Waits for Batch, which has no waiters."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,11 +17,7 @@ _STALE = 7
 
 
 def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, sleep: Sleep) -> Any:
-    """Return what `look` finds; wait for what is being deleted, whose name is taken until then.
-
-    Raises:
-        BatchError: it stays.
-    """
+    """Return what `look` finds once no deletion holds the name; raise BatchError if it stays."""
 
     def late(_: Any, waited: float) -> BatchError:
         return BatchError(f"{what} is still being deleted after {waited:.0f} s.", "Run again, or choose another name.")
@@ -38,13 +34,13 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
 
 
 def unlike(there: Any, wanted: Mapping[str, Any]) -> list[Difference]:
-    """Return where it is not as wanted, an INVALID one anyhow: Batch looks at it again only when it is changed."""
+    """Return the differences, at least one of what is INVALID: Batch rechecks only what changes."""
     is_invalid = there.get("status") == "INVALID"
     return differences(wanted, there) or ([Difference("status", "INVALID", "VALID")] if is_invalid else [])
 
 
 def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep: Sleep) -> None:
-    """Wait until it is VALID. `former`: its status before our change.
+    """Wait until it is VALID; `former` is its status before our change.
 
     Raises:
         BatchError: it is INVALID, or not VALID in time.
@@ -74,7 +70,7 @@ def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep
 
 
 def warn_if_idle(what: str, there: Any, progress: Progress) -> None:
-    """Warn that another's environment or queue runs no jobs."""
+    """Warn that another's resource runs no jobs."""
     if there["state"] != "ENABLED" or there["status"] != "VALID":
         why = f": {there['statusReason']}" if there.get("statusReason") else ""
         progress.warning(f"{what} is {there['state']} and {there['status']}{why}. Jobs may not start; it is not ours.")

@@ -1,4 +1,4 @@
-"""The client of AWS: sign-in, errors, retries, waiting, and plans, which only ask."""
+"""The client of AWS: sign-in, errors, retries, waiting, plans."""
 
 from model_dockerize.aws.client.account import Aws, connect
 from model_dockerize.aws.client.names import TAG, short_arn

@@ -1,4 +1,4 @@
-"""The account at AWS, its region, and the clients through which every other module talks."""
+"""The account at AWS and its clients."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ _DONE = {"make": "made", "change": "changed", "leave": "there", "remove": "remov
 
 @dataclass(frozen=True)
 class Aws:
-    """An account and region that answered. Clients are made at first use, and are safe for threads."""
+    """An account and region that answered; thread-safe."""
 
     identity: Identity
     progress: Progress = field(repr=False)
@@ -61,66 +61,54 @@ class Aws:
 
     @property
     def batch(self) -> "BatchClient":
-        """Return the client of AWS Batch."""
         return self.client("batch")  # type: ignore[no-any-return]
 
     @property
     def ec2(self) -> "EC2Client":
-        """Return the client of VPCs, subnets, security groups, network interfaces."""
         return self.client("ec2")  # type: ignore[no-any-return]
 
     @property
     def ecr(self) -> "ECRClient":
-        """Return the client of the container registry."""
         return self.client("ecr")  # type: ignore[no-any-return]
 
     @property
     def ecs(self) -> "ECSClient":
-        """Return the client of clusters, task definitions, services, tasks."""
         return self.client("ecs")  # type: ignore[no-any-return]
 
     @property
     def functions(self) -> "LambdaClient":
-        """Return the client of AWS Lambda."""
         return self.client("lambda")  # type: ignore[no-any-return]
 
     @property
     def efs(self) -> "EFSClient":
-        """Return the client of shared file systems."""
         return self.client("efs")  # type: ignore[no-any-return]
 
     @property
     def elbv2(self) -> Any:
-        """Return the client of load balancers."""
         return self.client("elbv2")
 
     @property
     def scaling(self) -> Any:
-        """Return the client of Application Auto Scaling."""
         return self.client("application-autoscaling")
 
     @property
     def iam(self) -> "IAMClient":
-        """Return the client of roles."""
         return self.client("iam")  # type: ignore[no-any-return]
 
     @property
     def logs(self) -> "CloudWatchLogsClient":
-        """Return the client of CloudWatch Logs."""
         return self.client("logs")  # type: ignore[no-any-return]
 
     @property
     def s3(self) -> "S3Client":
-        """Return the client of buckets."""
         return self.client("s3")  # type: ignore[no-any-return]
 
     @property
     def credentials(self) -> Credentials | None:
-        """Return the credentials that calls are signed with; None: there are none."""
         return self._session.get_credentials()
 
     def client(self, service: str) -> Any:
-        """Return the client of `service`, e.g. `ecs`. One each: making one is slow and not thread-safe."""
+        """Return the one client of `service`, e.g. `ecs`: making one is slow and not thread-safe."""
         with self._lock:
             if service not in self._clients:
                 client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
@@ -131,11 +119,11 @@ class Aws:
             return self._clients[service]
 
     def listen(self, event: str, function: Callable[..., Any]) -> None:
-        """Have every client made from now on call `function` at botocore's `event`, e.g. `before-call`."""
+        """Have later clients call `function` at botocore's `event`, e.g. `before-call`."""
         self._listeners.append((event, function))
 
     def apart(self, only_asks: bool = False) -> "Aws":
-        """Return the same account with clients and changes of its own."""
+        """Return the account with its own clients and changes."""
         return replace(
             self,
             _clients={},
@@ -146,7 +134,7 @@ class Aws:
         )
 
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
-        """Say that a resource was made, changed (in `fields`) or left; `text` where that says it better."""
+        """Report a resource as made, changed (in `fields`) or left."""
         self.changes.append(Change(action, kind, name, fields))
         progress.info(text or f"{kind} {name}: {_DONE[action]}" + (f" ({', '.join(fields)})" if fields else ""))
 
@@ -154,12 +142,12 @@ class Aws:
 def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> Aws:
     """Sign in and ask AWS who we are.
 
-    The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials come as for
-    every AWS tool, looked up in `environment` only.
+    The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials are found as by
+    every AWS tool, in `environment` only.
 
     Raises:
         InputError: no region.
-        AwsAccessError: no credentials, wrong or expired ones, or another account than `settings.aws_account_id`.
+        AwsAccessError: credentials are missing, wrong, expired, or not of `settings.aws_account_id`.
         AwsError: AWS cannot be reached.
     """
     missing = warn_of_missing_files(environment, _CERTIFICATES, progress)

@@ -1,6 +1,6 @@
-"""Credentials of `role-to-assume`, exchanged for GitHub's token (OIDC) or other credentials, and renewed in time.
+"""Credentials of `role-to-assume`, for GitHub's token (OIDC) or other credentials.
 
-A build of an hour outlives them: botocore renews them shortly before their end, with a fresh token each time.
+A build may outlive them: botocore renews them in time, with a fresh token.
 """
 
 import base64
@@ -32,7 +32,7 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class GitHubToken:
-    """The place where GitHub's runner gives a job its OIDC tokens.
+    """Gets OIDC tokens from GitHub's runner.
 
     Source: ACTIONS_ID_TOKEN_REQUEST_* of its environment.
     """
@@ -43,7 +43,7 @@ class GitHubToken:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "GitHubToken | None":
-        """Return the place that the environment names; None outside of a job that may ask for tokens."""
+        """Return None outside of a job that may ask for tokens."""
         url = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
         bearer = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
         certificates = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or ""
@@ -53,7 +53,7 @@ class GitHubToken:
         return "GitHubToken(...)"
 
     def fetch(self) -> str:
-        """Return a fresh token. Try again what passes (no connection, 5xx).
+        """Return a fresh token; retry what passes (no connection, 5xx).
 
         Raises:
             AwsAccessError: GitHub gives none.
@@ -82,13 +82,12 @@ class GitHubToken:
 
 
 class RoleCredentials:
-    """Credentials of a role, by GitHub's token or else by other credentials (role chaining)."""
+    """A role's credentials, by GitHub's token or others (role chaining)."""
 
     def __init__(self, role: str, token: GitHubToken | None, client: Client, progress: Progress) -> None:
         self._role, self._token, self._client, self._progress = role, token, client, progress
 
     def load(self) -> RefreshableCredentials:
-        """Return the credentials, which renew themselves."""
         return RefreshableCredentials.create_from_metadata(self._fetch(), self._fetch, "role-to-assume")
 
     def _fetch(self) -> dict[str, str]:
@@ -123,7 +122,7 @@ class RoleCredentials:
 
 
 def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return both forms of GitHub's subject: with names, and (newer repositories) with ids that stay."""
+    """Return GitHub's subject with names, and (newer repositories) with lasting ids."""
     repository, owner = str(claims.get("repository", "OWNER/REPO")), str(claims.get("repository_owner_id", "ID"))
     names = repository.split("/", 1)
     name = names[1] if len(names) > 1 else "REPO"
@@ -134,7 +133,7 @@ def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """Return what the token says, unverified: for words only."""
+    """Return the claims, unverified: for words only."""
     try:
         body = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))

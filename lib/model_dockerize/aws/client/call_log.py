@@ -1,4 +1,4 @@
-"""Logs every call to AWS for debugging: its name and how it ended, none of its content."""
+"""Logs name and end of each call to AWS, no content."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ _STARTED = "model_dockerize_started"
 
 
 def note_calls(session: botocore.session.Session) -> None:
-    """Have every client of the session note its calls."""
+    """Log the session's calls."""
     session.register("before-call", _begin)
     session.register("after-call", _end)
     session.register("after-call-error", _lost)

@@ -1,6 +1,6 @@
 """Compares what AWS has with what is wanted: the one rule of equality.
 
-Empty values mean nothing to AWS, nor does the order of structures and of sets. A role is named, or given by its ARN.
+AWS ignores empty values, and the order of structures and sets. A role is named, or given by its ARN.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _ROLES = frozenset(("instanceRole", "serviceRole"))
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that is not as wanted; its text is for a plan, and holds no secret: `cpu 256 -> 1024`."""
+    """A field that is not as wanted; its text, `cpu 256 -> 1024`, holds no secret."""
 
     path: str
     found: Any
@@ -30,10 +30,10 @@ class Difference:
 
 
 def differences(wanted: Mapping[str, Any], found: Any, whole: Shape | None = None) -> list[Difference]:
-    """Return where `found` is not as `wanted`. What AWS has besides is none.
+    """Return where `found` is not as `wanted`; more is no difference.
 
     Args:
-        whole: shape of the request that makes such a thing: then whatever it can say is compared, except for tags.
+        whole: shape of the request that makes it: compare all that it can say, except tags.
     """
     if whole is None:
         return list(_differing(wanted, found or {}, "", False))
@@ -42,7 +42,7 @@ def differences(wanted: Mapping[str, Any], found: Any, whole: Shape | None = Non
 
 
 def _sayable(shape: Shape | None, value: Any) -> Any:
-    """Return what of `value` a request of that shape can say: no ARN, no revision, nor what AWS invents tomorrow."""
+    # No ARN, no revision, nothing that AWS adds later.
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         return {k: _sayable(shape.members[k], v) for k, v in value.items() if k in shape.members}
     if isinstance(shape, ListShape) and isinstance(value, list):
@@ -53,7 +53,7 @@ def _sayable(shape: Shape | None, value: Any) -> Any:
 
 
 def _differing(wanted: Any, found: Any, path: str, both: bool) -> Iterator[Difference]:
-    """Yield the differences; `both`: what only `found` has is one, too."""
+    # `both`: what only `found` has is a difference, too.
     if isinstance(wanted, Mapping) and isinstance(found, Mapping) and (found or not path):
         for name in dict.fromkeys((*wanted, *(found if both else ()))):
             yield from _differing(wanted.get(name), found.get(name), f"{path}.{name}" if path else name, both)
@@ -68,7 +68,7 @@ def _differing(wanted: Any, found: Any, path: str, both: bool) -> Iterator[Diffe
 
 
 def _pairs(wanted: list[Any], found: list[Any], both: bool) -> Iterator[tuple[int, Any, Any]]:
-    """Yield what to compare of two lists, by the place in `wanted`: structures without those that are in both."""
+    # With the place in `wanted`; structures that are in both are left out.
     if not isinstance(wanted[0], Mapping):
         yield from ((at, *pair) for at, pair in enumerate(zip(wanted, found, strict=True)))
         return

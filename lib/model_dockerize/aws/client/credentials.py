@@ -1,8 +1,8 @@
-"""Signs in: finds the credentials of all calls, and the region.
+"""Signs in: finds credentials and region in a given environment.
 
-The environment is handed in; nothing here reads the process's own. botocore does, so its public pieces that take a
-mapping (configuration chain, endpoint lookup, credential providers) are put together with ours. Proxies, and
-`credential_source = Environment` of an assume-role profile, are still read from the process.
+botocore reads the process's, so its public pieces that take a mapping (configuration chain, endpoint lookup, credential
+providers) are combined here. Proxies, and `credential_source = Environment` of an assume-role profile, still come from
+the process.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from model_dockerize.settings import AwsSettings
 
 
 class Session(botocore.session.Session):
-    """Takes endpoints and certificates from a mapping, also for botocore's own clients (STS)."""
+    """Takes endpoints and certificates from a mapping, for botocore's own clients (STS), too."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
@@ -41,11 +41,11 @@ class Session(botocore.session.Session):
         self.role: Credentials | None = None
 
     def get_credentials(self) -> Credentials | None:
-        """Return the credentials of the role, else botocore's."""
+        """Return the role's credentials, else botocore's."""
         return self.role or super().get_credentials()
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """Make the client as botocore does, with its endpoint looked up in the mapping."""
+        """Take the client's endpoint from the mapping."""
         if not kwargs.get("endpoint_url") and not self.get_config_variable("our_ignore_endpoints"):
             kwargs["endpoint_url"] = ConfiguredEndpointProvider(
                 full_config=self.full_config,
@@ -65,7 +65,7 @@ def sign_in(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
 
     Raises:
         InputError: no region.
-        AwsAccessError: there is nothing to assume the role with.
+        AwsAccessError: nothing to assume the role with.
     """
     session = session_of(environment)
     region = settings.aws_region or session.get_config_variable("region")
@@ -82,7 +82,7 @@ def sign_in(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
 
 
 def session_of(environment: Mapping[str, str]) -> Session:
-    """Return a session that looks into `environment` wherever botocore would look into the process's."""
+    """Return a session that reads `environment`, not the process's."""
     session = Session(environment)
     note_calls(session)
     chains = ConfigChainFactory(session, environ=dict(environment))
@@ -126,11 +126,7 @@ def _replace_credential_providers(session: Session, environment: Mapping[str, st
 
 
 def _assume(session: Session, role: str, environment: Mapping[str, str], region: str, progress: Progress) -> None:
-    """Sign as `role` from here on, by GitHub's token or by the session's former credentials.
-
-    Raises:
-        AwsAccessError: there is nothing to assume the role with.
-    """
+    # By GitHub's token, or the session's former credentials.
     token = GitHubToken.of(environment)
     if token is None and session.get_credentials() is None:
         raise AwsAccessError(

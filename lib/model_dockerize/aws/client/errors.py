@@ -1,4 +1,4 @@
-"""Translates botocore's errors into ours: who was refused what, on which resource, and what to do."""
+"""Translates botocore's errors: who was refused what, on which resource, and what to do."""
 
 import re
 from collections.abc import Iterator
@@ -73,17 +73,17 @@ NAMED_FILE = (
 
 
 def code_of(error: ClientError) -> str:
-    """Return the error code that AWS gave, e.g. `RepositoryNotFoundException`."""
+    """Return e.g. `RepositoryNotFoundException`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def message_of(error: ClientError) -> str:
-    """Return the sentence that AWS gave, without botocore's prefix."""
+    """Return AWS's sentence, without botocore's prefix."""
     return str(error.response.get("Error", {}).get("Message", "")) or str(error)
 
 
 def passing(error: Exception) -> bool:
-    """Tell whether the same call may work in a moment: throttled, AWS's own failure, no connection."""
+    """Tell whether a call may soon work: throttled, AWS's failure, no connection."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return code_of(error) in THROTTLED or status >= 500 or code_of(error) in ("RequestTimeout", "ServerException")
@@ -92,7 +92,7 @@ def passing(error: Exception) -> bool:
 
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
-    """Turn botocore's errors, and those of files that it reads, into AwsAccessError or AwsError naming `doing`."""
+    """Turn errors of botocore, and of files that it reads, into ours, naming `doing`."""
     try:
         yield
     except ClientError as error:
@@ -158,7 +158,6 @@ def _denied(error: ClientError, message: str) -> tuple[str, str]:
 
 
 def _to_be_allowed(what: str, message: str) -> str:
-    """Say what helps against a refusal, by the cause that AWS names, with the policy's ARN if it has one."""
     said = _REASON.search(message)
     if said is None or (said[1] == "because no" and said[2] not in _BEYOND):
         return f"Allow {what} in a policy of the role or user that runs this, or use other credentials."

@@ -1,4 +1,4 @@
-"""Names that AWS takes, and the tag by which everything of ours is found again."""
+"""Names that AWS takes, and the tag of what is ours."""
 
 import re
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ ROLE, CLUSTER, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
 
 
 def tagged(tags: Iterable[Any]) -> bool:
-    """Tell whether AWS's list of tags says that the thing is ours. ECS writes `key`, others `Key`."""
+    """Tell whether it is ours. ECS writes `key`, others `Key`."""
     return any(tag.get("Key", tag.get("key")) == TAG for tag in tags)
 
 
 def legal_name(text: str, longest: int = 255) -> str:
-    """Turn `text` into a name for a container, task family, service or (`longest` 128) job definition."""
+    """Make `text` a name for a container, task family, service or (`longest` 128) job definition."""
     legal = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:longest]
     return legal or "model"
 
 
 def short_arn(arn: str) -> str:
-    """Return what comes after the last slash of an ARN, e.g. `iris:3` of a task definition."""
+    """Return what follows an ARN's last slash, e.g. `iris:3`."""
     return arn.rsplit("/", 1)[-1]

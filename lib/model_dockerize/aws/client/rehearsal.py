@@ -1,7 +1,7 @@
-"""A connection that changes nothing: reads go to AWS, every other call is noted and answered here.
+"""A connection that changes nothing: reads go to AWS, other calls are noted and answered here.
 
-So a plan is no second implementation that could differ: it runs the stages themselves. No request leaves this process
-unless its operation is known to be a read, or asks CloudFormation for a plan.
+So a plan runs the stages themselves. A request leaves this process only if its operation is a known read, or asks
+CloudFormation for a plan.
 """
 
 from collections.abc import Iterator
@@ -23,24 +23,24 @@ _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A plan: stages that are handed `aws` change nothing. `calls` are `service:Operation`, in their order."""
+    """A plan: with `aws`, stages change nothing. `calls` are `service:Operation`."""
 
     aws: Aws
     calls: list[str] = field(default_factory=list)
 
     @property
     def changes(self) -> list[Change]:
-        """Return every resource that was looked at, in the order of the stages."""
+        """Return what was looked at, in the stages' order."""
         return self.aws.changes
 
 
 def is_read(operation: str) -> bool:
-    """Tell whether an operation of this name changes nothing. An unknown one counts as a change."""
+    """Tell whether an operation is a read; an unknown one is none."""
     return operation.startswith(_READS)
 
 
 def rehearse(aws: Aws) -> Rehearsal:
-    """Return `aws` again, with clients of its own that send reads only."""
+    """Return `aws` with clients that only read."""
     rehearsal = Rehearsal(aws.apart(only_asks=True))
     to_be_made: set[tuple[str, str, str]] = set()  # service, kind of name ("cluster"), name
 
@@ -69,7 +69,7 @@ def rehearse(aws: Aws) -> Rehearsal:
 
 
 def _plans(operation: str, given: Any) -> bool:
-    """Tell whether a call serves a plan only, including the empty stack that a new stack's plan needs."""
+    # The plan of a new stack makes and deletes an empty one.
     return operation in _PLANS or (operation == "DeleteStack" and "-plan-" in given.get("StackName", ""))
 
 
@@ -78,7 +78,7 @@ def _ok(parsed: Any) -> tuple[AWSResponse, Any]:
 
 
 def _made(model: OperationModel, given: Any) -> Any:
-    """Return what AWS would answer: what was given, and placeholders for what only it can know."""
+    # What was given, and placeholders for what only AWS can know.
     made = _echo(model.output_shape, given)
     if model.name in ("CreateService", "UpdateService"):
         made["service"]["deployments"] = [
@@ -88,7 +88,7 @@ def _made(model: OperationModel, given: Any) -> Any:
 
 
 def _echo(shape: Shape | None, given: Any) -> Any:
-    """Put what was given into the answer, or into its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
+    # What was given may belong into the one structure of an answer: {"role": {...}}, {"Listeners": [{...}]}.
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _member(member, given.get(name), given) for name, member in members.items()}
 
@@ -102,7 +102,7 @@ def _member(shape: Shape, same: Any, given: Any) -> Any:
 
 
 def _nothing(shape: Shape | None) -> Any:
-    """Return what AWS says of a thing that is not there: no page token, nothing in any list."""
+    # A missing thing: no page token, empty lists.
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _leaf(member) for name, member in members.items() if not _is_text(member)}
 
@@ -122,12 +122,12 @@ def _is_text(shape: Shape) -> bool:
 
 
 def _is_one_of(to_be_made: set[tuple[str, str, str]], service: str, key: str, text: str) -> bool:
-    """Tell whether a request asks for what is to be made: `clusters` for a cluster, no family of its name."""
+    # `clusters` names a cluster; a family of the same name is another thing.
     return any((service, text) == (where, name) and key.startswith(kind) for where, kind, name in to_be_made)
 
 
 def _texts(given: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each text of a request, with the member, in lower case, that it stands in."""
+    # Each text comes with its member's name, in lower case.
     if isinstance(given, dict):
         for name, value in given.items():
             yield from _texts(value, name.lower())

@@ -1,9 +1,9 @@
-"""The one place where calls are made again, for reasons that botocore cannot know.
+"""The one place where calls are repeated for reasons that botocore cannot know.
 
 - What AWS has made but does not show everywhere yet is asked for again (`once_...`). Real refusals pass at once.
-- A call with a lost answer is not repeated if a second one would make a second thing: a few operations take no
-  idempotency token. The `ensure_` around it, which reads before it makes, runs again (`finds_what_was_lost`).
-- What is to be removed and is gone already is well (`gone_is_well`).
+- Some operations take no idempotency token: after a lost answer, the `ensure_` around them, which reads before it
+  makes, runs again (`finds_what_was_lost`).
+- What is to be removed may be gone already (`gone_is_well`).
 """
 
 import functools
@@ -65,12 +65,12 @@ _MOST_STEPS = 10
 
 
 def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
-    """Repeat `call` while EC2 does not know a thing that it has just made (`Invalid...NotFound`)."""
+    """Repeat while EC2 answers `Invalid...NotFound` for what it just made."""
     return _again(call, lambda e: re.fullmatch(r"Invalid\w+\.NotFound", code_of(e)) is not None, seconds)
 
 
 def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
-    """Repeat `call` while a role made moments ago (`fresh`) cannot be passed on or assumed yet."""
+    """Repeat while a `fresh` role cannot be passed or assumed."""
     if not fresh:
         return call()
 
@@ -81,27 +81,27 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
 
 
 def says_role_is_new(text: str) -> bool:
-    """Tell whether AWS says that a role cannot be assumed, as it does of one that it does not see yet."""
+    """Tell whether AWS says that a role cannot be assumed: it may be too new."""
     return _NEW_ROLE.search(text) is not None
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:
-    """Tell whether ECS's own role is missing, or was made by this very call and is not there yet."""
+    """Tell whether ECS's own role is missing or just being made."""
     return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
 
 
 def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
-    """Repeat `call` while ECS's service-linked role is being made."""
+    """Repeat while AWS makes ECS's service-linked role."""
     return _again(call, lacks_service_linked_role, seconds)
 
 
 def once_free(call: Callable[[], T], seconds: float = 120) -> T:
-    """Repeat `call` while something that is going away (a task's interface) holds what is being removed."""
+    """Repeat while something that goes away (a task's interface) holds what is removed."""
     return _again(call, _is_held, seconds)
 
 
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
-    """Repeat `call` while S3 does not know yet that it may invoke a function."""
+    """Repeat while S3 does not know yet that it may invoke a function."""
     return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
 
 
@@ -122,22 +122,18 @@ def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], secon
 
 
 class AnswerLostError(AwsError):
-    """Says that nobody knows whether the call was carried out."""
+    """Nobody knows whether the call had an effect."""
 
 
 def never_repeat(client: Any) -> None:
-    """Have `client` raise AnswerLostError where botocore would repeat one of NOT_REPEATED."""
+    """Raise AnswerLostError where botocore would repeat one of NOT_REPEATED."""
     service = client.meta.service_model.service_name
     for operation in NOT_REPEATED.get(service, ()):
         client.meta.events.register(f"needs-retry.{service}.{operation}", _lost)
 
 
 def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
-    """Run `ensure` again after a lost answer, five times at most: it reads before it makes.
-
-    Also when AWS says that a thing is there which was not when `ensure` looked: another run, or a call that botocore
-    repeated, made it.
-    """
+    """Run `ensure`, which reads before it makes, again after a lost answer, five times at most."""
 
     @functools.wraps(ensure)
     def again(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -145,6 +141,8 @@ def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
             try:
                 return ensure(*args, **kwargs)
             except ModelDockerizeError as error:
+                # Also where AWS says that a thing exists which `ensure` did not see: another run, or botocore's
+                # repeated call, made it.
                 if not _may_be_there(error):
                     raise
                 # What was made may take a moment until it is shown.
@@ -165,7 +163,7 @@ def _may_be_there(error: BaseException | None) -> bool:
 
 
 def _lost(operation: Any, response: Any, caught_exception: Any, **_: Any) -> None:
-    """Answer botocore's question whether to repeat: never yes; raise where the answer is lost."""
+    # None tells botocore not to repeat the call.
     if caught_exception is not None:
         raise _error(operation, str(caught_exception)) from caught_exception
     http, parsed = response
@@ -183,19 +181,13 @@ def _error(operation: Any, why: str) -> AnswerLostError:
 
 
 def gone_is_well(remove: Callable[[], object]) -> None:
-    """Run `remove`, which looks at what is left, until it ends or AWS says twice that the same is not there.
-
-    botocore repeats a call whose answer was lost, and the second finds the work done. What follows in `remove` is still
-    to be done then.
-
-    Raises:
-        ClientError: every other refusal.
-    """
+    """Run `remove` until it ends, or AWS says twice that the same is not there."""
     said: tuple[str, str] | None = None
     for _ in range(_MOST_STEPS):
         try:
             remove()
         except ClientError as error:
+            # botocore's repeated call finds the work done; the rest of `remove` is still to do.
             if not says_gone(error):
                 raise
             now = (error.operation_name, message_of(error))
@@ -207,7 +199,7 @@ def gone_is_well(remove: Callable[[], object]) -> None:
 
 
 def says_gone(error: ClientError) -> bool:
-    """Tell whether AWS refused the call because what it names is not there."""
+    """Tell whether AWS refused because the thing is not there."""
     if code_of(error) == "ClientException":
         return _GONE_BY_WORDS.search(message_of(error)) is not None
     return _GONE.fullmatch(code_of(error)) is not None

@@ -1,4 +1,4 @@
-"""Shows a value of AWS in a plan where it is no secret: numbers, and what is listed here."""
+"""Shows values in a plan that are no secret: numbers, and what is listed here."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,7 @@ _MOST = 160  # characters
 
 
 def shown(path: str, before: Any, after: Any) -> str:
-    """Return `desiredCount 3 -> 1`; `containerDefinitions.0.environment` where a value may be secret."""
+    """Return `desiredCount 3 -> 1`, or the path alone."""
     name = _leaf(path)
     values = [_text(name, before), _text(name, after)]
     if None in values:
@@ -33,7 +33,7 @@ def shown(path: str, before: Any, after: Any) -> str:
 
 
 def told(path: str, value: Any) -> str:
-    """Return `desiredCount 3`; the path alone where the value may be secret."""
+    """Return `desiredCount 3`, or the path alone."""
     text = _text(_leaf(path), value)
     return path if text is None else f"{path} {text}"
 
@@ -53,7 +53,6 @@ def _text(name: str, value: Any) -> str | None:
 
 
 def _parts(name: str, value: Any) -> Iterator[str]:
-    """Yield what may be shown of the value: of a structure its fields, by name."""
     if isinstance(value, dict) and value.keys() == {"type", "value"}:  # a size
         yield f"{value['type']} {value['value']}"
     elif isinstance(value, dict):

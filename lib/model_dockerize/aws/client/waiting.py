@@ -1,7 +1,7 @@
-"""The one way to wait for AWS: look, pause, look again, until it is over or takes too long.
+"""The one way to wait for AWS.
 
-botocore's waiters pause for 6 to 30 seconds, say nothing, and know no reason to give up. What is followed (a rollout,
-a stack, jobs, a log) has a pace of its own.
+botocore's waiters pause for 6 to 30 seconds, say nothing, and never give up early. What is followed (a rollout, a
+stack, jobs, a log) has its own pace.
 """
 
 import time
@@ -23,10 +23,10 @@ def wait_until(
     sleep: Sleep | None = None,
     begin: Callable[[], None] = lambda: None,
 ) -> T:
-    """Return what `look` shows as soon as it `is_over`: a look a second at first, later every two.
+    """Return what `look` shows once it `is_over`: a look a second at first, later every two.
 
     Args:
-        late: what to raise when `seconds` are over, of what was seen last; None: that is good enough.
+        late: makes the error after `seconds`; None: return what was seen last.
         begin: called before the first pause.
     """
     waited, pause, now = 0.0, 1.0, look()
@@ -43,6 +43,6 @@ def wait_until(
 
 
 def not_ready(what: str) -> Late[object]:
-    """Return what says that `what` is not as it has to be yet."""
+    """Return what makes the error for `wait_until`."""
     remedy = "Run again: what was made is found and waited for."
     return lambda _, waited: AwsError(f"{what} is not ready after {waited:.0f} s.", remedy)

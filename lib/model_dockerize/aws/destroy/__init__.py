@@ -1,6 +1,6 @@
-"""Removes what was made for one deployment of a model; with the last one, what all models share.
+"""Removes what one deployment of a model has; with the last one, what models share.
 
-Only what bears our tag or is in a stack of ours, and nobody else uses. The rest is named.
+Only what bears our tag or is in our stacks, and nobody else uses. The rest is named.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _ADMINISTRATOR = User("bootstrap, which an administrator ran", "bootstrap", froz
 
 @dataclass(frozen=True)
 class Destruction:
-    """Holds what `remove` would do, and what it would leave."""
+    """A plan of what to remove and to leave."""
 
     running: tuple[str, ...]  # what runs now and would end
     things: tuple[Thing, ...]  # what would go, in this order
@@ -47,7 +47,7 @@ class Destruction:
 
 
 def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bool = False) -> Destruction:
-    """Return everything that `remove` would remove, and who else uses what. Reads only."""
+    """Plan `remove`; read only."""
     with translate("look for what was made"):
         stacks = {stack.name: stack for stack in our_stacks(aws)}
         model, shared = (look_into(aws, stacks[n]) if n in stacks else None for n in (names.stack, ground.SHARED))
@@ -75,10 +75,10 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
 
 
 def remove(found: Destruction, progress: Progress) -> None:
-    """Remove what was found, one after the other. What could not go keeps what it uses.
+    """Remove what was found, unless something that stays uses it.
 
     Raises:
-        AwsError: something could not be removed; `details` say what and why. Run again when it is free.
+        AwsError: `details` say what stayed and why.
     """
     left, failed = list(found.things), list[str]()
     users = list(found.users)

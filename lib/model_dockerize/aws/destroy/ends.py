@@ -1,6 +1,6 @@
-"""Ends what is called directly: services with their tasks, jobs, definitions, queues, environments, data.
+"""Ends what no stack holds: services, jobs, definitions, queues, environments, data.
 
-Each function continues from wherever a killed run or a lost answer left it.
+Each function resumes after a killed run or a lost answer.
 """
 
 import time
@@ -24,7 +24,7 @@ _WHY = "model-dockerize destroy"
 
 
 def end_service(aws: Aws, cluster: str, name: str, sleep: Sleep = time.sleep) -> None:
-    """Delete the service, and wait until its tasks, which use its role and security group, are gone."""
+    """Delete the service; wait for its tasks, which use its role and security group."""
     there = _service(aws, cluster, name)
     if there is None:
         return
@@ -36,7 +36,7 @@ def end_service(aws: Aws, cluster: str, name: str, sleep: Sleep = time.sleep) ->
 
 
 def end_jobs(aws: Aws, ids: Iterable[str], sleep: Sleep = time.sleep) -> None:
-    """Terminate the jobs, and wait until they are over."""
+    """Terminate the jobs; wait for their end."""
     left = list(ids)
     for identity in left:
         aws.batch.terminate_job(jobId=identity, reason=_WHY)
@@ -52,7 +52,7 @@ def end_jobs(aws: Aws, ids: Iterable[str], sleep: Sleep = time.sleep) -> None:
 
 
 def end_task_definition(aws: Aws, arn: str) -> None:
-    """Take a revision back, and delete it."""
+    """Deregister and delete a revision."""
     if _status(aws, arn) == "ACTIVE":
         # Sent again after a lost answer it may be refused; what was not taken back cannot be deleted: that is told.
         with suppress(aws.ecs.exceptions.ClientException):
@@ -64,7 +64,7 @@ def end_task_definition(aws: Aws, arn: str) -> None:
 
 
 def end_queue(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
-    """Disable the queue, as Batch wants it, and delete it with its jobs."""
+    """Disable and delete the queue."""
     _end_of_batch(
         f"job queue {name}",
         lambda: aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"],
@@ -75,7 +75,7 @@ def end_queue(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
 
 
 def end_environment(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
-    """Disable the compute environment, and delete it."""
+    """Disable and delete the compute environment."""
     _end_of_batch(
         f"compute environment {name}",
         lambda: aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"],
@@ -86,7 +86,7 @@ def end_environment(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
 
 
 def end_data(aws: Aws, file_system: str) -> None:
-    """Delete a file system with all its data; first its mount targets and access points, as EFS wants it."""
+    """Delete a file system with its data, after its mount targets and access points."""
     pages = aws.efs.get_paginator("describe_access_points").paginate(FileSystemId=file_system)
     for point in [each for page in pages for each in page["AccessPoints"]]:
         aws.efs.delete_access_point(AccessPointId=point["AccessPointId"])

@@ -1,4 +1,4 @@
-"""Lists what runs now and would end, for whoever is asked."""
+"""Lists what runs now and would end."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from model_dockerize.aws.network.queries import found
 
 
 def running_now(aws: Aws, there: Deployment, going: Iterable[Thing]) -> tuple[str, ...]:
-    """Return a line for the service, with where it answers, and one for the jobs of each queue."""
+    """Describe the service with its addresses, and each queue's jobs."""
     gone = frozenset[str]().union(*(thing.ids for thing in going))
     lines = []
     service = there.service
@@ -31,7 +31,6 @@ def running_now(aws: Aws, there: Deployment, going: Iterable[Thing]) -> tuple[st
 
 
 def _addresses(aws: Aws, there: Deployment, service: Any) -> Iterator[str]:
-    """Yield the addresses of the service: of its load balancer of ours, else its tasks' public ones."""
     if there.model and (name := there.model.stack.outputs.get("Address")):
         given = there.model.stack.parameters
         yield f"{'https' if given.get('Certificate') else 'http'}://{name}:{given.get('Port', '80')}"

@@ -1,4 +1,4 @@
-"""Reads what our stacks hold, and who uses that from outside of them."""
+"""Reads what our stacks hold, and who uses that from outside."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,41 +30,41 @@ EVERY_MODEL = "every model"
 
 @dataclass(frozen=True)
 class Held:
-    """A stack of ours with what is in it: physical ids by type."""
+    """Our stack with its physical ids by type."""
 
     stack: Stack
     resources: Mapping[str, tuple[str, ...]]
     ids: frozenset[str]  # by which others name it or what is in it
 
     def of(self, kind: str) -> tuple[str, ...]:
-        """Return the ids of the resources of this type, e.g. `AWS::EC2::SecurityGroup`."""
+        """Return the ids of e.g. `AWS::EC2::SecurityGroup`."""
         return self.resources.get(kind, ())
 
 
 def stack_id(name: str) -> str:
-    """Return the id of a stack among users."""
+    """Return a stack's id among users."""
     return f"stack:{name}"
 
 
 def logs_id(group: str) -> str:
-    """Return the id of a folder of log groups: models in a cluster of their own have one."""
+    """Return the id of log groups' folder: models in their own cluster have one."""
     return f"logs:{group.rpartition('/')[0]}"
 
 
 def repository_id(name: str) -> str:
-    """Return the id of a repository: its name alone could be anything's."""
+    """Return a repository's id: its bare name could be anything's."""
     return f"repository:{name}"
 
 
 def our_stacks(aws: Aws) -> tuple[Stack, ...]:
-    """Return every stack of ours in the region."""
+    """Return our stacks in the region."""
     pages = aws.client("cloudformation").get_paginator("describe_stacks").paginate()
     stacks = (Stack.of(shown) for page in pages for shown in page["Stacks"])
     return tuple(stack for stack in stacks if stack.is_ours)
 
 
 def look_into(aws: Aws, stack: Stack) -> Held:
-    """Return a stack with what is in it now."""
+    """Read a stack's contents."""
     pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.id)
     resources: dict[str, tuple[str, ...]] = {}
     for each in (resource for page in pages for resource in page["StackResourceSummaries"]):
@@ -79,7 +79,7 @@ def look_into(aws: Aws, stack: Stack) -> Held:
 
 
 def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iterator[User]:
-    """Return the stacks of models, and whoever imports from the stacks `held`."""
+    """Return models' stacks, and importers from `held`."""
     for stack in stacks:
         if stack.parameters.get("Model"):
             uses = {EVERY_MODEL, logs_id(stack.parameters.get("LogGroup", ""))}
@@ -100,11 +100,11 @@ def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iter
 
 
 def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozenset[str]) -> Iterator[User]:
-    """Return what uses the networks and security groups of a stack without being part of it.
+    """Return outside users of a stack's networks and security groups.
 
     Args:
-        owners: by network interface, what it goes with.
-        ids: of all that is looked at: a balancer of one stack, or a volume, has interfaces in the network of another.
+        owners: by network interface.
+        ids: of all looked at: balancers and volumes have interfaces in other stacks' networks.
     """
     groups, vpcs = held.of("AWS::EC2::SecurityGroup"), held.of("AWS::EC2::VPC")
     for interface in interfaces(aws, held):
@@ -130,7 +130,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozens
 
 
 def interfaces(aws: Aws, held: Held) -> list[Any]:
-    """Return the network interfaces in a stack's networks and security groups."""
+    """Return interfaces in a stack's networks and security groups."""
     by_id: dict[str, Any] = {}
     for name, values in (
         ("vpc-id", held.of("AWS::EC2::VPC")),
@@ -144,12 +144,12 @@ def interfaces(aws: Aws, held: Held) -> list[Any]:
 
 
 def lingering(aws: Aws, held: Held) -> list[str]:
-    """Return the network interfaces that keep a stack from being deleted: they belong to nothing in it."""
+    """Return interfaces that nothing in the stack owns: they block its deletion."""
     return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held.ids)]
 
 
 def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
-    """Return the listeners and rules that somebody added to a stack's load balancer."""
+    """Return others' listeners and rules of our balancer."""
     for balancer in held.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
         with suppress(aws.elbv2.exceptions.LoadBalancerNotFoundException):
             pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)
@@ -164,9 +164,7 @@ def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
 
 
 def _owner(interface: Any, ids: frozenset[str]) -> str:
-    """Return the resource among `ids` that an interface belongs to, by its description; empty: none.
-
-    `ELB app/NAME/ID`, `Interface for NAT Gateway nat-0123`, `EFS mount target for fs-0123 (fsmt-0123)`.
-    """
+    # The description: `ELB app/NAME/ID`, `Interface for NAT Gateway nat-0123`, `EFS mount target for fs-0123
+    # (fsmt-0123)`.
     words = {word.strip("()") for word in interface.get("Description", "").split()}
     return next((own for own in ids if own.rpartition(":loadbalancer/")[2] in words), "")

@@ -1,4 +1,4 @@
-"""Finds what is ours of one deployment, and what all models share, in the order of removal. Reads only."""
+"""Finds what is ours of a deployment, and what models share, in order of removal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ _CLUSTER = "AWS::ECS::Cluster"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One model in one cluster as it is now, and the region around it."""
+    """A model in a cluster, and its region."""
 
     aws: Aws
     names: Names
@@ -38,7 +38,7 @@ class Deployment:
     volume: Volume | None
 
     def things(self, progress: Progress, delete_data: bool) -> tuple[Thing, ...]:
-        """Return what may go, tasks before the roles that they run by."""
+        """Return what may go, tasks before roles."""
         definitions = tuple(self._job_definitions())
         return (
             # Deployments of the model in other clusters have the same function: it sends jobs, and no tasks.
@@ -59,7 +59,7 @@ class Deployment:
 
     @property
     def service(self) -> Any:
-        """Return the service as ECS shows it; None where there is none of ours."""
+        """Return our service, or None."""
         if not self.names.service:
             return None
         name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"
@@ -71,11 +71,11 @@ class Deployment:
 
     @property
     def _every_deployment(self) -> frozenset[str]:
-        """Return the ids by which the stacks of all deployments of the model name what they share."""
+        # The ids by which stacks of all the model's deployments name what they share.
         return frozenset((repository_id(self.names.repository),))
 
     def _ids_of(self, definition: Any, arn: str, *shared: str) -> frozenset[str]:
-        """Return the ids of a revision. Without log group or role of this deployment, it is all deployments'."""
+        # A revision without log group or role of this deployment is all deployments'.
         named = named_in(definition)
         roles = frozenset[str]().union(*(held.ids for held in (self.model, self.jobs) if held))
         if named & (self.names.log_groups | roles):
@@ -89,7 +89,6 @@ class Deployment:
             yield Thing("service", name, end, frozenset((service["serviceArn"],)))
 
     def _jobs(self, definitions: tuple[Thing, ...]) -> Iterator[Thing]:
-        """Yield the jobs that run by the job definitions that go."""
         arns = frozenset[str]().union(*(thing.ids for thing in definitions))
         of_this = [job for job in self.region.jobs if job.definition in arns]
         for queue in sorted({job.queue for job in of_this}):
@@ -105,7 +104,7 @@ class Deployment:
             yield Thing("stack", held.stack.name, partial(_end_stack, self.aws, held, progress), held.ids)
 
     def _task_definitions(self) -> Iterator[Thing]:
-        """Yield the revisions of the service's family and of the named one, inactive ones of a killed run included."""
+        # Inactive revisions too: a killed run left them.
         families = [legal_name(self.names.task_definition)] if self.names.task_definition else []
         if self.service:
             families.append(last(self.service["taskDefinition"]).partition(":")[0])
@@ -144,7 +143,7 @@ class Deployment:
             yield Thing("repository", f"{name}, with its images", end, ids)
 
     def _batch(self) -> Iterator[Thing]:
-        """Yield queues before the environments that they use; one that is being deleted is waited for."""
+        # Queues before their environments; one that is being deleted is waited for.
         for queue in self.region.queues:
             if TAG in queue.get("tags", {}) and queue["status"] != "DELETED":
                 name = queue["jobQueueName"]
@@ -157,13 +156,11 @@ class Deployment:
                 yield Thing("compute environment", name, partial(ends.end_environment, self.aws, name), ids)
 
     def _bucket(self) -> Iterator[Thing]:
-        """Yield the bucket that files go through to jobs of all models."""
         if name := bucket_of_ours(self.aws):
             end = partial(end_bucket, self.aws, name)
             yield Thing("bucket", f"{name}, with the files in it", end, frozenset((name, EVERY_MODEL)))
 
     def _cluster(self) -> Iterator[Thing]:
-        """Yield the cluster if we made it and it is not in the shared stack."""
         name = self.names.cluster
         found = self.aws.ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]
         is_shared = self.shared is not None and name in self.shared.of(_CLUSTER)
@@ -173,7 +170,7 @@ class Deployment:
 
 
 def _end_stack(aws: Aws, held: Held, progress: Progress) -> None:
-    """Delete the stack, once the tasks' interfaces are gone: half a deletion takes the roles first."""
+    # First the tasks' interfaces must be gone: half a deletion takes the roles first.
     name = held.stack.name
     late = not_ready(f"The end of the interfaces in stack {name}")
     wait_until(lambda: lingering(aws, held), lambda left: not left, _LINGER_SECONDS, late)

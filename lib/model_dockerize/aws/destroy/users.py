@@ -1,6 +1,6 @@
-"""Reads who uses what in the region: services, tasks, definitions, jobs, queues, environments.
+"""Reads who uses what in the region.
 
-Every text that AWS shows of a user counts as a use, so unknown fields count too.
+Every text that AWS shows of a user counts as a use, unknown fields included.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ _UNDERWAY = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
 @dataclass(frozen=True)
 class Job:
-    """A job that is not over."""
+    """A job that has not ended."""
 
     id: str
     name: str
@@ -29,13 +29,12 @@ class Job:
     definition: str  # ARN, with the revision
 
     def user(self) -> User:
-        """Return it as a user of its queue and its definition."""
         return User(f"job {self.name}", self.id, frozenset((self.definition, f"queue:{self.queue}")))
 
 
 @dataclass(frozen=True)
 class Region:
-    """The services, tasks, jobs, definitions, queues and environments of a region."""
+    """A region's possible users."""
 
     services: tuple[Any, ...]  # as DescribeServices shows them; so the others
     tasks: tuple[Any, ...]
@@ -46,7 +45,6 @@ class Region:
     jobs: tuple[Job, ...]
 
     def users(self) -> Iterator[User]:
-        """Return all of them as users."""
         defined = {each["taskDefinitionArn"]: named_in(each) | {family_of(each)} for each in self.definitions}
         for service in self.services:
             runs = _with_definitions(named_in(service), defined)
@@ -67,7 +65,6 @@ class Region:
         yield from (job.user() for job in self.jobs)
 
     def interface_owners(self) -> dict[str, User]:
-        """Return by network interface what its task goes with."""
         return {
             detail["value"]: self._owner(task)
             for task in self.tasks
@@ -77,7 +74,6 @@ class Region:
         }
 
     def _owner(self, task: Any, uses: frozenset[str] = frozenset()) -> User:
-        """Return a task as what it goes with: its service, or its cluster's compute environment."""
         kind, _, name = task.get("group", "").partition(":")
         for service in self.services if kind == "service" else ():
             if (service["serviceName"], service["clusterArn"]) == (name, task["clusterArn"]):
@@ -90,7 +86,7 @@ class Region:
 
 
 def look_at_region(aws: Aws) -> Region:
-    """Return what is there now. Reads only."""
+    """Read the region."""
     services, tasks = list[Any](), list[Any]()
     for cluster in _pages(aws.ecs, "list_clusters", "clusterArns"):
         names = _pages(aws.ecs, "list_services", "serviceArns", cluster=cluster)
@@ -112,17 +108,17 @@ def look_at_region(aws: Aws) -> Region:
 
 
 def family_of(definition: Any) -> str:
-    """Return the id of a task definition's family: whoever runs one revision may want another."""
+    """Return a family's id: users of a revision may want another."""
     return f"family:{definition['family']}"
 
 
 def in_cluster(arn: str) -> str:
-    """Return `CLUSTER/NAME` of a service's or task's ARN; `NAME` of a short one."""
+    """Return `CLUSTER/NAME` of an ARN; `NAME` of a short one."""
     return arn.rpartition(":")[2].partition("/")[2]
 
 
 def last(arn: str) -> str:
-    """Return what comes after the last slash of an ARN."""
+    """Return an ARN's part after the last slash."""
     return arn.rpartition("/")[2]
 
 
@@ -141,7 +137,6 @@ def _definitions(aws: Aws, services: Iterable[Any], tasks: Iterable[Any]) -> Ite
 
 
 def _described(aws: Aws, name: str) -> Any:
-    """Return a task definition as ECS shows it; None where it has just gone."""
     try:
         return aws.ecs.describe_task_definition(taskDefinition=name)["taskDefinition"]
     except ClientError as error:
@@ -160,7 +155,6 @@ def _jobs(aws: Aws, queue: Any) -> Iterator[Job]:
 
 
 def _with_definitions(names: frozenset[str], defined: dict[str, frozenset[str]]) -> frozenset[str]:
-    """Return the names with all that the task definitions among them name."""
     return names.union(*(defined[name] for name in names & defined.keys()))
 
 

@@ -1,4 +1,4 @@
-"""Says what may go: a thing stays as long as somebody who stays uses it. Pure."""
+"""Decides what may go: a thing stays while somebody who stays uses it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _TOLD = 3  # users by name; of more, how many
 
 @dataclass(frozen=True)
 class User:
-    """Somebody in the account who uses what it names, and goes with the thing that has its `id`."""
+    """A user, who goes with the thing of the same `id`."""
 
     name: str  # as people know it: `service production/iris`
     id: str
@@ -21,19 +21,18 @@ class User:
 
 @dataclass(frozen=True)
 class Kept:
-    """A thing of ours that stays, and for whom."""
+    """A thing that stays, and for whom."""
 
     thing: Thing
     users: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return `repository iris: used by service production/iris`."""
         more = f" and {len(self.users) - _TOLD} more" if len(self.users) > _TOLD else ""
         return f"{self.thing}: used by {', '.join(self.users[:_TOLD])}{more}"
 
 
 def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing, ...], tuple[Kept, ...]]:
-    """Return what may go, in the same order, and what stays because of users that stay."""
+    """Return what may go, in order, and what stays for others."""
     going, kept = list(things), list[Kept]()
     while True:
         gone = frozenset[str]().union(*(thing.ids for thing in going))
@@ -50,13 +49,11 @@ def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing,
 
 
 def named_in(document: Any) -> frozenset[str]:
-    """Return every text in an answer of AWS: the ARNs and ids of all that it names are among them."""
+    """Return all texts in AWS's answer, so all ARNs and ids."""
     return frozenset(_texts(document))
 
 
 def _in_order(names: set[str]) -> tuple[str, ...]:
-    """Return first what people know best."""
-
     def rank(name: str) -> tuple[int, str]:
         return next((n for n, kind in enumerate(_KNOWN_BEST) if name.startswith(kind)), len(_KNOWN_BEST)), name
 

@@ -1,4 +1,4 @@
-"""Finds the volume of a model, whose data outlives the model, and removes both if asked to."""
+"""Finds a model's volume, and removes it and its data if asked to."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system of ours. It lacks its stack if `destroy` was killed before its data went."""
+    """Our file system; without stack if `destroy` was killed before its data went."""
 
     name: str
     file_system: str
@@ -32,7 +32,6 @@ class Volume:
     held: Held | None
 
     def __str__(self) -> str:
-        """Return `volume jobs (fs-0123), 3.2 GiB`."""
         return f"volume {self._words}"
 
     @property
@@ -41,16 +40,15 @@ class Volume:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Return the ids that others name it by."""
         return (self.held.ids if self.held else frozenset()) | {self.file_system}
 
     def thing(self, aws: Aws, progress: Progress) -> Thing:
-        """Return it as something to remove: first the stack, which keeps the data."""
+        """Return it as a thing; the stack, which keeps the data, goes first."""
         return Thing("volume", f"{self._words}, with its data", partial(_end, aws, self, progress), self.ids)
 
 
 def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
-    """Return our volume that the model's stack names, else the one of that name."""
+    """Return our volume that the model's stack names, else by name."""
     by_name = {stack.name: stack for stack in stacks}
     model = by_name.get(names.stack)
     held_by_model = model.parameters.get("VolumeStack", "") if model else ""
@@ -66,7 +64,7 @@ def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
 
 
 def volume_users(aws: Aws, volume: Volume) -> Iterator[User]:
-    """Return the volume's access points and mount targets as users of it: each stack's go with it."""
+    """Return its access points and mount targets as users, which go with their stacks."""
     asked = {"FileSystemId": volume.file_system}
     pages = aws.efs.get_paginator("describe_access_points").paginate(**asked)  # type: ignore[arg-type]
     for point in (each for page in pages for each in page["AccessPoints"]):

@@ -1,4 +1,4 @@
-"""The registry: the repository, what it holds, what it demands of its images."""
+"""The registry: repository, images, rules."""
 
 from model_dockerize.aws.ecr.registry import (
     PushedImage,

@@ -1,4 +1,4 @@
-"""Amazon ECR: the repository, the log-in, what a repository holds. Docker pushes."""
+"""Amazon ECR: repository, login, images. Docker pushes."""
 
 import base64
 import re
@@ -30,7 +30,7 @@ _MANIFESTS = [
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository of the account's registry."""
+    """A repository of the account."""
 
     name: str
     uri: str  # registry/name, as AWS gives it
@@ -40,7 +40,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class PushedImage:
-    """An image as the registry holds it, read back from there."""
+    """An image as read back from the registry."""
 
     repository: str
     digest: str  # sha256:...
@@ -50,7 +50,7 @@ class PushedImage:
 
 @dataclass(frozen=True)
 class RegistryLogin:
-    """Credentials for `docker push`; they end at `expires_at`."""
+    """Credentials for `docker push`."""
 
     username: str
     password: str = field(repr=False)
@@ -62,16 +62,15 @@ _BUILD = re.compile(r"build-[0-9a-f]{32}")
 
 
 def build_tag(build_id: str) -> str:
-    """Return the tag under which the image of a build is found again."""
+    """Return a build's tag."""
     return f"build-{build_id}"
 
 
 def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
-    """Make the repository `name` if absent: private, tags mutable, AES-256, no scan on push.
+    """Make the repository if absent: private, tags mutable, AES-256, no scan on push.
 
     Raises:
-        InputError: ECR does not take the name.
-        AwsAccessError, AwsError: as AWS says.
+        InputError: ECR refuses the name.
     """
     if not (2 <= len(name) <= 256 and _NAME.fullmatch(name)):
         raise InputError(
@@ -99,7 +98,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
 
 
 def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
-    """Return the image with the tag `build-<build_id>`; None if there is none."""
+    """Return the image tagged `build-<build_id>`."""
     with translate(f"look for build {build_id} in repository {repository}"):
         there = _describe(aws, repository)
         if not there:
@@ -109,13 +108,13 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 
 
 def build_of(aws: Aws, image: str) -> str:
-    """Return the build id of `repository@sha256:...` by its tag in ECR; empty: another's image, or gone."""
+    """Return the build id that tags `repository@sha256:...`; empty if unknown."""
     builds = (tag.removeprefix(build_tag("")) for tag in _tags_of(aws, image) if _BUILD.fullmatch(tag))
     return next(builds, "")
 
 
 def version_of(aws: Aws, image: str) -> str:
-    """Return the version of `repository@sha256:...` by its tags in ECR; empty: it has none, or is gone."""
+    """Return the version that tags `repository@sha256:...`; empty if unknown."""
     return next((tag for tag in _tags_of(aws, image) if not _BUILD.fullmatch(tag)), "")
 
 
@@ -133,23 +132,23 @@ def _tags_of(aws: Aws, image: str) -> list[str]:
 
 
 def parts_of(reference: str) -> tuple[str, str, str]:
-    """Return registry, repository and tag of an image; the tag may be empty. Pure."""
+    """Return registry, repository and tag, which may be empty."""
     place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
     host, _, name = place.partition("/")
     return ("", reference, "") if "@" in reference or not name else (host, name, tag)
 
 
 def repository_of(reference: str) -> str:
-    """Return the repository of an image; empty where no registry is named. Pure."""
+    """Return the repository, or empty without a registry."""
     host, _, name = reference.partition("@")[0].partition("/")
     return name.rpartition(":")[0] or name if "." in host else ""
 
 
 def pinned(aws: Aws, reference: str, progress: Progress) -> str:
-    """Return `reference` (REGISTRY/REPOSITORY:TAG) by its digest if our registry holds it, another's as it is.
+    """Replace a tag of our registry by the digest; keep another registry's.
 
     Raises:
-        InputError: it is our registry's, which does not hold it.
+        InputError: our registry lacks it.
     """
     host, name, tag = parts_of(reference)
     if not tag or host != login(aws).registry:
@@ -165,11 +164,7 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
 
 
 def check_tag(aws: Aws, repository: str, tag: str) -> None:
-    """Refuse, before a build, an immutable tag of another image.
-
-    Raises:
-        PushError: so it is.
-    """
+    """Raise PushError, before a build, for an immutable tag of another image."""
     with translate(f"look for {repository}:{tag}"):
         there = _describe(aws, repository)
         found = _image(aws, repository, {"imageTag": tag}) if there and _is_fixed(there, tag) else None
@@ -178,14 +173,14 @@ def check_tag(aws: Aws, repository: str, tag: str) -> None:
 
 
 def _is_fixed(repository: Any, tag: str) -> bool:
-    """Tell whether a tag of the repository cannot be moved. In either mode, filters name the exclusions."""
+    # In either mode, filters name the exclusions.
     mode, filters = repository.get("imageTagMutability", ""), repository.get("imageTagMutabilityExclusionFilters", [])
     excluded = any(fnmatchcase(tag, each["filter"]) for each in filters)
     return excluded is (mode == "MUTABLE_WITH_EXCLUSION") if mode.endswith("_WITH_EXCLUSION") else mode == "IMMUTABLE"
 
 
 def login(aws: Aws) -> RegistryLogin:
-    """Return fresh credentials for `docker push`, with the password known to `aws.progress` as a secret."""
+    """Return fresh credentials, registered as a secret with `aws.progress`."""
     with translate("log in to ECR"):
         data = aws.ecr.get_authorization_token()["authorizationData"][0]
     username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
@@ -195,10 +190,10 @@ def login(aws: Aws) -> RegistryLogin:
 
 
 def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """Put `tags` on the image `digest` inside the registry, and return those that were missing.
+    """Tag the image in the registry; return the tags that were missing.
 
     Raises:
-        PushError: the digest is not there, or a tag is immutable and belongs to other content.
+        PushError: the digest is missing, or an immutable tag is another's.
     """
     with translate(f"tag {digest} in repository {repository}"):
         image = _image(aws, repository, {"imageDigest": digest})
@@ -232,11 +227,7 @@ def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tu
 
 
 def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> PushedImage:
-    """Read back from the registry that it holds `digest` under every one of `tags`.
-
-    Raises:
-        PushError: it does not; the details say what it holds instead.
-    """
+    """Raise PushError unless all `tags` in the registry name `digest`."""
     wanted = sorted(set(tags))
     with translate(f"verify {digest} in repository {repository}"):
         there = _describe(aws, repository)

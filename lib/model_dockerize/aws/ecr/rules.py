@@ -1,6 +1,6 @@
-"""Rules for the images of our repositories: tags that do not move, a scan, no garbage kept.
+"""Rules for images of our repositories: immutable tags, a scan, no garbage.
 
-Settings only turn a rule on. What somebody else chose, and another's repository, stay as they are.
+Settings only turn rules on. What somebody else chose, and another's repository, stay.
 """
 
 import json
@@ -48,7 +48,7 @@ _LIFECYCLE = {
 
 
 def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Progress) -> None:
-    """Set the rules of our repository `name` as `settings` want; untagged images go after 14 days."""
+    """Set the wanted rules; untagged images expire after 14 days."""
     with translate(f"rules of repository {name}"):
         there = next(iter(aws.ecr.describe_repositories(repositoryNames=[name])["repositories"]), None)
         # In a plan, a repository that is still to be made is not there.
@@ -82,13 +82,13 @@ def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Prog
 def check_findings(
     aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Wait for the image's scan, begun if the push did not, and count what it found.
+    """Wait for the image's scan, begun here if the push did not, and count findings.
 
     Args:
-        least: the lowest severity that is too much: CRITICAL, HIGH, MEDIUM or LOW.
+        least: the lowest refused severity: CRITICAL, HIGH, MEDIUM or LOW.
 
     Raises:
-        PushError: something that bad was found, or there is no result to judge by.
+        PushError: there is one, or no result.
     """
     with translate(f"scan of {digest}"):
         found = _scan(aws, repository, digest, progress, sleep).get("imageScanFindings", {})
@@ -105,7 +105,6 @@ def check_findings(
 
 
 def _scan(aws: Aws, repository: str, digest: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
-    """Return the answer of DescribeImageScanFindings once there is a result."""
     image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
     is_begun = False
 
@@ -141,7 +140,7 @@ def _status(scan: Any) -> str:
 
 
 def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:
-    """Scan an image that was pushed while scanning was off: once a day; enhanced scanning begins by itself."""
+    # Scanning was off at the push. ECR takes one such call a day; enhanced scanning begins by itself.
     try:
         aws.ecr.start_image_scan(**image)
     except (aws.ecr.exceptions.LimitExceededException, aws.ecr.exceptions.ValidationException) as error:
@@ -149,7 +148,6 @@ def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:
 
 
 def _line(finding: Any) -> str:
-    """Return one finding of either kind of scanning, for people."""
     name, where = finding.get("name") or finding.get("title", ""), finding.get("uri") or finding.get("findingArn", "")
     return f"{finding.get('severity', '')} {name} {where}".strip()
 

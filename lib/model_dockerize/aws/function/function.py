@@ -1,6 +1,6 @@
-"""Makes the function that sends a Batch job for every file in S3, or gives it its new queue and definition.
+"""Makes the function that sends a Batch job for each file in S3, or changes its variables.
 
-Of another's function only our variables are changed. Its code and role are touched only if it carries our tag.
+Of another's function only our variables change; code and role only with our tag.
 """
 
 import base64
@@ -44,7 +44,7 @@ _OLDEST = (1980, 1, 1, 0, 0, 0)  # of ZIP: the archive must depend on the code a
 
 @dataclass(frozen=True)
 class Function:
-    """The function as this run left it."""
+    """The function after this run."""
 
     name: str
     arn: str  # empty where these credentials may not look
@@ -64,21 +64,20 @@ def ensure_function(
     source: str = "",
     sleep: Sleep = time.sleep,
 ) -> Function:
-    """Make the function `name` submit to `queue`, by the highest ACTIVE revision of `definition`.
+    """Make the function submit to `queue`, by the highest ACTIVE revision of `definition`.
 
     Args:
-        queue: name or ARN of a job queue.
-        definition: name of a job definition.
-        output: where its jobs write; `{name}` is the file's name without its suffix. Empty: left as it is.
-        source: BUCKET or BUCKET/PREFIX whose new files invoke it. Empty: left as it is.
+        queue: name or ARN.
+        output: where its jobs write; `{name}` is the file's name without its suffix. Empty: unchanged.
+        source: BUCKET or BUCKET/PREFIX whose new files invoke it. Empty: unchanged.
 
     Returns:
-        With an `instruction`, told as a warning, where these credentials may not look at the function or change it.
+        With an `instruction` where these credentials may not read or change the function.
 
     Raises:
-        InputError: what the jobs write would invoke the function again, or there is no such bucket.
-        AwsAccessError: it has to be made, and that is not allowed.
-        AwsError: Lambda says that it failed, or its variables cannot be read and so could not be kept.
+        InputError: results would invoke the function again, or there is no such bucket.
+        AwsAccessError: making it is not allowed.
+        AwsError: Lambda says that it failed, or its variables cannot be read, hence not kept.
     """
     if feeds_itself(source, output):
         raise InputError(
@@ -112,7 +111,7 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """Yield what of the function `name` is ours, in order of removal: last the role, which shows what was ours.
+    """Yield our parts in order of removal; last the role, which shows what was ours.
 
     Raises:
         AwsAccessError: these credentials may not see whose it is.
@@ -140,7 +139,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
 
 
 def archive() -> bytes:
-    """Return the function's code as Lambda takes it; the same bytes whenever the code is the same."""
+    """Return the code as a reproducible zip."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         entry = zipfile.ZipInfo(_CODE.name, _OLDEST)
@@ -151,7 +150,6 @@ def archive() -> bytes:
 
 
 def _made(aws: Aws, name: str, ours: Mapping[str, str], progress: Progress, sleep: Sleep) -> str:
-    """Make the function, and return its ARN once it can be invoked."""
     role = ensure_function_role(aws, name, ours["JOB_QUEUE_NAME"], ours["JOB_DEFINITION_NAME"], progress)
     made = once_assumable(
         lambda: aws.functions.create_function(
@@ -175,7 +173,6 @@ def _made(aws: Aws, name: str, ours: Mapping[str, str], progress: Progress, slee
 def _completed(
     aws: Aws, name: str, there: Any, queue: str, definition: str, progress: Progress, sleep: Sleep
 ) -> tuple[str, ...]:
-    """Give our function the role's rights and this version's code; return what was changed."""
     ensure_function_role(aws, name, queue, definition, progress)
     packed = archive()
     if there["Configuration"]["CodeSha256"] == base64.b64encode(hashlib.sha256(packed).digest()).decode():
@@ -187,7 +184,7 @@ def _completed(
 
 
 def _told(aws: Aws, name: str, ours: Mapping[str, str], sleep: Sleep) -> tuple[str, ...]:
-    """Write `ours` into its environment, beside what it held; return the names of what was changed."""
+    # All other variables are kept.
     configuration = (_look(aws, name) or {})["Configuration"]
     environment = configuration.get("Environment", {})
     if "Error" in environment:
@@ -224,8 +221,7 @@ def _is_at_rest(there: Any) -> bool:
 
 
 def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
-    """Return the function once Lambda is done with it, and takes changes again. None: there is none."""
-
+    # Lambda must accept changes again.
     def late(there: Any, waited: float) -> AwsError:
         return AwsError(
             f"Function {name} is still being changed after {waited:.0f} s: {_state(there).get('StateReason', '')}",
@@ -242,7 +238,7 @@ def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
 
 
 def _left_to_somebody(name: str, ours: Mapping[str, str], error: ClientError, progress: Progress) -> Function:
-    """Say exactly what somebody else has to change. The commands keep all other variables, and show none."""
+    # The commands keep all other variables, and show none.
     variables = json.dumps(dict(ours), sort_keys=True)
     call = f"aws lambda %s --function-name {shlex.quote(name)}"
     instruction = "\n".join(
@@ -267,7 +263,7 @@ def _end(aws: Aws, name: str, arn: str) -> None:
 
 
 def _end_role(aws: Aws, role: str) -> None:
-    """Delete the role with our policy. IAM refuses if it has policies of others."""
+    # IAM refuses if the role has others' policies.
     with suppress(aws.iam.exceptions.NoSuchEntityException):
         aws.iam.delete_role_policy(RoleName=role, PolicyName=TAG)
     aws.iam.delete_role(RoleName=role)

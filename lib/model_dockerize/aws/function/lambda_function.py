@@ -1,8 +1,8 @@
-"""The code that runs in AWS Lambda, this file alone: every file that arrives in S3 becomes a Batch job.
+"""The code that runs in AWS Lambda, this file alone: a Batch job for each file that arrives in S3.
 
-Its environment says queue and definition, so both can change without the code: JOB_QUEUE_NAME, JOB_DEFINITION_NAME
-(the highest ACTIVE revision is taken) and, optional, JOB_OUTPUT: where the job writes, `{name}` standing for the
-file's name without its suffix; else the log.
+Its environment, which can change without the code: JOB_QUEUE_NAME, JOB_DEFINITION_NAME (its highest ACTIVE revision
+runs) and, optional, JOB_OUTPUT: where the job writes, `{name}` standing for the file's name without its suffix; else
+the log.
 """
 
 import os
@@ -15,11 +15,11 @@ import boto3
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Submit one job a record of S3's event, unless a former try sent it, and return their ids.
+    """Submit a job for each record of S3's event, unless an earlier invocation did; return the ids.
 
     Raises:
-        RuntimeError: nothing of JOB_DEFINITION_NAME is ACTIVE. Lambda tries again.
-        botocore.exceptions.ClientError: as AWS says. Lambda tries again; what was submitted is not submitted twice.
+        RuntimeError: nothing of JOB_DEFINITION_NAME is ACTIVE.
+        botocore.exceptions.ClientError: as AWS says. Lambda tries again after either.
     """
     batch = boto3.client("batch")
     queue, name = os.environ["JOB_QUEUE_NAME"], os.environ["JOB_DEFINITION_NAME"]
@@ -33,7 +33,7 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list
 
 
 def _job(source: Mapping[str, Any], output: str) -> tuple[str, dict[str, str]]:
-    """Return the job's name and parameters. S3 writes keys as in a URL."""
+    # S3 writes keys as in a URL.
     key = unquote_plus(source["object"]["key"])
     file = key.rsplit("/", 1)[-1]
     stem = file.rsplit(".", 1)[0] or file
@@ -57,7 +57,7 @@ def _latest(batch: Any, name: str) -> str:
 
 
 def _submitted(batch: Any, queue: str, definition: str, name: str, parameters: dict[str, str]) -> str:
-    """Submit the job of this arrival if it is not there, and return its id. Events may come twice."""
+    # Events may come twice.
     arrival = parameters["arrival"]
     if arrival and (there := _sent(batch, queue, name, parameters)):
         print(f"{parameters['input']}: job {there} is there already")  # noqa: T201 - Lambda's log
@@ -77,7 +77,7 @@ def _sent(batch: Any, queue: str, name: str, parameters: Mapping[str, str]) -> s
 
 
 def _named(batch: Any, queue: str, name: str) -> Iterator[list[str]]:
-    """Yield the ids of the jobs of this name, in all states, by 100: one question takes no more."""
+    # All states, by 100: a query takes no more.
     named = [{"name": "JOB_NAME", "values": [name]}]
     pages = batch.get_paginator("list_jobs").paginate(jobQueue=queue, filters=named, PaginationConfig={"PageSize": 100})
     for page in pages:

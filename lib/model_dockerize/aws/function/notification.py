@@ -1,4 +1,4 @@
-"""Has S3 invoke the function when a file arrives. Other notifications of the bucket are kept."""
+"""Has S3 invoke the function; keeps other notifications."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _KEY = "LambdaFunctionConfigurations"
 
 
 def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress) -> bool:
-    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`. Return whether that is new.
+    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke it; return whether that is new.
 
     Raises:
         InputError: there is no such bucket.
@@ -40,7 +40,7 @@ def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress
 
 
 def end_source(aws: Aws, name: str, arn: str) -> None:
-    """Let no bucket invoke the function any more: those that may are in its policy."""
+    """Stop all buckets, which its policy names, from invoking the function."""
     for statement in _policy(aws, name):
         if statement.get("Sid") != _STATEMENT:
             continue
@@ -53,7 +53,6 @@ def end_source(aws: Aws, name: str, arn: str) -> None:
 
 
 def _allow(aws: Aws, name: str, bucket: str) -> bool:
-    """Allow S3 to invoke the function for this bucket of this account. Return whether that is new."""
     source = f"arn:{aws.identity.partition}:s3:::{bucket}"
     for statement in _policy(aws, name):
         if statement.get("Sid") == _STATEMENT:
@@ -91,7 +90,7 @@ def _notifications(aws: Aws, bucket: str) -> dict[str, Any]:
 
 
 def _put(aws: Aws, bucket: str, whole: Any) -> None:
-    """Write all notifications of a bucket at once: S3 knows no other way."""
+    # All notifications of a bucket at once: S3 has no other way.
     aws.s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration=whole, ExpectedBucketOwner=aws.identity.account
     )

@@ -1,4 +1,4 @@
-"""Makes the role of a function, which no stack holds."""
+"""Makes a function's role, which no stack holds."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ _FRESH = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Role:
-    """A role, whether it is too new for other services to see, and whether we made it."""
+    """A role; a `fresh` one is too new for other services to see."""
 
     arn: str
     fresh: bool
@@ -28,12 +28,11 @@ class Role:
 
     @property
     def name(self) -> str:
-        """Return the last word of the ARN."""
         return self.arn.rsplit("/", 1)[-1]
 
 
 def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progress: Progress) -> Role:
-    """Make the role of the function `name`: it may submit `definition` to `queue`, look at jobs, and log."""
+    """Let the function submit `definition` to `queue`, read jobs, and log."""
     role_name = function_role_name(name, aws.identity.region)
     with translate(f"role {role_name}"):
         role = get_role(aws, role_name)
@@ -51,7 +50,7 @@ def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progr
 
 
 def function_role_name(name: str, region: str) -> str:
-    """Return the role's name of the function `name`: roles are the account's, functions a region's."""
+    """Include the region: roles are the account's, functions a region's."""
     mark = hashlib.sha256(f"{region}/{name}".encode()).hexdigest()[:8]
     return f"{TAG}-{name[:39]}-{mark}"
 
@@ -98,7 +97,6 @@ def _create(aws: Aws, name: str, description: str, progress: Progress, service: 
 
 
 def _boundary_of_all(aws: Aws) -> str:
-    """Return the boundary of `bootstrap`; empty: there is none."""
     shared = describe_stack(aws, SHARED)
     return shared.parameters.get("PermissionsBoundary", "") if shared else ""
 

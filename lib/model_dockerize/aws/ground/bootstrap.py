@@ -1,4 +1,4 @@
-"""Makes once, as an administrator, what lets others make models without being one."""
+"""Makes, as an administrator, what lets others make models without being one."""
 
 import json
 import time
@@ -33,11 +33,7 @@ _TRIES, _PAUSE = 12, 5.0  # until CloudFormation may assume a role that was just
 def bootstrap(
     aws: Aws, settings: ServiceSettings, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> str:
-    """Make the role by which CloudFormation acts for models, and the shared stack; return the role's ARN.
-
-    Raises:
-        AwsAccessError, AwsError: as AWS says.
-    """
+    """Make CloudFormation's role for models, and the shared stack; return the role's ARN."""
     where = Where(aws.identity.account, aws.identity.region, aws.identity.partition)
     bound = aws.permissions_boundary or _ensure_boundary(aws, where, progress)
     role, is_new = _ensure_role(aws, where, bound, progress)
@@ -87,7 +83,6 @@ def _ensure_boundary(aws: Aws, where: Where, progress: Progress) -> str:
 
 @finds_what_was_lost
 def _ensure_role(aws: Aws, where: Where, bound: str, progress: Progress) -> tuple[str, bool]:
-    """Make or correct the role; return its ARN, and whether that was needed."""
     wanted = service_role_policy(where, bound)
     with translate(f"role {SERVICE_ROLE}"):
         role = get_role(aws, SERVICE_ROLE)

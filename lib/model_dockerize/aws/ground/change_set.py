@@ -1,4 +1,4 @@
-"""Makes a change set for a stack, and reads what it would change."""
+"""Makes and reads a stack's change set."""
 
 import uuid
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LONGEST_VALUE = 4096
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set that can be executed. Without changes: of outputs or tags only."""
+    """A change set; without changes, of outputs or tags only."""
 
     name: str
     stack_id: str
@@ -27,14 +27,11 @@ class ChangeSet:
 
 
 def create_change_set(client: Any, wanted: Wanted, there: Stack | None, name: str, pace: Pace) -> ChangeSet | None:
-    """Make a change set for the stack `name`; None where nothing would change.
-
-    Args:
-        there: the stack as it is; None where it is to be made.
+    """Make a change set, if anything would change.
 
     Raises:
-        InputError: CloudFormation does not take the parameters.
-        AwsError: it found the change set wanting; `details` say where.
+        InputError: CloudFormation refuses the parameters.
+        AwsError: it refuses the change set; `details` say where.
     """
     own = f"md-{uuid.uuid4().hex}"
     # By the token AWS knows the call that is repeated after a lost answer.
@@ -90,7 +87,7 @@ def _request(wanted: Wanted, there: Stack | None) -> dict[str, Any]:
 
 
 def _findings(client: Any, change_set: str) -> tuple[str, ...]:
-    """Tell what AWS's validation found before anything was made: only these events hold it."""
+    # Only these events hold AWS's early validation.
     try:
         events = client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})["OperationEvents"]
     except ClientError:

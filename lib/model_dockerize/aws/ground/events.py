@@ -1,4 +1,4 @@
-"""Follows one operation on a stack by its events, to its end or to why it failed."""
+"""Follows an operation on a stack by its events."""
 
 import re
 import time
@@ -67,7 +67,7 @@ _ELSE = "Correct what the reason names, then run again."
 
 @dataclass
 class Pace:
-    """Says how long to wait between looks, and in all. A look comes soon at first, seldom later."""
+    """The time between looks, short at first, and in all."""
 
     limit: float = 3600.0
     first: float = 0.25
@@ -77,11 +77,7 @@ class Pace:
     _pause: float = field(default=0.0)
 
     def wait(self, what: str) -> None:
-        """Pause.
-
-        Raises:
-            TimedOutError: the limit is reached.
-        """
+        """Pause, or raise TimedOutError at the limit."""
         if self._waited >= self.limit:
             raise TimedOutError(
                 f"{what}: not at its end after {self._waited:.0f} s.",
@@ -92,13 +88,12 @@ class Pace:
         self._waited += self._pause
 
     def anew(self) -> "Pace":
-        """Return the same for another wait."""
         return Pace(self.limit, self.first, self.longest, self.sleep)
 
 
 @dataclass(frozen=True)
 class End:
-    """Holds how an operation ended, what it touched, the first failures, and what was kept."""
+    """An operation's end: what it touched, the first failures, what was kept."""
 
     status: str
     reasons: tuple[str, ...] = ()
@@ -106,7 +101,6 @@ class End:
     touched: tuple[str, ...] = ()  # logical ids
 
     def error(self, name: str) -> ModelDockerizeError:
-        """Return the failure with what to do next."""
         said = "; ".join(self.reasons) or "CloudFormation gives no reason"
         message = f"Stack {name} {_ENDED.get(self.status, self.status)}: {said}"
         if _ACCESS.search(said):
@@ -117,10 +111,8 @@ class End:
 
 
 def follow(client: Any, name: str, identity: str, token: str, progress: Progress, pace: Pace) -> End:
-    """Tell what becomes of each resource until the operation with `token` has ended.
-
-    Other runs may go on with the stack at once, so its status alone would not tell how this one ended.
-    """
+    """Report each resource until the operation with `token` has ended."""
+    # The stack's status alone cannot tell: other runs may change the stack at once.
     seen: list[Any] = []
     looks = 0
     while True:
@@ -137,7 +129,7 @@ def follow(client: Any, name: str, identity: str, token: str, progress: Progress
 
 
 def _new_events(client: Any, identity: str, token: str, known: set[str]) -> Iterator[Any]:
-    """Yield the operation's events, newest first, until a known one or, after them, an older one."""
+    # Newest first, until a known or an older one.
     found = False
     for page in client.get_paginator("describe_stack_events").paginate(StackName=identity):
         for event in page["StackEvents"]:

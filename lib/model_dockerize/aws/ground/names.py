@@ -1,4 +1,4 @@
-"""Names the stacks and log groups of models. Pure; no two models share one."""
+"""Names the stacks and log groups of models; no two models share one."""
 
 import hashlib
 import re
@@ -11,25 +11,25 @@ _VOLUME = "volume-"
 
 
 def model_stack(cluster: str, name: str) -> str:
-    """Return the name of the stack of the model `name` in `cluster`."""
+    """Return the name of a model's stack."""
     place = name if cluster == SHARED else f"{cluster}-{name}"
     plain = cluster == SHARED and not name.startswith(_VOLUME)
     return f"{SHARED}-{_legal(place, plain, f'{cluster}/{name}')}"
 
 
 def volume_stack(name: str) -> str:
-    """Return the name of the stack of the volume `name`."""
+    """Return the name of a volume's stack."""
     return f"{SHARED}-{_VOLUME}{_legal(name, True, name)}"
 
 
 def log_group(cluster: str, name: str) -> str:
-    """Return where the containers of the model `name` in `cluster` write."""
+    """Return where a model's containers write."""
     return f"/{SHARED}/{name}" if cluster == SHARED else f"/{SHARED}/{cluster}/{name}"
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one model's things in one cluster. Empty: there is none."""
+    """The names of a model's things in a cluster; empty: there is none."""
 
     model: str
     repository: str
@@ -42,27 +42,25 @@ class Names:
 
     @classmethod
     def of_jobs(cls, definition: str, cluster: str, function: str = "") -> "Names":
-        """Return those of a job definition without a model's folder: no service, and a given image."""
+        """Return those of a job definition without a program folder: no service, and a given image."""
         return cls(definition, "", definition, "", "", cluster, function)
 
     @property
     def stack(self) -> str:
-        """Return the name of its stack."""
         return model_stack(self.cluster, self.service or self.job_definition)
 
     @property
     def job_stack(self) -> str:
-        """Return the stack's name of a job definition that a BatchConfig.yml describes: often the same."""
+        """Return the stack of a BatchConfig.yml's job definition: often the same."""
         return model_stack(self.cluster, self.job_definition)
 
     @property
     def log_groups(self) -> frozenset[str]:
-        """Return the log groups that its containers write to."""
         return frozenset(log_group(self.cluster, name) for name in (self.service, self.job_definition) if name)
 
 
 def _legal(text: str, plain: bool, meant: str) -> str:
-    """Return `text` as CloudFormation takes it, marked where another one could become the same."""
+    # A changed text is marked where another could become the same.
     legal = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")
     if plain and legal == text and len(legal) <= _LONGEST:
         return legal

@@ -1,4 +1,4 @@
-"""Makes a stack, or only plans it where the connection only asks."""
+"""Makes a stack, or only plans it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,10 +22,10 @@ _LOOKS_LIKE = (
 
 
 def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress, pace: Pace | None = None) -> Stack:
-    """Return the stack, which is as `wanted` says; or as it would be.
+    """Return the stack as `wanted`, or as it would be.
 
     Args:
-        seen: the stack as it was a moment ago; where it suits, nothing more is asked.
+        seen: the stack a moment ago; where it suits, nothing more is asked.
     """
     if not aws.only_asks:
         return ensure_stack(aws, wanted, progress, pace, seen)
@@ -45,7 +45,7 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
 
 
 class _Outputs(dict[str, str]):
-    """The outputs that are there; any other one is to come."""
+    """Outputs; those that are not there yet get a placeholder."""
 
     def __missing__(self, _: str) -> str:
         return TO_COME
@@ -60,7 +60,7 @@ def _note(aws: Aws, stack: str, change: ResourceChange, progress: Progress) -> N
 
 
 def _sendable(wanted: Wanted) -> Wanted:
-    """Return what a change set takes while the stacks below are missing: nothing is imported from them yet."""
+    # Nothing is imported yet from stacks that are missing.
     values = {
         name: next(like for start, like in _LOOKS_LIKE if name.startswith(start)) if TO_COME in value else value
         for name, value in wanted.parameters.items()

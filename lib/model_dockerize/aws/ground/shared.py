@@ -1,4 +1,4 @@
-"""Makes the stack that all models of a region share: cluster, task role, network, instance profile."""
+"""Makes the stack that a region's models share: cluster, task role, network, instance profile."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -24,7 +24,7 @@ _SUBNET_BITS = 28  # minus the prefix of the network, which is cut into 16 subne
 
 @dataclass(frozen=True)
 class Needs:
-    """Says what a run needs of the shared stack. What it does not need stays as it is."""
+    """The parts of the shared stack that a run needs."""
 
     cluster: bool = False
     instances: bool = False  # of AWS Batch
@@ -35,12 +35,7 @@ class Needs:
 
 
 def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None = None) -> Stack:
-    """Return the shared stack, which has at least what is needed.
-
-    Raises:
-        InputError: the region has fewer zones.
-        AwsAccessError, AwsError: as AWS says.
-    """
+    """Return the shared stack with at least what is needed; raise InputError if the region has fewer zones."""
     there = describe_stack(aws, SHARED)
     wanted = _wanted(aws, needs, there, progress)
     if wanted.parameters.get("Cluster") and not (there and there.parameters.get("Cluster")):
@@ -54,7 +49,7 @@ def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None 
 
 
 def subnets_of(shared: Stack, count: int, private: bool) -> tuple[Subnet, ...]:
-    """Return the first `count` subnets of the shared network, public or private ones."""
+    """Return the shared network's first `count` subnets."""
     kind = "Private" if private else "Public"
     return tuple(
         Subnet(shared.outputs[f"{kind}{letter}"], shared.parameters[f"Zone{letter}"]) for letter in LETTERS[:count]
@@ -62,17 +57,13 @@ def subnets_of(shared: Stack, count: int, private: bool) -> tuple[Subnet, ...]:
 
 
 def network_of(shared: Stack, zones: int, private: bool) -> Network:
-    """Return the shared network for tasks in so many zones."""
+    """Return the shared network in `zones` zones."""
     public = subnets_of(shared, len(shared.filled("Zone")), private=False)
     return Network(shared.outputs["Vpc"], subnets_of(shared, zones, private), (), public)
 
 
 def is_cluster(aws: Aws, name: str) -> bool:
-    """Tell whether there is a cluster of that name.
-
-    Raises:
-        AwsError: it is just going away.
-    """
+    """Tell whether the cluster exists; raise AwsError while it is being deleted."""
     with translate(f"cluster {name}"):
         found = aws.ecs.describe_clusters(clusters=[name])["clusters"]
     status = found[0]["status"] if found else "MISSING"
@@ -82,7 +73,7 @@ def is_cluster(aws: Aws, name: str) -> bool:
 
 
 def link_ecs(aws: Aws, progress: Progress) -> None:
-    """Make the role by which ECS acts: an account's first stack fails without it, a later one with it."""
+    """Make ECS's role, without which an account's first stack fails."""
     try:
         aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
         aws.settled(progress, "make", "role", "AWSServiceRoleForECS")
@@ -127,11 +118,7 @@ def _network(aws: Aws, needs: Needs, there: Stack | None, progress: Progress) ->
 
 
 def _with_more(aws: Aws, zones: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return the zones that there are, and more up to `count`. Each keeps its place, where its subnet is.
-
-    Raises:
-        InputError: the region has fewer.
-    """
+    # Each zone keeps its place, where its subnet is.
     with translate("availability zones"):
         described = aws.ec2.describe_availability_zones(
             Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]

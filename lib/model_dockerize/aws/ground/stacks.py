@@ -28,14 +28,14 @@ _TRIES = 5
 def ensure_stack(
     aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None, seen: Stack | None = None
 ) -> Stack:
-    """Return the stack, made as `wanted` says. What a killed run left is continued or made anew.
+    """Return the stack as `wanted`; continue or replace what a killed run left.
 
     Args:
-        seen: the stack as it was a moment ago: where that suits, AWS is not asked again.
+        seen: the stack a moment ago: where it suits, AWS is not asked again.
 
     Raises:
-        InputError: a stack of that name is not ours, or the change would lose something that is not to be lost.
-        AwsError: it could not be made or changed; AWS has put back what was there.
+        InputError: it is not ours, or would lose something precious.
+        AwsError: it could not be made or changed; AWS has restored it.
     """
     if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
         aws.settled(progress, "leave", "stack", seen.name)
@@ -44,7 +44,7 @@ def ensure_stack(
 
 
 def plan_stack(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None) -> tuple[ResourceChange, ...]:
-    """Return what `ensure_stack` would change. Nothing is changed."""
+    """Return what `ensure_stack` would change."""
 
     def plan(clock: Pace) -> tuple[ResourceChange, ...]:
         client = aws.client("cloudformation")
@@ -72,7 +72,7 @@ def plan_stack(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None =
 
 
 def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = None, role: str = "") -> tuple[str, ...]:
-    """Delete the stack and what it made, which nothing uses; return what it keeps, as its template says.
+    """Delete the stack and what it made; return what its template keeps.
 
     Raises:
         InputError: it is not ours.
@@ -96,7 +96,7 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
 
 def describe_stack(aws: Aws, name: str) -> Stack | None:
-    """Return a stack as it is; None where there is none yet, or only a change set, or what a failed creation left."""
+    """Return a stack, unless it is only a change set or a failed creation."""
     with translate(f"stack {name}"):
         there = _look(aws.client("cloudformation"), name)
     return None if there and there.was_never_made else there
@@ -170,7 +170,7 @@ def _delete(client: Any, stack: Stack, progress: Progress, pace: Pace, role: str
 
 
 def _protect(client: Any, stack: Stack) -> None:
-    """Protect the stack from a deletion by hand, which would take the roles from under running tasks."""
+    # A deletion by hand would take the roles of running tasks.
     if not stack.is_protected:
         client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
 
@@ -207,7 +207,7 @@ def _users(client: Any, stack: Stack) -> list[str]:
 
 
 def _settled(client: Any, name: str, pace: Pace) -> Stack | None:
-    """Return the stack once nobody changes it; None: there is none. CloudFormation outlives a killed run."""
+    # CloudFormation outlives a killed run.
     clock = pace.anew()
     stack = _look(client, name)
     while stack and stack.status.endswith("_IN_PROGRESS") and not stack.is_to_be_made:
@@ -233,7 +233,6 @@ def _known(client: Any, name: str) -> Stack:
 
 
 def _while_others_change_it(step: Callable[[Pace], T], name: str, pace: Pace) -> T:
-    """Do the step; if somebody else was changing the stack, wait for that and do it again."""
     clock = pace.anew()
     with translate(f"stack {name}"):
         for _ in range(_TRIES - 1):

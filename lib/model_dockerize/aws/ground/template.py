@@ -1,4 +1,4 @@
-"""The templates, as CloudFormation takes them and as they are told apart."""
+"""The templates, for CloudFormation and for comparison."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Template:
-    """A template of ours. `fingerprint` is the same for texts that mean the same."""
+    """A template; texts that mean the same have the same `fingerprint`."""
 
     body: str
     fingerprint: str
@@ -27,7 +27,6 @@ class Template:
 
     @classmethod
     def of(cls, body: str) -> "Template":
-        """Read a template."""
         meaning = _Loader(body).get_single_data()
         told = json.dumps(meaning, sort_keys=True, default=str).encode()
         return cls(body, hashlib.sha256(told).hexdigest()[:16], frozenset(meaning.get("Parameters", {})))
@@ -35,7 +34,7 @@ class Template:
 
 @cache
 def load(name: str) -> Template:
-    """Return the template of that name, which is part of this package."""
+    """Return a template of this package."""
     return Template.of((resources.files(__package__) / "templates" / f"{name}.yml").read_text(encoding="utf-8"))
 
 

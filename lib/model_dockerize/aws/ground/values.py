@@ -1,4 +1,4 @@
-"""The values of stacks: what is wanted, what is there, what a change set would do."""
+"""The values of stacks: wanted, existing, planned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ def lettered(stem: str, values: Sequence[str], most: int = len(LETTERS)) -> dict
 
 @dataclass(frozen=True)
 class Wanted:
-    """A stack as it is to be. A parameter that is not named keeps its value."""
+    """A wanted stack; unnamed parameters keep their values."""
 
     name: str
     template: Template
@@ -53,13 +53,12 @@ class Wanted:
         return {**self.parameters, "Fingerprint": self.template.fingerprint}
 
     def tag_list(self) -> list[dict[str, str]]:
-        """Return the tags as CloudFormation takes them."""
         return [TAG, *({"Key": key, "Value": value} for key, value in sorted(self.tags.items()))]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as DescribeStacks shows it, and what the call that returns it did."""
+    """A stack as DescribeStacks shows it, and what the returning call did."""
 
     name: str
     id: str
@@ -74,7 +73,7 @@ class Stack:
 
     @classmethod
     def of(cls, shown: Any) -> "Stack":
-        """Read one entry of DescribeStacks."""
+        """Read an entry of DescribeStacks."""
         outputs = shown.get("Outputs", [])
         return cls(
             shown["StackName"],
@@ -89,37 +88,34 @@ class Stack:
         )
 
     def filled(self, *stems: str) -> tuple[str, ...]:
-        """Return the values of the parameters numbered by letters (`SubnetA`, ...), without empty ones."""
+        """Return the non-empty parameters `SubnetA`, `SubnetB` and so on."""
         found = (self.parameters.get(f"{stem}{letter}", "") for stem in stems for letter in LETTERS)
         return tuple(value for value in found if value)
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether it bears our tag."""
         return (TAG["Key"], TAG["Value"]) in self.tags
 
     @property
     def own_tags(self) -> dict[str, str]:
-        """Return its tags besides ours."""
         return {key: value for key, value in self.tags if key != TAG["Key"]}
 
     @property
     def is_to_be_made(self) -> bool:
-        """Tell whether there is nothing of it but a change set: of a plan, or of a killed run."""
+        """Tell whether it is only a change set: of a plan, or of a killed run."""
         return self.status == "REVIEW_IN_PROGRESS"
 
     @property
     def was_never_made(self) -> bool:
-        """Tell whether it says nothing of what was once asked for and made."""
+        """Tell whether it is only a change set or a failed creation."""
         return self.is_to_be_made or self.status in _NEVER_WHOLE
 
     @property
     def was_never_good(self) -> bool:
-        """Tell whether only deletion is left, as after a creation that failed."""
+        """Tell whether only deletion is left."""
         return self.status in (*_NEVER_WHOLE, "DELETE_FAILED")
 
     def suits(self, wanted: Wanted) -> bool:
-        """Tell whether nothing has to be changed."""
         return (
             self.status in _GOOD
             and all(self.parameters.get(name) == value for name, value in wanted.parameters.items())
@@ -130,7 +126,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """Holds what a change set would do to one resource."""
+    """One resource's change by a change set."""
 
     action: str  # Add, Modify, Remove
     logical_id: str
@@ -140,7 +136,7 @@ class ResourceChange:
 
     @classmethod
     def of(cls, shown: Any) -> "ResourceChange":
-        """Read one entry of DescribeChangeSet."""
+        """Read an entry of DescribeChangeSet."""
         change = shown["ResourceChange"]
         targets = [detail["Target"] for detail in change.get("Details", [])]
         names = sorted({target.get("Name") or target["Attribute"] for target in targets})
@@ -160,11 +156,9 @@ class ResourceChange:
 
     @property
     def again(self) -> str:
-        """Say whether it is replaced; empty: it is not."""
         return {"True": ", made anew", "Conditional": ", perhaps made anew"}.get(self.replacement, "")
 
     def __str__(self) -> str:
-        """Return `~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
         sign = {"Add": "+", "Modify": "~", "Remove": "-"}.get(self.action, "?")
         why = f": {', '.join(self.properties)}" if self.properties else ""
         return f"{sign} {self.logical_id} ({self.type}){self.again}{why}"

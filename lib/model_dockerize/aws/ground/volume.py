@@ -1,4 +1,4 @@
-"""Makes the stack of a volume: a file system that models of a VPC share, and that outlives them."""
+"""Makes a volume's stack: a file system that a VPC's models share, and that outlives them."""
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.ground.events import Pace
@@ -18,11 +18,10 @@ _MOST_GROUPS = 5
 def ensure_volume(
     aws: Aws, name: str, network: Network, shared: Stack, progress: Progress, pace: Pace | None = None
 ) -> Stack:
-    """Return the stack of the volume `name`, which can be mounted from every zone of the tasks.
+    """Return the volume's stack, mountable from every zone of the tasks.
 
     Raises:
         InputError: the volume is in another VPC, or admits as many groups as it can.
-        AwsError: as AWS says.
     """
     there = describe_stack(aws, volume_stack(name))
     _check_vpc(name, there, network, shared)
@@ -59,7 +58,7 @@ def _check_vpc(name: str, there: Stack | None, network: Network, shared: Stack) 
 
 
 def _mounts(aws: Aws, there: Stack | None, tasks: tuple[Subnet, ...]) -> tuple[str, ...]:
-    """Return the subnets of its mount targets: one a zone, as EFS takes it; those there stay."""
+    # One a zone, as EFS demands; existing ones stay.
     mounted = there.filled("Subnet") if there else ()
     if {subnet.id for subnet in tasks} <= set(mounted):
         return mounted

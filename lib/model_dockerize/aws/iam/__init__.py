@@ -1,4 +1,4 @@
-"""IAM: roles are looked up, and statements of policies written."""
+"""IAM: roles, and statements of policies."""
 
 from model_dockerize.aws.iam.statement import Where
 

@@ -9,7 +9,7 @@ from model_dockerize.aws.client.names import TAG, short_arn, tagged
 
 
 def get_instance_profile(aws: Aws, name: str) -> Any:
-    """Return the profile as IAM shows it; None where there is none."""
+    """Return IAM's description, or None."""
     try:
         return aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
     except aws.iam.exceptions.NoSuchEntityException:
@@ -17,7 +17,7 @@ def get_instance_profile(aws: Aws, name: str) -> Any:
 
 
 def get_role(aws: Aws, name: str) -> Any:
-    """Return the role as IAM shows it; None where there is none."""
+    """Return IAM's description, or None."""
     try:
         return aws.iam.get_role(RoleName=name)["Role"]
     except aws.iam.exceptions.NoSuchEntityException:
@@ -25,10 +25,10 @@ def get_role(aws: Aws, name: str) -> Any:
 
 
 def named_roles(aws: Aws, arns: Mapping[str, str | None], own: Collection[str]) -> dict[str, object]:
-    """Return the roles that somebody named. Those of our stacks are not: another stack has another one.
+    """Return the roles given by somebody, not those of our stacks.
 
     Args:
-        own: ARNs that are known to be our stacks'. Others are asked for only if they are called like those.
+        own: ARNs of our stacks' roles; IAM is asked for others of like names only.
     """
     return {name: arn for name, arn in arns.items() if arn and arn not in own and not _is_stacks(aws, arn)}
 

@@ -1,4 +1,4 @@
-"""Statements of IAM policies, and the ARNs in them."""
+"""Statements of IAM policies, and their ARNs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True)
 class Where:
-    """The beginnings of ARNs. What is not known yet is `*`, or a word to fill in."""
+    """The beginnings of ARNs; unknown parts are `*`, or a word to fill in."""
 
     account: str
     region: str
@@ -20,7 +20,7 @@ class Where:
 
     @classmethod
     def of(cls, account: str, region: str) -> "Where":
-        """Return it with the region's partition, as botocore has it; `aws` of an unknown region."""
+        """Take the partition from botocore, else `aws`."""
         try:
             # Without a session, which would read the files of credentials.
             known = EndpointResolver(create_loader().load_data("endpoints"))
@@ -34,10 +34,10 @@ class Where:
 
 
 def only_if(condition: dict[str, Any], statement: Statement) -> Statement:
-    """Return the statement with the condition; without one, the statement itself."""
+    """Add a condition, if any."""
     return {**statement, "Condition": condition} if condition else statement
 
 
 def allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
-    """Return the statement `name`, which allows these actions on these resources, or on all."""
+    """Allow actions on these resources, or on all."""
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}

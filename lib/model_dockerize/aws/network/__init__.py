@@ -1,1 +1,1 @@
-"""Looks at subnets and security groups, whoever made them."""
+"""Reads subnets and security groups."""

@@ -1,4 +1,4 @@
-"""Queries to EC2 about the network, answered with all their pages."""
+"""Queries to EC2 about the network."""
 
 from typing import Any
 
@@ -11,11 +11,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def found(describe: Any, key: str, **query: Any) -> list[Any]:
-    """Return all pages of an EC2 describe call.
-
-    Raises:
-        InputError: an id does not exist: the user's mistake.
-    """
+    """Return all pages of an EC2 describe call; raise InputError for an unknown id."""
     things: list[Any] = []
     token: dict[str, str] = {}
     while True:
@@ -34,10 +30,10 @@ def found(describe: Any, key: str, **query: Any) -> list[Any]:
 
 
 def within(vpc: str) -> Any:
-    """Return a filter: what is in this VPC."""
+    """Return a filter for this VPC."""
     return {"Name": "vpc-id", "Values": [vpc]}
 
 
 def name_of(thing: Any) -> str:
-    """Return the value of its tag `Name`."""
+    """Return the tag `Name`."""
     return next((str(tag["Value"]) for tag in thing.get("Tags", []) if tag["Key"] == "Name"), "")

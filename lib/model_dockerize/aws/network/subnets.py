@@ -1,4 +1,4 @@
-"""Chooses subnets: those to be made, and those of a VPC that suit our tasks. Pure."""
+"""Chooses subnets: new ones, or a VPC's that suit our tasks."""
 
 import re
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ _FARGATE_ZONES = {
 
 
 def block(vpc_cidr: str, place: int, private: bool) -> str:
-    """Return the addresses of the subnet in zone number `place` of our own VPC."""
+    """Return the addresses of our subnet in zone number `place`."""
     blocks = list(IPv4Network(vpc_cidr).subnets(prefixlen_diff=_BITS))
     return str(blocks[place + (_PRIVATE if private else 0)])
 
 
 def zone_names(region: str, described: Iterable[Any]) -> list[str]:
-    """Return the zones of a DescribeAvailabilityZones answer in which Fargate runs, in their order."""
+    """Return the zones with Fargate, in order, of a DescribeAvailabilityZones answer."""
     only = _FARGATE_ZONES.get(region)
     return sorted(z["ZoneName"] for z in described if only is None or z.get("ZoneId") in only)
 
@@ -43,7 +43,7 @@ def ways_out(subnets: Iterable[Any], tables: Iterable[Any]) -> dict[str, str]:
 
 
 def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
-    """Return one subnet of every zone, always the same: AWS's default one, else the first by id."""
+    """Return each zone's subnet: AWS's default one, else the first by id."""
     chosen: dict[str, Subnet] = {}
     for subnet in sorted(subnets, key=lambda s: (not s.get("DefaultForAz"), s["SubnetId"])):
         chosen.setdefault(subnet["AvailabilityZone"], Subnet.of(subnet))
@@ -51,10 +51,10 @@ def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
 
 
 def suitable(vpc: str, subnets: list[Any], ways: dict[str, str], public_address: bool) -> tuple[Subnet, ...]:
-    """Return those of a VPC's subnets in which tasks can run: one a zone.
+    """Return one subnet a zone in which tasks can run.
 
     Args:
-        public_address: the tasks get one; they then need subnets with an internet gateway.
+        public_address: tasks get one, and so need an internet gateway.
 
     Raises:
         InputError: there is none.
@@ -95,15 +95,12 @@ def _way_out(table: Any) -> str:
 
 
 def takes_balancer(subnet: Any) -> bool:
-    """Tell whether a load balancer of ours may be in a subnet: it has IPv4, in a zone of the region."""
+    """Tell whether our load balancer may use it: IPv4, in a zone of the region."""
     return bool(subnet.get("CidrBlock")) and not subnet.get("OutpostArn") and _region(subnet) != ""
 
 
 def _unfit(subnet: Any) -> str:
-    """Return why no task of Fargate runs in a subnet; empty where they do.
-
-    Source: ECS developer guide, "Amazon ECS clusters in Local Zones, Wavelength Zones, and AWS Outposts".
-    """
+    # Source: ECS developer guide, "Amazon ECS clusters in Local Zones, Wavelength Zones, and AWS Outposts".
     if subnet.get("OutpostArn"):
         return "on an Outpost"
     if not subnet.get("CidrBlock"):
@@ -116,6 +113,6 @@ def _unfit(subnet: Any) -> str:
 
 
 def _region(subnet: Any) -> str:
-    """Return the region of a subnet's zone; empty for a Local Zone and its like."""
+    # Empty for a Local Zone and its like.
     zone = _ZONE.fullmatch(subnet["AvailabilityZone"])
     return zone[1] if zone else ""

@@ -1,4 +1,4 @@
-"""Reads in an account what stands against a run: region, credentials' end, roles, quotas."""
+"""Reads what in an account may stop a run: region, credentials, roles, quotas."""
 
 import difflib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _LINKED = {"AWSServiceRoleForECS": "ECS", "AWSServiceRoleForBatch": "Batch"}
 
 @dataclass(frozen=True)
 class Quota:
-    """A limit of the account, and what a run would bring it to. `limit` None: it cannot be read."""
+    """A limit, if known, and what a run would bring it to."""
 
     name: str
     needed: float
@@ -32,12 +32,12 @@ class Quota:
 
     @property
     def enough(self) -> bool:
-        """Tell whether it fits. What is not known counts as enough."""
+        """Tell whether it fits; unknown does."""
         return self.limit is None or self.needed <= self.limit
 
 
 def similar_region(name: str) -> str | None:
-    """Return the known region spelled most like an unknown one, or empty text; None: AWS has it."""
+    """Return the region nearest to an unknown one, or empty; None if AWS has it."""
     session = boto3.Session()
     known = {
         r for partition in session.get_available_partitions() for r in session.get_available_regions("ecs", partition)
@@ -48,7 +48,7 @@ def similar_region(name: str) -> str | None:
 
 
 def lifetime(aws: Aws, environment: Mapping[str, str]) -> tuple[str, datetime | None]:
-    """Tell how long the credentials last, in words, and their end where that is known."""
+    """Return how long the credentials last, and their end if known."""
     credentials = aws.credentials
     if isinstance(credentials, RefreshableCredentials):
         return "they renew themselves", None
@@ -65,7 +65,7 @@ def lifetime(aws: Aws, environment: Mapping[str, str]) -> tuple[str, datetime | 
 
 
 def distrusting(aws: Aws, roles: tuple[str, ...], service: str = "ecs-tasks.amazonaws.com") -> tuple[str, ...]:
-    """Return those of the roles that are there and whose trust does not name `service`."""
+    """Return existing roles that do not trust `service`."""
     found = []
     for role in roles:
         try:
@@ -79,7 +79,7 @@ def distrusting(aws: Aws, roles: tuple[str, ...], service: str = "ecs-tasks.amaz
 
 
 def linked_roles(aws: Aws, wanted: tuple[str, ...]) -> Mapping[str, str]:
-    """Return the state of AWS's own roles, by service: there, missing, or not to be seen."""
+    """Return by service whether AWS's own role is there, missing, or not to be seen."""
     said = {}
     for role, service in _LINKED.items():
         if service in wanted:
@@ -94,7 +94,7 @@ def linked_roles(aws: Aws, wanted: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def quotas(aws: Aws, new_vpcs: int, vcpus: float) -> tuple[Quota, ...]:
-    """Return the limits that new accounts run into: VPCs of the region, and Fargate's vCPUs."""
+    """Return the limits of VPCs and Fargate's vCPUs, which new accounts reach."""
     found = []
     if new_vpcs:
         with translate("count the VPCs"):

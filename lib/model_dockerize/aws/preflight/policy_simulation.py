@@ -1,7 +1,7 @@
-"""Asks IAM which actions the caller's policies allow; nothing is tried or changed.
+"""Asks IAM which actions the caller's policies allow; nothing is tried.
 
-IAM's simulator knows policies, boundaries and organizations, not policies of resources. It needs
-`iam:SimulatePrincipalPolicy`, which the least policy does not hold.
+IAM's simulator knows policies, boundaries and organizations, not resources' policies. It needs
+`iam:SimulatePrincipalPolicy`, which the least policy lacks.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _SIDE_BY_SIDE = 4  # IAM throttles early
 
 @dataclass(frozen=True)
 class Simulation:
-    """IAM's answer on a policy document's actions. `reason`: why it could not be asked."""
+    """IAM's answer, or the `reason` why it was not asked."""
 
     allowed: int = 0
     denied: tuple[tuple[str, str], ...] = ()  # action, resource
@@ -29,7 +29,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _Question:
-    """Some actions on one resource. `kind` is its sort: an action fits only some of them."""
+    """Some actions on one resource; an action fits only some kinds."""
 
     actions: tuple[str, ...]
     resource: str
@@ -41,7 +41,7 @@ def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
     """Ask whether the caller may do all that `document` allows.
 
     Raises:
-        AwsError: IAM cannot be asked for a reason that is neither access nor who the caller is.
+        AwsError: for a reason other than access or the kind of caller.
     """
     arn = aws.identity.arn
     count = sum(len(statement["Action"]) for statement in document["Statement"])
@@ -70,11 +70,7 @@ def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
 
 
 def _principal(aws: Aws, arn: str) -> str:
-    """Return the ARN that has the policies: a session's role, or the user.
-
-    Raises:
-        ValueError: another kind of caller has none that could be simulated.
-    """
+    # Raises ValueError for another kind of caller, which has no policies.
     kind, _, rest = arn.split(":", 5)[5].partition("/")
     if kind == "user":
         return arn
@@ -97,7 +93,7 @@ def _questions(statement: dict[str, Any]) -> Iterator[_Question]:
 
 
 def _kind(resource: str) -> str:
-    """Return the sort of thing that an ARN names: `ecs:service`, `logs:log-group`."""
+    # E.g. `ecs:service`, `logs:log-group`.
     if resource == "*":
         return resource
     service, _, _, rest = resource.split(":", 5)[2:]
@@ -124,7 +120,7 @@ def _answers(aws: Aws, source: str, questions: Iterator[_Question]) -> dict[_Que
 
 
 def _refused(answers: dict[_Question, dict[str, bool]], action: str) -> str | None:
-    """Return a resource on which `action` is not allowed; None: it is. An action fits one kind of resource."""
+    # An action fits one kind of resource; the others refuse it.
     first = ""
     for _, group in groupby(sorted(answers, key=lambda q: q.kind), key=lambda q: q.kind):
         refused = [question.resource for question in group if not answers[question].get(action)]
