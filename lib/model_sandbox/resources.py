@@ -68,6 +68,8 @@ def _ecs(call: Call) -> Iterator[str]:
         yield from (call.named(f"service/{cluster}", name) for name in given.get("services", []))
     elif call.operation in ("DescribeServiceDeployments", "DescribeServiceRevisions"):
         yield from (str(a) for key in ("serviceDeploymentArns", "serviceRevisionArns") for a in given.get(key, []))
+    elif call.operation in ("ContinueServiceDeployment", "StopServiceDeployment"):
+        yield str(given.get("serviceDeploymentArn"))
     elif call.operation == "DescribeTasks":
         yield from (call.named(f"task/{cluster}", task) for task in given.get("tasks", []))
     elif call.operation == "StopTask":
