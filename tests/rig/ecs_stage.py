@@ -26,7 +26,9 @@ BALANCER: dict[str, Any] = {
 class Around:
     """The rules and alarms about a service. `refuses`: why the role may not write, at the rule."""
 
-    rules: dict[str, dict[str, int]] = field(default_factory=lambda: {"production": {"a": 100, "b": 0}, "test": {"b": 1}})
+    rules: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {"production": {"a": 100, "b": 0}, "test": {"b": 1}}
+    )
     refuses: dict[str, str] = field(default_factory=dict)
     alarms: set[str] = field(default_factory=set)
     minute: float = 60.0
@@ -48,7 +50,7 @@ class Around:
 
 
 class Stage:
-    """What happens on it takes place between two steps of the scheduler."""
+    """One service. Whatever happens to its tasks happens between two steps of the scheduler."""
 
     def __init__(self, desired: int = 1, container: dict[str, object] | None = None, **configuration: object) -> None:
         self.now, self.container = time.time(), container or {"name": "web", "image": "i"}
@@ -65,7 +67,7 @@ class Stage:
         return self.service.deploy(revision, self.now, in_alarm)
 
     def step(self, seconds: float = 0.5) -> list[Task]:
-        """One tick; what was asked to stop stops at once. Returns the tasks that were started."""
+        """Do one tick, and return the tasks that it started; what was asked to stop stops at once."""
         self.now += seconds
 
         def start(deployment: Deployment) -> Task:

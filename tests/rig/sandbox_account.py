@@ -39,7 +39,7 @@ class Account:
         )
 
     def subnet_in(self, zone: str, block: str) -> str:
-        """A subnet with a way out, whose machines have addresses of their own."""
+        """Make a subnet with a way out, whose machines have addresses of their own."""
         ec2 = self.client("ec2")
         subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
         ec2.associate_route_table(RouteTableId=self.table, SubnetId=subnet)
