@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_sandbox.forwarder import Forwarder, bindable
-from model_sandbox.listener_rules import ListenerRules
+from model_sandbox.listener_rules import ListenerRules, Turns
 from model_sandbox.network import AwsVpc, Network
 from model_sandbox.target import Check, Target
 from model_sandbox.tokens import Scope
@@ -28,8 +28,8 @@ class LoadBalancers:
         self._rules = ListenerRules(upstream.elb)
         self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
         self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
+        self._shares = Turns()
         self._turns: dict[str, int] = {}  # target group -> whose turn it is
-        self._credits: dict[str, dict[str, int]] = {}  # listener -> target group -> how much it is owed
         self._lock = threading.RLock()
 
     def install(self) -> None:
@@ -185,16 +185,8 @@ class LoadBalancers:
 
     def _next_target(self, listener: str) -> tuple[str, int] | None:
         """Return a target of the listener's groups, each in its turn by its weight; None where there is none."""
-        weights = {arn: weight for arn, weight in self._rules.forwards(listener) if weight > 0}
-        if not weights:
-            return None
-        with self._lock:
-            owed = self._credits.get(listener, {})
-            balance = {arn: owed.get(arn, 0) + weight for arn, weight in weights.items()}
-            chosen = max(balance, key=lambda arn: balance[arn])
-            balance[chosen] -= sum(weights.values())
-            self._credits[listener] = balance
-        return self._choose(chosen)
+        group = self._shares.next(listener, self._rules.forwards(listener))
+        return self._choose(group) if group else None
 
     def _choose(self, group: str) -> tuple[str, int] | None:
         """Return the next healthy target; if none is healthy, any (as ELB does); None where there is none."""
