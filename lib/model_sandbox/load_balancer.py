@@ -5,11 +5,11 @@ answered their last health check, by the weights of the rule that comes first; t
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_sandbox.forwarder import Forwarder, bindable
-from model_sandbox.listener_rules import ListenerRules
+from model_sandbox.listener_rules import ListenerRules, Turns
 from model_sandbox.network import AwsVpc, Network
 from model_sandbox.target import Check, Target
 from model_sandbox.tokens import Scope
@@ -28,7 +28,8 @@ class LoadBalancers:
         self._rules = ListenerRules(upstream.elb)
         self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
         self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
-        self._turns: dict[str, int] = {}
+        self._shares = Turns()
+        self._turns: dict[str, int] = {}  # target group -> whose turn it is
         self._lock = threading.RLock()
 
     def install(self) -> None:
@@ -50,6 +51,14 @@ class LoadBalancers:
     def is_used(self, target_group: str) -> bool:
         """Tell whether a listener forwards to the group: ECS takes no other."""
         return bool(self._rules.listeners_to(target_group))
+
+    def weights(self, rule: str) -> Mapping[str, int] | None:
+        """Return the target groups of a rule with their weights; None where there is no such rule."""
+        return self._rules.weights(rule)
+
+    def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Write weights into a rule, as ECS does when it shifts traffic."""
+        self._rules.write_weights(rule, weights)
 
     def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
         """Replace the group's targets: address -> network and port of the task."""
@@ -175,17 +184,9 @@ class LoadBalancers:
             forwarder.close()
 
     def _next_target(self, listener: str) -> tuple[str, int] | None:
-        """Return a target of the listener's groups, in turn by their weights; None where there is none."""
-        groups = [(arn, weight) for arn, weight in self._rules.forwards(listener) if weight > 0]
-        if not groups:
-            return None
-        with self._lock:
-            self._turns[listener] = turn = (self._turns.get(listener, -1) + 1) % sum(weight for _, weight in groups)
-        for arn, weight in groups:
-            turn -= weight
-            if turn < 0:
-                return self._choose(arn)
-        return None
+        """Return a target of the listener's groups, each in its turn by its weight; None where there is none."""
+        group = self._shares.next(listener, self._rules.forwards(listener))
+        return self._choose(group) if group else None
 
     def _choose(self, group: str) -> tuple[str, int] | None:
         """Return the next healthy target; if none is healthy, any (as ELB does); None where there is none."""

@@ -1,79 +1,8 @@
 """What the service scheduler decides, second by second, without a container."""
 
-import time
-
 import pytest
 
-from model_sandbox.ecs import rollout
-from model_sandbox.ecs.service import Deployment, Revision, Service
-from model_sandbox.ecs.task import Task
-from model_sandbox.tokens import Scope
-
-SCOPE = Scope("123456789012", "us-east-1")
-CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/c"
-CHECKED: dict[str, object] = {"name": "web", "image": "i", "healthCheck": {"command": ["CMD", "true"]}}
-
-
-class Stage:
-    """A service, its tasks and a clock that the test moves."""
-
-    def __init__(self, desired: int = 1, container: dict[str, object] | None = None, **configuration: object) -> None:
-        self.now, self.container = time.time(), container or {"name": "web", "image": "i"}
-        breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-        arn = CLUSTER.replace(":cluster/", ":service/") + "/s"
-        self.service = Service(SCOPE, arn, "s", CLUSTER, desired, self.now, {**breaker, **configuration})
-        self.tasks: list[Task] = []
-
-    def deploy(self, name: str) -> Deployment:
-        definition = {"taskDefinitionArn": name, "family": "f", "revision": 1, "containerDefinitions": [self.container]}
-        return self.service.deploy(Revision(name, definition, {}, "FARGATE", self.now), self.now)
-
-    def step(self, seconds: float = 0.5) -> list[Task]:
-        """One tick; what was asked to stop stops at once. Returns the tasks that were started."""
-        self.now += seconds
-
-        def start(deployment: Deployment) -> Task:
-            definition = deployment.revision.task_definition
-            return Task(
-                SCOPE,
-                CLUSTER,
-                definition,
-                None,
-                "FARGATE",
-                "service:s",
-                deployment=deployment.identity,
-                created_at=self.now,
-            )
-
-        started = rollout.run(self.service, self.tasks, self.now, start)
-        self.tasks += started
-        for task in self.tasks:
-            if task.stopping.is_set():
-                task.last_status = "STOPPED"
-        return started
-
-    def up(self, tasks: list[Task]) -> None:
-        for task in tasks:
-            task.last_status = "RUNNING"
-            task.times["startedAt"] = self.now
-
-    def crash(self, tasks: list[Task]) -> None:
-        for task in tasks:
-            task.request_stop("EssentialContainerExited", "Essential container in task exited")
-            task.last_status = "STOPPED"
-
-    def steady(self, name: str = "one") -> list[Task]:
-        self.deploy(name)
-        started = self.step()
-        self.up(started)
-        self.step(2)
-        self.step()
-        assert self.service.primary.state == "COMPLETED"
-        return started
-
-    @property
-    def running(self) -> list[Task]:
-        return [task for task in self.tasks if task.last_status == "RUNNING"]
+from tests.rig.ecs_stage import CHECKED, Stage
 
 
 def test_a_first_deployment_completes_and_says_so() -> None:
