@@ -38,9 +38,12 @@ def called(rig: FaultRig) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def planned(called: dict[str, list[str]]) -> dict[Kind, list[tuple[str, str]]]:
     """Kind -> courses and operations; each operation in the first course that calls it."""
-    first = {operation: name for name, operations in reversed(called.items()) for operation in operations}
+    first: dict[str, str] = {}
+    for name, operations in called.items():
+        for operation in operations:
+            first.setdefault(operation, name)
     assert len(first) > 95
-    each = sorted((name, operation) for operation, name in first.items())
+    each = [(name, operation) for operation, name in first.items()]
     return {kind: each[number :: len(KINDS)] for number, kind in enumerate(KINDS)}
 
 

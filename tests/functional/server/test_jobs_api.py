@@ -108,6 +108,7 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     assert body["data"]["status"] == "Complete"
     assert 0.3 < time.monotonic() - started < 25
     job_id = server.send(b"!sleep 20")
+    eventually(lambda: listed(server, job_id)["status"] == "InProgress")
     body = requests.get(f"{server.url}/data/status/{job_id}?wait=1", timeout=10).json()
     assert body["data"]["status"] == "InProgress"
     assert requests.get(f"{server.url}/data/status/{job_id}?wait=-1", timeout=5).status_code == 400
@@ -116,7 +117,7 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=10).status_code))
     waiting.start()
     requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
-    waiting.join(5)
+    waiting.join(30)
     assert answers == [404]
 
 
@@ -129,14 +130,14 @@ def test_when_many_wait_the_next_is_answered_at_once(
     url, answers = f"{server.url}/data/status/{job_id}?wait=50", []
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=60).status_code))
     waiting.start()
-    assert watched.wait(20)
+    assert watched.wait(30)
     # Who waited would get no answer in the time that these clients have.
     assert requests.get(url, timeout=20).json()["data"]["status"] == "InProgress"
     late = requests.post(f"{server.url}/data/run-job", files={"File": b"a\n"}, timeout=20)
     assert (late.status_code, late.json()["data"]["id"]) == (202, late.headers["X-Job-Id"])
     requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
     server.wait(late.headers["X-Job-Id"])
-    waiting.join(10)
+    waiting.join(30)
     assert answers == [404]
 
 
