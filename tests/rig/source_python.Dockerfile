@@ -28,7 +28,7 @@ RUN rm python \
     && make -s LDFLAGS="-Wl,--strip-all -Wl,-rpath='\$\$ORIGIN/../lib'" python > /dev/null \
     && make -s install ENSUREPIP=no COMPILEALL_OPTS=--help > /dev/null 2>&1 \
     && PYTHONPATH="$(echo Lib/ensurepip/_bundled/pip-*.whl)" python3 -m pip install --quiet --root-user-action=ignore \
-        --no-compile --no-index Lib/ensurepip/_bundled/*.whl \
+        --no-cache-dir --no-compile --no-index Lib/ensurepip/_bundled/*.whl \
     && find /usr/local -depth \( \( -type d -a \( -name test -o -name tests -o -name idle_test \) \) \
         -o \( -type f -a \( -name '*.pyc' -o -name 'libpython*.a' \) \) \) -exec rm -rf '{}' + \
     && ln -sT python3-config /usr/local/bin/python-config \
