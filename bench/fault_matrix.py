@@ -24,6 +24,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "lib"), str(Path(__fil
 from tests.rig.fault_courses import COURSES, Course  # noqa: E402
 from tests.rig.fault_proxy import LASTING, PASSING, Kind  # noqa: E402
 from tests.rig.fault_rig import FaultRig, fault_rig  # noqa: E402
+from tests.rig.garbage import collect_seldom  # noqa: E402
 
 _KINDS = PASSING + LASTING
 _CAME = ("converged", "stopped", "wrong")
@@ -126,6 +127,7 @@ def main() -> None:
     courses = [COURSES[word] for word in asked.words if word in COURSES] or list(COURSES.values())
     parts = {"matrix", "kills"} & set(asked.words) or {"matrix", "kills"}
     results = Results(asked.results)
+    collect_seldom()
     with fault_rig() as rig:
         if "matrix" in parts:
             matrix(rig, results, courses)

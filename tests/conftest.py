@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from tests.rig import judges
 from tests.rig.command import ROOT, Cli
+from tests.rig.garbage import collect_seldom
 from tests.rig.homes import NewHome, furnish
 from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish, search_sandbox
 from tests.rig.reaper import Reaper
@@ -50,6 +51,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The order of files; that of a file's tests stays. `--no-loadscope-reorder` keeps it."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Begin when the modules of all tests are loaded."""
+    collect_seldom()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from model_dockerize.smoke import Expectation, check, check_foreign
 from model_dockerize.smoke.client import CheckFailed, ModelClient
+from tests.rig.listening import listening
 from tests.rig.progress import Said
 
 SECRET = "internal-only-secret-value"
@@ -61,14 +61,9 @@ def servers() -> Iterator[Servers]:
 
         do_POST = do_DELETE = do_GET  # noqa: N815  names of the standard library
 
-    started = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind) for kind in (Model, Inside)]
-    found = Servers(*(f"127.0.0.1:{server.server_port}" for server in started))
-    for server in started:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield found
-    for server in started:
-        server.shutdown()
-        server.server_close()
+    with listening(Model) as model, listening(Inside) as inside:
+        found = Servers(*(f"127.0.0.1:{server.server_port}" for server in (model, inside)))
+        yield found
 
 
 def told(servers: Servers, tmp_path: Path, kind: Callable[..., Any] = check_foreign) -> str:

@@ -8,10 +8,9 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from model_dockerize.sandbox import Sandbox, lifecycle, record, status
 from model_sandbox import beneath
 from model_sandbox.admission import RefusedError, check_sender
 from model_sandbox.signatures import is_signed_token, token_signature
+from tests.rig.listening import listening
 
 
 @pytest.fixture
@@ -39,11 +39,8 @@ def squatter() -> Iterator[int]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with listening(Handler) as server:
+        yield server.server_port
 
 
 def a_sandbox(port: int, pid: int = 4242, born: int = 1) -> Sandbox:

@@ -1,9 +1,8 @@
 """The doors in a real browser: a person logs in and works; a page of another site gets nothing done."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import requests
 
 from rig.chromium import Page, open_page
 from tests.attacks.conftest import Target, serving
+from tests.rig.listening import listening
 
 KEY = "owner-0123456789abcdef"
 
@@ -56,13 +56,8 @@ def another_site(html: str) -> Iterator[int]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with listening(Handler) as server:
         yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_person_logs_in_uploads_a_file_and_logs_out(page: Page, target: Target, tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ With JavaScript, without, by keyboard alone, in the dark, on a phone. test_pages
 
 import http.client
 import json
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ import pytest
 
 from model_dockerize import licenses
 from rig.chromium import Page, open_page
+from tests.rig.listening import listening
 from tests.rig.served_model import served
 
 PREFIX = "/models/upper"
@@ -82,13 +82,8 @@ def proxy(url: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.server_address[1]}{PREFIX}"
-    finally:
-        listener.shutdown()
-        listener.server_close()
+    with listening(Handler) as listener:
+        yield f"http://127.0.0.1:{listener.server_port}{PREFIX}"
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import json
 import os
 import secrets
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from model_dockerize.image import run as started
 from model_dockerize.progress import Silent
 from rig.small_base import SMALL_BASE as BASE
 from rig.small_base import make_small_base
+from tests.rig.listening import listening
 from tests.rig.progress import Said
 
 from .test_image import context, remove
@@ -117,13 +117,8 @@ def registry(status: int, code: str) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with listening(Handler) as server:
         yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ half made, as on AWS, and a run that does not wait for the end never sees it. It
 (stack_rules, resource_types), which tests/integration/test_ground.py holds the driver against.
 """
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -50,10 +49,18 @@ class CloudFormation:
 
     def reset(self) -> None:
         """Forget everything. What the stacks have made goes with the stand-ins."""
-        self.stacks: dict[str, Stack] = {}  # by id
-        self.change_sets: dict[tuple[str, str], ChangeSet] = {}  # by stack and name
-        self._answered: dict[tuple[str, str], dict[str, Any]] = {}  # by operation and token
-        self._ids = itertools.count(1)
+        self.restore(({}, {}, {}, 0))
+
+    def state(self) -> tuple[Any, ...]:
+        """Return all that it knows, for `restore`. No stack may be at work."""
+        return self.stacks, self.change_sets, self._answered, self._last_id
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Know that, and nothing else."""
+        self.stacks: dict[str, Stack]  # by id
+        self.change_sets: dict[tuple[str, str], ChangeSet]  # by stack and name
+        self._answered: dict[tuple[str, str], dict[str, Any]]  # by operation and token
+        self.stacks, self.change_sets, self._answered, self._last_id = state
 
     @property
     def there(self) -> list[Stack]:
@@ -80,6 +87,10 @@ class CloudFormation:
             self._answered[token] = self._operations()[name](asked)
         return self._answered[token]
 
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
     def _operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         return {
             "ContinueUpdateRollback": self._continue_update_rollback,
@@ -105,7 +116,7 @@ class CloudFormation:
         elif kind == "UPDATE":
             raise RefusedError("ValidationError", f"Stack [{name}] does not exist")
         else:
-            stack = Stack(name, f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{next(self._ids)}")
+            stack = Stack(name, f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{self._next_id()}")
             self.stacks[stack.id] = stack
             stack.become("REVIEW_IN_PROGRESS", "User Initiated")
         given = {
@@ -285,7 +296,7 @@ class CloudFormation:
             if there and not set(changed) & set(doer.replacing):
                 identity, attributes = doer.update(there.attributes["Ref"], there.properties, properties)
             else:
-                identity, attributes = doer.create(f"{stack.name}-{logical}-{next(self._ids)}", properties)
+                identity, attributes = doer.create(f"{stack.name}-{logical}-{self._next_id()}", properties)
                 if there:
                     replaced.append((logical, there))
         except _FAILURES as error:

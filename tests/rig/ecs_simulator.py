@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +20,7 @@ from botocore.validate import ParamValidator
 from tests.rig.ecs_stories import Story
 from tests.rig.ecs_world import Refused, World
 from tests.rig.leaks import planted
+from tests.rig.listening import listening
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUND_TRIP = 0.1  # virtual seconds that every call takes
@@ -161,15 +162,9 @@ def simulator(*stories: Story, running: str | None = "iris:1", world: type[World
     """
     told = Simulator(world(list(stories), BEGIN, running))
     handler = type("Handler", (_Handler,), {"simulator": told})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with listening(handler) as server:
+        told.url = f"http://127.0.0.1:{server.server_port}"
         yield told
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def moment(seconds: float) -> datetime:

@@ -1,6 +1,7 @@
 """A deployment run against every fault of a call: what came of it, and was anything made twice?"""
 
-import gc
+import copy
+import copyreg
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from threading import RLock
 from typing import Any
 from unittest.mock import patch
 
@@ -35,6 +37,8 @@ from model_dockerize.report import Report
 _ROOT = Path(__file__).resolve().parents[2]
 # One task dies before the next one runs, so that its death is looked into.
 STORY = Story(dies=(3,), runs=6, steady=10)
+_REGIONAL = ("ec2", "ecr", "logs", "batch", "lambda", "efs", "elbv2", "applicationautoscaling")
+_GLOBAL = ("iam", "s3")
 _POLICIES = ("AmazonEC2ContainerServiceforEC2Role",)
 _ALIVE = [{"Name": "state", "Values": ["pending", "available"]}]
 _OURS = [{"Name": "tag:model-dockerize", "Values": ["network"]}]
@@ -52,10 +56,11 @@ class FaultRig:
     there: dict[str, str] = field(default_factory=dict)  # what is none of ours, by the words of the courses
     # What a course leaves, by its name; "": what is there before.
     whole: dict[str, dict[str, int]] = field(default_factory=dict)
+    prepared: dict[str, Any] = field(default_factory=dict)  # the account in which a course begins, by its name
 
     def empty(self) -> None:
         """Start with nothing of ours; a public address, two subnets, a group and a bucket are somebody else's."""
-        for service in ("ec2", "ecr", "logs", "batch", "lambda", "efs", "elbv2", "applicationautoscaling"):
+        for service in _REGIONAL:
             get_backend(service)[ACCOUNT].pop("us-east-1", None)
         get_backend("s3")[ACCOUNT]["aws"].reset()
         get_backend("iam")[ACCOUNT]["aws"].roles.clear()
@@ -162,9 +167,15 @@ class FaultRig:
         }
 
     def before(self, course: Course) -> None:
-        """Prepare an account in which `course` can be run."""
+        """Prepare an account in which `course` can be run: the same one each time."""
         self.faults.none()
         self.faults.settle()
+        if course.name not in self.prepared:
+            self._prepare(course)
+            self.prepared[course.name] = _copied(self._account())
+        self._become(_copied(self.prepared[course.name]))
+
+    def _prepare(self, course: Course) -> None:
         self.empty()
         if "" not in self.whole:
             self.whole[""] = self.made()
@@ -175,6 +186,20 @@ class FaultRig:
             next(stack for stack in self.stacks.there if stack.name == SHARED).become("UPDATE_ROLLBACK_FAILED")
         if course.since == "invoked":
             self.client("logs").create_log_group(logGroupName="/aws/lambda/on-upload")
+
+    def _account(self) -> tuple[Any, ...]:
+        backends = {name: dict(get_backend(name)[ACCOUNT].items()) for name in (*_REGIONAL, *_GLOBAL)}
+        return backends, self.stacks.state(), self.ecs.world, self.ecs.clock.monotonic(), self.there
+
+    def _become(self, account: tuple[Any, ...]) -> None:
+        backends, stacks, self.ecs.world, seconds, self.there = account
+        for name, regions in backends.items():
+            there = get_backend(name)[ACCOUNT]
+            there.clear()
+            there.update(regions)
+        self.stacks.restore(stacks)
+        self.ecs.clock, self.ecs.calls = Clock(), []
+        self.ecs.clock.sleep(seconds)
 
     def operations(self, course: Course) -> list[str]:
         """Return every operation that `course` calls, in the order of the first call. Learns what it leaves."""
@@ -269,6 +294,12 @@ class FaultRig:
         return subprocess.Popen([*command, json.dumps(self.there)], cwd=_ROOT, env=environment)
 
 
+def _copied(account: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a copy that shares nothing; a lock in it is a new one."""
+    with patch.dict(copyreg.dispatch_table, {type(RLock()): lambda _: (RLock, ())}):
+        return copy.deepcopy(account)
+
+
 @cache
 def _client(service: str, url: str) -> Any:
     keys = {"aws_access_key_id": "AKIARIG", "aws_secret_access_key": planted("secret-access-key")}
@@ -287,16 +318,4 @@ def fault_rig() -> Iterator[FaultRig]:
         ecs = stack.enter_context(simulator(running=None))
         stacks = CloudFormation(lambda service: _client(service, ecs.url if service == "ecs" else moto))
         proxy = stack.enter_context(fault_proxy(moto, ecs.url, stacks))
-        stack.enter_context(_seldom_collected())
         yield FaultRig(moto, ecs, stacks, proxy)
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Collect garbage seldom: botocore's models are millions of objects that stay, which takes a third of the time."""
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000)
-    yield
-    gc.set_threshold(*usual)
-    gc.unfreeze()

@@ -2,12 +2,12 @@
 
 import base64
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import jwt
 from tests.rig.leaks import learn, planted
+from tests.rig.listening import listening
 
 from model_dockerize.sandbox import Sandbox
 
@@ -52,19 +52,18 @@ class GitHub:
 
             def log_message(self, *_: Any) -> None: ...
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._listening = listening(Handler)
 
     def __enter__(self) -> "GitHub":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.port = self._listening.__enter__().server_port
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self._listening.__exit__(None, None, None)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def environment(self, endpoint: str) -> dict[str, str]:
         """Return the environment of a job that may ask for tokens, with AWS at `endpoint`."""

@@ -1,6 +1,5 @@
 """The stacks and change sets of the rig's CloudFormation, with their events, and as AWS shows them."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ from model_sandbox.cloudformation.resource import Properties
 
 ACCOUNT, REGION, MOMENT = "123456789012", "us-east-1", "2026-01-01T00:00:00Z"
 _STACK = "AWS::CloudFormation::Stack"
+_OVER = object()  # the end of work
 
 
 class RefusedError(Exception):
@@ -56,8 +56,9 @@ class Stack:
 
     def go_on(self, steps: int) -> None:
         """Do so many steps of what it is at."""
-        for _ in itertools.islice(self.work or (), steps):
-            pass
+        for _ in range(steps):
+            if self.work and next(self.work, _OVER) is _OVER:
+                self.work = None
 
     def tell(self, logical: str, kind: str, identity: str, status: str, reason: str = "") -> None:
         """Add an event."""

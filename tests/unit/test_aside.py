@@ -24,7 +24,7 @@ def test_its_result_and_its_error_are_whoever_asks() -> None:
 
 def test_while_it_goes_on_there_is_nothing_to_be_told() -> None:
     going = threading.Event()
-    aside = Aside(lambda _: going.wait(10))
+    aside = Aside(lambda _: going.wait(30))
     aside.check()
     going.set()
     assert aside.result()

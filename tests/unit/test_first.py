@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from model_dockerize.cli import cli, first
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question
 from model_dockerize.settings.load import file_above
+from tests.rig.listening import listening
 
 HEAVY = ("boto3", "botocore", "docker", "jinja2", "requests", "rich")
 
@@ -126,13 +126,8 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Model) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.fixture

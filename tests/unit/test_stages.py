@@ -95,7 +95,7 @@ def test_one_that_fails_has_the_one_beside_it_end_at_its_next_pause() -> None:
 
     with pytest.raises(BuildError):
         carry_out(release(), (stage("f", beside, is_beside=True), stage("p", fails)))
-    assert ended.wait(5)
+    assert ended.wait(30)
 
 
 def test_one_beside_that_has_failed_is_met_before_the_push() -> None:

@@ -222,7 +222,7 @@ def running(
         sender.stop()
         workers.drain(5)
         server.should_exit = True
-        thread.join(5)
+        thread.join(30)
 
 
 @pytest.fixture

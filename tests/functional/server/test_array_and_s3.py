@@ -3,10 +3,9 @@
 import base64
 import json
 import logging
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from moto.server import ThreadedMotoServer
 from model_server import s3
 from model_server.array import pick
 from model_server.errors import StartError
+from tests.rig.listening import listening
 
 
 class TestList:
@@ -117,11 +117,8 @@ class _Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def scripted() -> Iterator[tuple[str, type[_Answers]]]:
     handler = type("Handler", (_Answers,), {"script": [], "seen": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", handler
-    server.shutdown()
-    server.server_close()
+    with listening(handler) as server:
+        yield f"http://127.0.0.1:{server.server_port}", handler
 
 
 def test_what_passes_is_tried_again_and_another_region_is_followed(

@@ -36,14 +36,14 @@ def test_what_waits_shares_a_transaction_in_its_order_and_one_that_needs_the_dis
     ends.clear()
     seen: list[str] = []
     free = threading.Event()
-    first = commits.post(lambda _: free.wait(10))
+    first = commits.post(lambda _: free.wait(30))
     waiting = [
         commits.post(lambda connection, name=need.value: (seen.append(name), level(connection))[1], need)
         for need in (Need.COMPANY, Need.COMMIT, Need.DISK, Need.COMPANY)
     ]
     free.set()
-    assert first.result(10)
-    assert [change.result(10) for change in waiting] == [2, 2, 2, 2]
+    assert first.result(30)
+    assert [change.result(30) for change in waiting] == [2, 2, 2, 2]
     assert seen == ["company", "commit", "disk", "company"]
     assert len(ends) <= 2
 
@@ -57,7 +57,7 @@ def test_a_change_that_may_wait_for_company_goes_with_the_next_one_and_without_o
     for _ in range(20):  # a busy computer may take longer from one to the next than a change waits
         alone = commits.post(level, Need.COMPANY)
         commits.run(level, Need.DISK)
-        together += alone.result(10) == 2
+        together += alone.result(30) == 2
     assert together > 0
 
 

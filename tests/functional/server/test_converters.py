@@ -71,7 +71,7 @@ def test_all_end_with_the_server_and_none_begins_afterwards(long_file: Path) -> 
     eventually(long_file.with_name("began").exists)
     converters.stop()
     for thread in threads:
-        thread.join(20)
+        thread.join(30)
     assert ended == [True, True]
     with pytest.raises(ConverterDiedError):
         converters.do(sleep, long_file)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.jobs.worker import Worker
 from model_server.volume import Volume, claim
+from tests.rig.listening import listening
 from tests.rig.waiting import eventually
 
 from .conftest import Server, StartServer
@@ -65,14 +66,9 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with listening(Handler) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}"
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def listed(server: Server, job_id: str) -> dict[str, object]:
@@ -112,6 +108,7 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     assert body["data"]["status"] == "Complete"
     assert 0.3 < time.monotonic() - started < 25
     job_id = server.send(b"!sleep 20")
+    eventually(lambda: listed(server, job_id)["status"] == "InProgress")
     body = requests.get(f"{server.url}/data/status/{job_id}?wait=1", timeout=10).json()
     assert body["data"]["status"] == "InProgress"
     assert requests.get(f"{server.url}/data/status/{job_id}?wait=-1", timeout=5).status_code == 400
@@ -120,7 +117,7 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=10).status_code))
     waiting.start()
     requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
-    waiting.join(5)
+    waiting.join(30)
     assert answers == [404]
 
 
@@ -133,14 +130,14 @@ def test_when_many_wait_the_next_is_answered_at_once(
     url, answers = f"{server.url}/data/status/{job_id}?wait=50", []
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=60).status_code))
     waiting.start()
-    assert watched.wait(20)
+    assert watched.wait(30)
     # Who waited would get no answer in the time that these clients have.
     assert requests.get(url, timeout=20).json()["data"]["status"] == "InProgress"
     late = requests.post(f"{server.url}/data/run-job", files={"File": b"a\n"}, timeout=20)
     assert (late.status_code, late.json()["data"]["id"]) == (202, late.headers["X-Job-Id"])
     requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
     server.wait(late.headers["X-Job-Id"])
-    waiting.join(10)
+    waiting.join(30)
     assert answers == [404]
 
 

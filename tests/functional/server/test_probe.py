@@ -3,7 +3,6 @@
 import base64
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from model_server import health
 from model_server import probe as server_probe
 from model_server.__main__ import main
 from model_server.probe import MOST_BYTES, Question, probe
+from tests.rig.listening import listening
 
 BUILD = "b1"
 
@@ -59,13 +59,11 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def model() -> Iterator[Any]:
-    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
-    server.health, server.fails, server.result, server.sample, server.later = 200, False, b"", b"", []
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    server: Any
+    with listening(Model) as server:
+        server.health, server.fails, server.result, server.sample, server.later = 200, False, b"", b"", []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        yield server
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ def test_the_connection_that_has_waited_longest_gives_way(start_server: StartSer
 
         busy, first, second = connected(), connected(), connected()
         busy.sendall(posted(b"/data/run-job", b"!sleep 1"))
-        assert watched.wait(20)
+        assert watched.wait(30)
         health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         first.sendall(health)
         assert first.recv(65536).startswith(b"HTTP/1.1 200 OK")

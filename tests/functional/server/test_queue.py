@@ -203,7 +203,7 @@ def test_any_number_of_threads_may_ask_and_the_queue_goes_on(tmp_path: Path) -> 
 
     def ask() -> None:
         for _ in range(10):
-            together.wait(10)
+            together.wait(30)
             answers.append(queue.get("a"))
 
     askers = [threading.Thread(target=ask) for _ in range(threads)]

@@ -70,18 +70,18 @@ def test_many_at_once_each_get_their_own(server: Server) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(30)
     assert found == {number: b"N%d" % number for number in range(12)}
 
 
 def test_a_job_that_is_deleted_meanwhile_is_404(start_server: StartServer) -> None:
     server = start_server()
     answers: list[int] = []
-    waiting = threading.Thread(target=lambda: answers.append(run(server, b"!sleep 20").status_code))
+    waiting = threading.Thread(target=lambda: answers.append(run(server, b"!sleep 60").status_code))
     waiting.start()
     jobs = eventually(lambda: requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"])
     requests.delete(f"{server.url}/data/delete/{jobs[0]['id']}", timeout=5)
-    waiting.join(10)
+    waiting.join(30)
     assert answers == [404]
 
 

@@ -75,7 +75,7 @@ def runner(
         yield connection, process
     finally:
         connection.close()
-        process.wait(10)
+        process.wait(30)
 
 
 def ask(connection: socket.socket, given: bytes = b"", **request: object) -> dict[str, object]:
@@ -211,7 +211,7 @@ def test_the_program_dies_with_the_runner_and_its_server(tmp_path: Path, program
             connection.close()
         else:
             process.send_signal(signal.SIGKILL if end == "runner killed" else signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
         wait_until_gone(pid)
 
 
@@ -266,7 +266,7 @@ def test_a_runner_that_never_answers_is_ended_after_the_time_of_the_job(
     with pytest.raises(RunnerDiedError):
         do(client, "1", tmp_path / "i", tmp_path / "o", 0.1)
     assert process
-    assert process.wait(10) != 0
+    assert process.wait(30) != 0
 
 
 @both_ways
@@ -344,7 +344,7 @@ def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Pat
     process = process_of(client)
     assert process
     process.kill()
-    process.wait(10)
+    process.wait(30)
     LOOP.run(asyncio.sleep(0.1))
     assert work(client, tmp_path, b"b").content == b"B"
     client.stop()
@@ -364,7 +364,7 @@ def test_one_that_ended_a_moment_ago_costs_no_attempt_and_says_nothing(tmp_path:
     async def at_once() -> Outcome:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
         process.kill()
-        process.wait(10)
+        process.wait(30)
         outcome = await client.work("1", str(tmp_path / "i"), str(tmp_path / "o"), 20, b"b")
         gc.collect()
         return outcome

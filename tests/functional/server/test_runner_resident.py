@@ -217,7 +217,7 @@ def test_the_program_ends_with_its_server_and_its_runner_in_the_midst_of_a_job(
             connection.close()
         else:
             process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
         wait_until_gone(int(pid))
 
 

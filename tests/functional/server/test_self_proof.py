@@ -126,7 +126,7 @@ def test_a_failure_is_told_once_and_the_end_of_the_server_is_none(
     proof = proof_of(tmp_path)
     proof.on_failure = told.set
     assert ended(proof, FakeRunner(tmp_path, answer(b"no")), callers=2) == [False, False]
-    assert told.wait(10)
+    assert told.wait(30)
     stopped = proof_of(tmp_path)
     stopped.on_failure = lambda: pytest.fail("a server that stops has not failed")
     stopped.stop()

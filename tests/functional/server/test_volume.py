@@ -163,7 +163,7 @@ def test_the_probe_takes_nothing_else_for_health() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         assert "something else" in str(probe(port))
-        thread.join(5)
+        thread.join(30)
     assert "does not answer" in str(probe(port))
 
 
@@ -260,7 +260,7 @@ def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
         assert probe(listener.getsockname()[1], host) is None
         if host == "::":
             assert probe(listener.getsockname()[1], "127.0.0.1") is None
-        thread.join(5)
+        thread.join(30)
 
 
 def test_an_address_that_cannot_be_bound_is_said_with_the_remedy() -> None:

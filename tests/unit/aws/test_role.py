@@ -18,6 +18,11 @@ ROLE = "arn:aws:iam::123456789012:role/deploy"
 SETTINGS = AwsSettings("us-east-1", "", ROLE)
 
 
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib3.util.retry.Retry.sleep", lambda *_: None)
+
+
 @pytest.fixture
 def github() -> Iterator[GitHub]:
     with GitHub() as server:

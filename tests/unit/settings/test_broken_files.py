@@ -5,10 +5,9 @@
 
 import re
 import string
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from model_dockerize.cli import cli
 from tests.rig.existing_files import AWS_CONFIG, BATCH_CONFIG, CONFIG, write
+from tests.rig.listening import listening
 
 
 @dataclass(frozen=True)
@@ -155,13 +155,8 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", calls
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as server:
+        yield f"http://127.0.0.1:{server.server_port}", calls
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def test_all_problems_of_a_file_are_told_at_once_with_their_lines(tmp_path: Path
         ("a: [", "is not valid YAML at line 1"),
         ("- a\n- b", "must be a list of `name: value` lines"),
         ("a: \x00", "is not valid YAML"),
-        ("[" * 5000, "is not valid YAML"),
+        ("[" * 1000, "is not valid YAML: .*RecursionError"),
     ],
 )
 def test_what_is_no_settings_file_is_one_clear_sentence(tmp_path: Path, text: str, message: str) -> None:
