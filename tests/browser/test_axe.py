@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from rig.chromium import open_page
+from rig.chromium import Page
 from tests.rig.served_model import served
 from tests.rig.waiting import eventually
 
@@ -43,12 +43,12 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
-def test_axe_finds_nothing(axe: str, tmp_path: Path) -> None:
+def test_axe_finds_nothing(axe: str, page: Page, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "input.csv").write_text("customer,age,score\nann,34,0.5\nbob,51,0.1\n")
     changes = {"schema": {}, "output_types": ["application/octet-stream"], "sample": "input.csv"}
-    with served(folder, program=PROGRAM, **changes) as url, open_page() as page:
+    with served(folder, program=PROGRAM, **changes) as url:
 
         def send(text: str) -> str:
             files = {"File": ("customers.csv", text.encode())}

@@ -4,12 +4,12 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from rig.chromium import open_page
+from rig.chromium import Page
 from tests.integration.test_main_path import post_file
 from tests.rig.command import Cli
 
 
-def test_the_printed_address_is_the_models_page(cli: Cli, example: Any) -> None:
+def test_the_printed_address_is_the_models_page(cli: Cli, example: Any, page: Page) -> None:
     folder = example("is-prime")
     done = cli.run(folder, "--image-version", "5")
     assert (done.code, done.report["outcome"]) == (0, "deployed"), done.verdict + done.log
@@ -18,10 +18,9 @@ def test_the_printed_address_is_the_models_page(cli: Cli, example: Any) -> None:
     assert re.search(rf"^url +{re.escape(url)}$", done.verdict, re.MULTILINE)
     assert (urlsplit(url).scheme, urlsplit(url).port) == ("http", None)
 
-    with open_page() as page:
-        page.open(f"{url}/")
-        assert "is-prime" in page.text("header") and "5" in page.text("header")
-        shown = page.value("[...document.querySelectorAll('nav a')].map(link => link.innerText)")
-        assert shown[:4] == ["Dashboard", "Upload Data", "Current Jobs", "Swagger"]
-        assert "text/plain" in page.text("main")
-        assert page.errors == []
+    page.open(f"{url}/")
+    assert "is-prime" in page.text("header") and "5" in page.text("header")
+    shown = page.value("[...document.querySelectorAll('nav a')].map(link => link.innerText)")
+    assert shown[:4] == ["Dashboard", "Upload Data", "Current Jobs", "Swagger"]
+    assert "text/plain" in page.text("main")
+    assert page.errors == []

@@ -8,17 +8,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from rig.chromium import Page, open_page
+from rig.chromium import Page
 from tests.attacks.conftest import Target, serving
 from tests.rig.listening import listening
 
 KEY = "owner-0123456789abcdef"
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with open_page() as opened:
-        yield opened
 
 
 @pytest.fixture(params=[False, True], ids=["open", "closed"])

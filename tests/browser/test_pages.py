@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rig.chromium import Page, open_page
+from rig.chromium import Page
 from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,12 +57,6 @@ def wait_until_up(address: str, container: str) -> None:
         return False
 
     eventually(answers, tell=lambda: docker("logs", container))
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with open_page() as opened:
-        yield opened
 
 
 def assert_clean(page: Page, url: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.chromium import Page, open_page
+from rig.chromium import Page
 from tests.rig.served_model import served
 
 SAMPLE = "name,age\nann,7\nbob,8.5\n"
@@ -22,12 +22,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "smoke" / "input.csv").write_text(SAMPLE)
     with served(folder, sample="smoke/input.csv") as address:
         yield address
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with open_page() as opened:
-        yield opened
 
 
 def execute(page: Page, block: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from model_dockerize import licenses
-from rig.chromium import Page, open_page
+from rig.chromium import Page
 from tests.rig.listening import listening
 from tests.rig.served_model import served
 
@@ -99,20 +99,11 @@ def url(direct: str) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Page]:
-    with open_page() as opened:
-        yield opened
-
-
 @pytest.fixture
-def page(browser: Page) -> Iterator[Page]:
-    """The tab, as wide as a desk's, in the light; at the end nothing in red must be on its console."""
-    browser.size(1100, 800)
-    browser.errors.clear()
-    browser.requests.clear()
-    yield browser
-    assert browser.errors == []
+def page(page: Page) -> Iterator[Page]:
+    """Look at the tab's console at the end: nothing in red must be on it."""
+    yield page
+    assert page.errors == []
 
 
 @pytest.fixture

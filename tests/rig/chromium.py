@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,16 +89,12 @@ def ensure_chromium() -> str:
     return found
 
 
-class Page:
-    """One tab. Every wait has a deadline; `errors` and `requests` fill while commands are sent and answered."""
+class Connection:
+    """Commands to a browser, or to one tab of it."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._last = 0
-        self.errors: list[str] = []  # what the console shows in red
-        self.requests: list[str] = []  # addresses, in order
-        for domain in ("Page", "DOM", "Network", "Runtime", "Log"):
-            self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send one command and return its result.
@@ -116,6 +112,20 @@ class Page:
                     raise RuntimeError(f"{method}: {message['error']['message']}")
                 return dict(message["result"])
             self._note(message.get("method", ""), message.get("params", {}))
+
+    def _note(self, method: str, said: dict[str, Any]) -> None:
+        """Take what was not asked for."""
+
+
+class Page(Connection):
+    """One tab. Every wait has a deadline; `errors` and `requests` fill while commands are sent and answered."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        super().__init__(socket)
+        self.errors: list[str] = []  # what the console shows in red
+        self.requests: list[str] = []  # addresses, in order
+        for domain in ("Page", "DOM", "Network", "Runtime", "Log"):
+            self.send(f"{domain}.enable")
 
     def press(self, key: str) -> None:
         """Press a key of the keyboard and let it go: a name in KEYS, or one character."""
@@ -228,9 +238,33 @@ class Page:
             self.errors.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
 
 
+@dataclass(frozen=True)
+class Browser:
+    """A running Chromium."""
+
+    address: str  # of its DevTools, as a WebSocket
+    path: str  # there, of the whole browser
+
+    @contextlib.contextmanager
+    def page(self, width: int = 1100, height: int = 800) -> Iterator[Page]:
+        """Open a tab that shares no cookies, storage and cache with others; it ends with the block."""
+        with connect(f"{self.address}{self.path}", max_size=None, proxy=None) as whole:
+            browser = Connection(whole)
+            context = browser.send("Target.createBrowserContext")["browserContextId"]
+            made = browser.send("Target.createTarget", url="about:blank", browserContextId=context)
+            tab = f"{self.address}/devtools/page/{made['targetId']}"
+            try:
+                with connect(tab, max_size=None, proxy=None) as socket:
+                    page = Page(socket)
+                    page.size(width, height)
+                    yield page
+            finally:
+                browser.send("Target.disposeBrowserContext", browserContextId=context)
+
+
 @contextlib.contextmanager
-def open_page(width: int = 1100, height: int = 800) -> Iterator[Page]:
-    """Open a tab of a Chromium of its own, with an empty profile; the browser ends with it.
+def open_browser() -> Iterator[Browser]:
+    """Start a Chromium with an empty profile; it ends with the block.
 
     Raises:
         MachineError: there is no Chromium, or it does not start.
@@ -246,11 +280,7 @@ def open_page(width: int = 1100, height: int = 800) -> Iterator[Page]:
                 stderr=log,
             )
         try:
-            address = _page_address(process, profile)
-            with connect(address, max_size=None, proxy=None) as socket:
-                page = Page(socket)
-                page.size(width, height)
-                yield page
+            yield _started(process, profile)
         finally:
             process.terminate()
             try:
@@ -264,16 +294,14 @@ def _find() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-def _page_address(process: subprocess.Popen[bytes], profile: Path) -> str:
-    """Return the WebSocket of the first tab, once Chromium has written which port it took."""
+def _started(process: subprocess.Popen[bytes], profile: Path) -> Browser:
+    """Return the browser once it has written which port it took, and the path of its WebSocket."""
     note = profile / "profile" / "DevToolsActivePort"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if note.exists() and (port := note.read_text().split("\n")[0]):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
-                pages = [tab for tab in json.load(answer) if tab["type"] == "page"]
-            if pages:
-                return str(pages[0]["webSocketDebuggerUrl"])
+        port, _, path = note.read_text().partition("\n") if note.exists() else ("", "", "")
+        if path:
+            return Browser(f"ws://127.0.0.1:{port}", path)
         time.sleep(0.05)
     tail = " | ".join((profile / "log").read_text(errors="replace").splitlines()[-3:])
     raise MachineError(f"Chromium did not start: {tail}")
