@@ -15,6 +15,7 @@ from model_dockerize.errors import AwsError, InputError
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.access import how_long, who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
+from model_dockerize.pipeline.own_check import own_check as check_by
 from model_dockerize.report import StageProgress, facts
 
 _VARIABLE = "MODEL_PROBE"
@@ -31,6 +32,31 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     lasts = "" if said else how_long(run.settings.service)
     stage.found(facts.Address(found.url, who_can_reach(run.settings.service), lasts))
     return found
+
+
+def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:
+    """Return where a new version answers that waits without traffic: smoke-url is where users have the former one."""
+    return endpoint.address_of(account, service, stage, of_test=True)
+
+
+def own_check(run: Run, where: Address, stage: StageProgress) -> tuple[str, ...]:
+    """Run the caller's own test of the model, and return why it failed; nothing: it passed, or there is none."""
+    smoke_settings = run.settings.smoke
+    if not smoke_settings.check:
+        return ()
+    stage.info(f"check: {smoke_settings.check}")
+    url = where.outside or where.url
+    return check_by(smoke_settings.check, url, float(smoke_settings.smoke_timeout), run.environment, stage)
+
+
+def smoke_waiting(
+    run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
+) -> tuple[str, ...]:
+    """Test as `smoke_deployed` a new version at its test address, where the former one may answer a moment longer."""
+    build, key = prepared.expectation.build_id, run.settings.smoke.smoke_api_key
+    if build and is_asked_from_here(run, prepared, where):
+        smoke.await_build(where.outside or where.url, build, START_TIMEOUT, key)
+    return smoke_deployed(run, prepared, account, service, where, stage)
 
 
 def smoke_deployed(

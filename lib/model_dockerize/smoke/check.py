@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,6 +148,21 @@ def check(
         test.run("runner-mode", test.runner_mode)
     test.close()
     return SmokeResult(test.url, tuple(test.checks), result=test.first_result)
+
+
+def await_build(url: str, build_id: str, seconds: float, api_key: str = "") -> bool:
+    """Wait until that build answers at `url`; tell whether it does. A load balancer moves in its own time."""
+    client, end = ModelClient(url, api_key), time.monotonic() + seconds
+    try:
+        while True:
+            with suppress(Unanswered):
+                if client.get("/health").headers.get("X-Model-Build-Id", "") == build_id:
+                    return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LONGEST_PAUSE)
+    finally:
+        client.close()
 
 
 class Session:

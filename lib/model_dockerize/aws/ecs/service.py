@@ -16,6 +16,7 @@ from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
 from model_dockerize.aws.ecs.scalable_target import SCALED, check_target
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
+from model_dockerize.aws.ecs.strategy import has_our_pause, without_pause
 from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours, runs_family
 from model_dockerize.aws.existing.service import (
     as_running,
@@ -32,6 +33,7 @@ from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.fargate import check_size
 
 _DRAIN_SECONDS = 300.0
+_ROLLING = "ROLLING"
 #: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
 #: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
 PROVING = f"{TAG}:proving"
@@ -57,11 +59,15 @@ def ensure_service(
     foundations: Foundations,
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
+    smoke_seconds: int = 300,
 ) -> Service:
-    """Make the service `name` run `task_definition`: rolling update, at least all healthy, at most twice as many.
+    """Make the service `name` run `task_definition`: at least all tasks healthy, at most twice as many.
 
     A service that must be alone on its volume stops its task before it starts the next one.
     An unchanged service costs one call. One that is being deleted is waited for, and replaced.
+
+    Args:
+        smoke_seconds: how long the tests of a new version may take, while it waits without traffic.
 
     Raises:
         SupersededError: a newer run deployed it.
@@ -79,7 +85,9 @@ def ensure_service(
     with translate(f"service {name}"):
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
-            whole = request(aws, settings, task_definition, foundations) | {"desiredCount": count(settings, None)}
+            whole = request(aws, settings, task_definition, foundations, smoke_seconds) | {
+                "desiredCount": count(settings, None)
+            }
             made = once_assumable(lambda: _create(aws, cluster, name, whole, order), foundations.fresh_roles)
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
@@ -96,11 +104,12 @@ def ensure_service(
         # Brought to no task because its first version failed: nobody wanted that number.
         is_given_up = proving == _NOTHING and there["desiredCount"] == 0
         is_ours = TAG in tags_of(there) and ADOPTED not in tags_of(there)
-        asked = update(aws, settings, there, task_definition, foundations, is_ours)
+        settings = _as_it_can(aws, settings, there, foundations, progress)
+        asked = update(aws, settings, there, task_definition, foundations, is_ours, smoke_seconds)
         now = None if is_given_up else there["desiredCount"]
         asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
         fields = [*differing(asked, there), *(() if TAG in tags_of(there) else ("adopted",))]
-        if _gave_up(there):
+        if _gave_up(aws, there, is_same=not fields):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             asked["forceNewDeployment"] = True
             fields.append("the last deployment failed")
@@ -203,11 +212,23 @@ def scale_to_zero(aws: Aws, service: Service) -> None:
         aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
 
 
-def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
-    """Ask the service to run `task_definition_arn` again, and return it with that deployment."""
+def put_back(aws: Aws, service: Service, task_definition_arn: str, is_watched: bool = True) -> Service:
+    """Ask the service to run `task_definition_arn` again, and return it with that deployment.
+
+    Args:
+        is_watched: this run ends the pause at which that deployment waits; else it has none.
+    """
     with translate(f"service {service.name}"):
+        more: Any = {}
+        if service.is_paused_by_us and not is_watched:
+            there = describe(aws, service.cluster, service.name)["deploymentConfiguration"]
+            more = {"deploymentConfiguration": {**there, "lifecycleHooks": without_pause(there)}}
         updated = aws.ecs.update_service(
-            cluster=service.cluster, service=service.name, taskDefinition=task_definition_arn, forceNewDeployment=True
+            cluster=service.cluster,
+            service=service.name,
+            taskDefinition=task_definition_arn,
+            forceNewDeployment=True,
+            **more,
         )["service"]
     return service_of(
         updated, task_definition_arn, changed=True, previous=service.task_definition_arn, proving=service.proving
@@ -273,9 +294,54 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
     return there if there and there["status"] == "ACTIVE" else None
 
 
-def _gave_up(service: Any) -> bool:
-    primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
-    return bool(primary) and primary[0].get("rolloutState") == "FAILED"
+def _as_it_can(
+    aws: Aws, settings: ServiceSettings, there: Any, foundations: Foundations, progress: Progress
+) -> ServiceSettings:
+    """Return the settings, with one deployment more that moves traffic where ECS cannot roll yet.
+
+    Rolling uses a service's first target group. While users are at the second one, the traffic is moved first.
+    """
+    balancer = foundations.load_balancer
+    if settings.strategy != "rolling" or balancer is None or _strategy_of(there) == _ROLLING:
+        return settings
+    if _group_of(aws, there) == balancer.target_group_arn:
+        return settings
+    progress.info(
+        "rollout: its users are at the second target group, and rolling is for the first. This deployment moves them "
+        "there, as blue-green without a test; the next one rolls."
+    )
+    return replace(settings, rollout="blue-green", bake_minutes=0, wait=False)
+
+
+def _group_of(aws: Aws, there: Any) -> str:
+    """Return the target group of the one revision that a service runs; empty: nobody knows."""
+    arns = [each["arn"] for each in there.get("currentServiceRevisions", [])]
+    if len(arns) != 1:
+        return ""
+    (revision,) = aws.ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"]
+    groups = [g["targetGroupArn"] for g in revision.get("resolvedConfiguration", {}).get("loadBalancers", [])]
+    return groups[0] if len(groups) == 1 else ""
+
+
+def _strategy_of(service: Any) -> str:
+    return str(service.get("deploymentConfiguration", {}).get("strategy", _ROLLING))
+
+
+def _gave_up(aws: Aws, service: Any, is_same: bool) -> bool:
+    """Tell whether ECS starts nothing more for the last deployment.
+
+    Args:
+        is_same: nothing else begins a new one.
+    """
+    if _strategy_of(service) == _ROLLING:
+        primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
+        return bool(primary) and primary[0].get("rolloutState") == "FAILED"
+    # ECS documents that state for rolling alone.
+    arn = service.get("currentServiceDeployment")
+    if not (is_same and arn):
+        return False
+    found = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+    return bool(found) and found[0].get("status") in ("STOPPED", "ROLLBACK_FAILED")
 
 
 def _previous(service: Any, task_definition_arn: str) -> str | None:
@@ -310,7 +376,28 @@ def service_of(
         task_definition_arn=task_definition_arn,
         previous_task_definition_arn=previous,
         proving=proving,
-        target_groups=tuple(b["targetGroupArn"] for b in data.get("loadBalancers", []) if "targetGroupArn" in b),
+        target_groups=_groups(data),
         scaled=SCALED in tags_of(data),
         desired=data["desiredCount"],
+        strategy=_strategy_of(data),
+        rule_arns=_rules(data),
+        is_paused_by_us=has_our_pause(data.get("deploymentConfiguration", {})),
     )
+
+
+def _groups(service: Any) -> tuple[str, ...]:
+    """Return the target groups of a service: of two between which ECS moves traffic, both."""
+    balancers = service.get("loadBalancers", [])
+    both = [
+        (b.get("targetGroupArn"), b.get("advancedConfiguration", {}).get("alternateTargetGroupArn")) for b in balancers
+    ]
+    return tuple(group for pair in both for group in pair if group)
+
+
+def _rules(service: Any) -> tuple[str, ...]:
+    for balancer in service.get("loadBalancers", []):
+        advanced = balancer.get("advancedConfiguration", {})
+        rules = tuple(filter(None, map(advanced.get, ("productionListenerRule", "testListenerRule"))))
+        if rules:
+            return rules
+    return ()

@@ -27,7 +27,10 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
     if settings.service.deploy_service or settings.batch.create_job_def:
         statements += [*_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
-        statements += [*_service(names, where, settings.service.adopt), *traffic(settings.service)]
+        statements += [
+            *_service(names, where, settings.service.adopt),
+            *traffic(settings.service, f"{names.cluster}/{legal_name(names.service)}", where),
+        ]
         if settings.service.volume:
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
