@@ -38,6 +38,7 @@ SERVICE = Service(
 )
 FIRST = replace(SERVICE, previous_task_definition_arn=None)
 PAUSE = "hook-1"
+NO_CANDIDATE = "No rollback candidate was found to run the rollback."
 
 
 @dataclass
@@ -88,9 +89,7 @@ class Ecs:
             return self._shown("STOPPED", "", 0.0, [], "")
         if self.turned_at <= self.now:
             if self.first:
-                return self._shown(
-                    "ROLLBACK_FAILED", "", 0.0, [], "No rollback candidate was found to run the rollback."
-                )
+                return self._shown("ROLLBACK_FAILED", "", 0.0, [], NO_CANDIDATE)
             over = self.now >= self.turned_at + self.back
             timed_out = [{"hookId": PAUSE, "targetType": "PAUSE", "status": "TIMED_OUT"}] if self.turned is None else []
             why = "POST_TEST_TRAFFIC_SHIFT pause hook timed out." if self.now >= self.expires else self.reason
@@ -166,10 +165,8 @@ class Ecs:
 
     def _said(self, operation: str, asked: Any) -> Any:
         if operation == "DescribeServiceDeployments":
-            shown = (
-                self.shown() if asked["serviceDeploymentArns"] == [OURS] else {"targetServiceRevision": {"arn": "x/11"}}
-            )
-            return {"serviceDeployments": [shown]}
+            other = {"targetServiceRevision": {"arn": "x/11"}}
+            return {"serviceDeployments": [self.shown() if asked["serviceDeploymentArns"] == [OURS] else other]}
         dead = [f"{_ARN}:task/c/dead{n}" for n, at in enumerate(self.dies) if self.now >= at]
         return {
             "DescribeServices": {"services": [self.service()]},
