@@ -30,6 +30,7 @@ from model_sandbox.functions import Functions
 from model_sandbox.journal import Journal
 from model_sandbox.load_balancer import LoadBalancers
 from model_sandbox.network import Network
+from model_sandbox.pace import Pace
 from model_sandbox.policy_documents import PolicyDocuments
 from model_sandbox.registry import Registry
 from model_sandbox.runtime_monitoring import RuntimeMonitoring
@@ -145,7 +146,8 @@ def _build(sandbox: record.Record, state: Path, port: int) -> tuple[Front, Bridg
     balancers.install()
     judged = access.judged if access else lambda *_: None
     monitoring = RuntimeMonitoring(aws, judged)
-    ecs = Ecs(aws, engine, network, balancers, files, monitoring)
+    pace = Pace()
+    ecs = Ecs(aws, engine, network, balancers, files, monitoring, sessions, access, pace)
     ecs.install()
     scaling = Scaling(aws.account_of, judged, ecs.services.at_least)
     batch = Batch(aws, engine, network, sessions)
@@ -163,7 +165,7 @@ def _build(sandbox: record.Record, state: Path, port: int) -> tuple[Front, Bridg
 
     answers = Calls(aws.app.app, {"application-autoscaling": scaling, "guardduty": monitoring}, calls, access)
     admission, hosts = Admission(aws, sandbox.secret_key, _LARGEST_CALL), (f"127.0.0.1:{port}", f"localhost:{port}")
-    front = Front(answers, registry, admission, sessions, credentials, hosts, sandbox.secret_key)
+    front = Front(answers, registry, admission, sessions, credentials, pace, hosts, sandbox.secret_key)
     admission = Admission(aws, sandbox.secret_key, _LARGEST_CALL_OF_CONTAINERS)
     return front, Bridge(admission, sessions, (outside,), has_bucket, answers), engine, inner
 

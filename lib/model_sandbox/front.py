@@ -1,5 +1,6 @@
 """Answers the requests of this computer: the sandbox's own few paths, the registry, and AWS's calls."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -8,6 +9,7 @@ from model_sandbox import asgi, journal
 from model_sandbox.access import Access
 from model_sandbox.admission import Admission, Admitted, RefusedError, check_sender
 from model_sandbox.journal import Journal
+from model_sandbox.pace import Pace
 from model_sandbox.record import health_proof
 from model_sandbox.sessions import Sessions
 from model_sandbox.signatures import is_root
@@ -15,6 +17,7 @@ from model_sandbox.throttle import Throttle, refusal
 from model_sandbox.tokens import Tokens
 
 _ERROR_BYTES = 4096
+_MINUTE = re.compile(r"/_sandbox/minute/([0-9]{1,3}(?:\.[0-9]{1,3})?)")  # in seconds
 
 
 class Front:
@@ -27,11 +30,12 @@ class Front:
         admission: Admission,
         sessions: Sessions,
         credentials: Tokens,
+        pace: Pace,
         hosts: Collection[str],
         secret: str,
     ) -> None:
         self._calls, self._registry, self._admission, self._sessions = calls, registry, admission, sessions
-        self._credentials, self._hosts, self._secret = credentials, hosts, secret
+        self._credentials, self._pace, self._hosts, self._secret = credentials, pace, hosts, secret
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request."""
@@ -79,6 +83,9 @@ class Front:
             await asgi.reply(send, 204, {})
         elif wanted == ("POST", "/_sandbox/registry-tokens/expire"):
             await asgi.reply_json(send, 200, {"expired": self._credentials.expire_all()})
+        elif scope["method"] == "PUT" and (minute := _MINUTE.fullmatch(scope["path"])):
+            self._pace.minute = float(minute[1])
+            await asgi.reply(send, 204, {})
         else:
             await asgi.reply_json(send, 404, {"message": "no such path"})
 

@@ -1,6 +1,6 @@
 """Keeps what listeners forward to: their rules and default actions, with the weights that ministack forgets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Params = dict[str, Any]
@@ -32,6 +32,20 @@ class ListenerRules:
         first = min(rules, key=lambda rule: int(rule["Priority"])) if rules else None
         actions = first["Actions"] if first else self._elb._listeners.get(listener, {}).get("DefaultActions", [])
         return [group for action in actions for group in target_groups(action)]
+
+    def weights(self, rule: str) -> dict[str, int] | None:
+        """Return the target groups of a rule with their weights; None where there is no such rule."""
+        found = self._elb._rules.get(rule)
+        if found is None:
+            return None
+        return {group: weight for action in found["Actions"] for group, weight in target_groups(action)}
+
+    def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Let a rule forward by these weights and do nothing else: what ECS writes has no plain target group."""
+        groups = [{"TargetGroupArn": group, "Weight": weight} for group, weight in weights.items()]
+        action = {"Type": "forward", "Order": 1, "ForwardConfig": {"TargetGroups": groups}}
+        self._elb._rules[rule]["Actions"] = [action]
+        self.note_load_balancers()
 
     def listeners_to(self, group: str) -> list[dict[str, Any]]:
         """Return the listeners that forward to a target group, by default or by a rule."""

@@ -5,7 +5,7 @@ answered their last health check, by the weights of the rule that comes first; t
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_sandbox.forwarder import Forwarder, bindable
@@ -28,7 +28,8 @@ class LoadBalancers:
         self._rules = ListenerRules(upstream.elb)
         self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
         self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
-        self._turns: dict[str, int] = {}
+        self._turns: dict[str, int] = {}  # target group -> whose turn it is
+        self._credits: dict[str, dict[str, int]] = {}  # listener -> target group -> how much it is owed
         self._lock = threading.RLock()
 
     def install(self) -> None:
@@ -50,6 +51,14 @@ class LoadBalancers:
     def is_used(self, target_group: str) -> bool:
         """Tell whether a listener forwards to the group: ECS takes no other."""
         return bool(self._rules.listeners_to(target_group))
+
+    def weights(self, rule: str) -> Mapping[str, int] | None:
+        """Return the target groups of a rule with their weights; None where there is no such rule."""
+        return self._rules.weights(rule)
+
+    def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Write weights into a rule, as ECS does when it shifts traffic."""
+        self._rules.write_weights(rule, weights)
 
     def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
         """Replace the group's targets: address -> network and port of the task."""
@@ -175,17 +184,17 @@ class LoadBalancers:
             forwarder.close()
 
     def _next_target(self, listener: str) -> tuple[str, int] | None:
-        """Return a target of the listener's groups, in turn by their weights; None where there is none."""
-        groups = [(arn, weight) for arn, weight in self._rules.forwards(listener) if weight > 0]
-        if not groups:
+        """Return a target of the listener's groups, each in its turn by its weight; None where there is none."""
+        weights = {arn: weight for arn, weight in self._rules.forwards(listener) if weight > 0}
+        if not weights:
             return None
         with self._lock:
-            self._turns[listener] = turn = (self._turns.get(listener, -1) + 1) % sum(weight for _, weight in groups)
-        for arn, weight in groups:
-            turn -= weight
-            if turn < 0:
-                return self._choose(arn)
-        return None
+            owed = self._credits.get(listener, {})
+            balance = {arn: owed.get(arn, 0) + weight for arn, weight in weights.items()}
+            chosen = max(balance, key=lambda arn: balance[arn])
+            balance[chosen] -= sum(weights.values())
+            self._credits[listener] = balance
+        return self._choose(chosen)
 
     def _choose(self, group: str) -> tuple[str, int] | None:
         """Return the next healthy target; if none is healthy, any (as ELB does); None where there is none."""

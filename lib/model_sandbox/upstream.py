@@ -36,6 +36,7 @@ class Upstream:
     ec2: ModuleType
     efs: ModuleType
     logs: ModuleType
+    cloudwatch: ModuleType
     secrets: ModuleType
     parameters: ModuleType
     iam: ModuleType
@@ -108,6 +109,7 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
         ec2=modules["services.ec2"],
         efs=modules["services.efs"],
         logs=modules["services.cloudwatch_logs"],
+        cloudwatch=modules["services.cloudwatch"],
         secrets=modules["services.secretsmanager"],
         parameters=modules["services.ssm"],
         iam=modules["services.iam"],

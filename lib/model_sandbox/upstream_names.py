@@ -121,6 +121,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_create_log_stream": "a stream per container",
         "_put_log_events": "what containers print",
     },
+    "services.cloudwatch": {"_alarms": "which alarms are in ALARM, for deployments"},
     "services.alb": {
         "_ACTION_MAP": "replaced in part: load balancers forward and check for real",
         "_action_xml": "wrapped: it leaves out the weights of target groups",

@@ -4,20 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 from model_sandbox import api, definitions
+from model_sandbox.access import Access
 from model_sandbox.api import ApiError
 from model_sandbox.ecs import shapes
 from model_sandbox.ecs.scheduler import Scheduler
 from model_sandbox.ecs.service_deployments import ServiceDeployments
 from model_sandbox.ecs.services import Services
 from model_sandbox.ecs.state import State
+from model_sandbox.ecs.surroundings import OfSandbox
 from model_sandbox.ecs.task_runner import TaskRunner
 from model_sandbox.ecs.tasks import Tasks
 from model_sandbox.engine import Engine
 from model_sandbox.files import FileSystems, check_mount
 from model_sandbox.load_balancer import LoadBalancers
 from model_sandbox.network import Network
+from model_sandbox.pace import Pace
 from model_sandbox.propagation import check_passed
 from model_sandbox.runtime_monitoring import RuntimeMonitoring
+from model_sandbox.sessions import Sessions
 from model_sandbox.tokens import Scope
 from model_sandbox.upstream import Upstream
 
@@ -33,14 +37,18 @@ class Ecs:
         balancers: LoadBalancers,
         files: FileSystems,
         monitoring: RuntimeMonitoring,
+        sessions: Sessions,
+        access: Access | None,
+        pace: Pace,
     ) -> None:
         self._upstream, self._monitoring = upstream, monitoring
         self._state = State(upstream, network)
         runner = TaskRunner(upstream, engine, network, files, monitoring, self._state.wake.set)
-        self._scheduler = Scheduler(self._state, balancers, runner, self._is_monitored)
+        around = OfSandbox(upstream, balancers, pace, sessions, access)
+        self._scheduler = Scheduler(self._state, balancers, around, runner, self._is_monitored)
         self._tasks = Tasks(self._state, runner, self._is_monitored)
         self._deployments = ServiceDeployments(self._state)
-        self.services = Services(self._state, balancers)
+        self.services = Services(self._state, balancers, around)
 
     def install(self) -> None:
         """Take these operations over from ministack and start the service scheduler."""
@@ -52,6 +60,8 @@ class Ecs:
             "ListServices": self.services.list_services,
             "ListServiceDeployments": self._deployments.list_service_deployments,
             "DescribeServiceDeployments": self._deployments.describe_service_deployments,
+            "ContinueServiceDeployment": self._deployments.continue_service_deployment,
+            "StopServiceDeployment": self._deployments.stop_service_deployment,
             "DescribeServiceRevisions": self._deployments.describe_service_revisions,
             "RunTask": self._tasks.run_task,
             "StopTask": self._tasks.stop_task,

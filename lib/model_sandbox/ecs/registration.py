@@ -10,9 +10,11 @@ def tell(balancers: LoadBalancers, service: Service, tasks: list[Task]) -> None:
     """Register and deregister as ECS does, and keep the state of each target with its task."""
     wanted: dict[str, dict[str, tuple[AwsVpc, int]]] = {group: {} for group in service.target_groups}
     behind = [
-        (task, str(balancer["targetGroupArn"]), int(balancer["containerPort"]))
+        (task, group, int(balancer["containerPort"]))
         for deployment in service.deployments
-        for balancer in deployment.revision.load_balancers
+        for group, balancer in zip(
+            service.groups_of(deployment.revision), deployment.revision.load_balancers, strict=True
+        )
         for task in tasks
         if task.deployment == deployment.identity
     ]

@@ -6,40 +6,38 @@ Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from model_sandbox.ecs import blue_green, failures
+from model_sandbox.ecs.failures import Failure, Stop
 from model_sandbox.ecs.service import Deployment, Service
 from model_sandbox.ecs.task import Task
+from model_sandbox.ecs.traffic import Surroundings
 
 #: A rollback whose old tasks never left is over at once; AWS shows it for some seconds, and who polls must see it.
 _ROLLBACK_SECONDS = 3.0
-_BACK_OFF_FIRST, _BACK_OFF_MOST = 0.3, 10.0
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Stop a task, saying why."""
-
-    task: Task
-    reason: str
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The next step: how many tasks of the primary deployment to start, and which tasks to stop."""
+    """The next step: the tasks to start, each for its deployment, and those to stop."""
 
-    start: int
+    start: tuple[Deployment, ...]
     stop: tuple[Stop, ...]
 
 
-def step(service: Service, tasks: list[Task], now: float) -> Decision:
+def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:
     """Take in what happened to the service's tasks since the last step and decide what to do.
 
     Changes the records of `service` (deployments, events, counters). `tasks`: all of the service, stopped ones too.
     """
     if service.status == "DRAINING":
         return _drain(service, tasks)
-    stops = _take_in(service, tasks, now)
-    if _must_break(service):
-        _break(service, tasks, now)
+    stops = failures.take_in(service, tasks, now)
+    if service.records[0].shifting:
+        shifting = blue_green.step(service, tasks, now, around)
+        return Decision(shifting.start, (*stops, *shifting.stop))
+    failure = failures.failure(service, service.primary, around) if service.primary.state == "IN_PROGRESS" else None
+    if failure:
+        _break(service, tasks, failure, now)
     primary = service.primary
     live = [task for task in tasks if task.is_live and task.desired_status == "RUNNING"]
     new = [task for task in live if task.deployment == primary.identity]
@@ -47,7 +45,7 @@ def step(service: Service, tasks: list[Task], now: float) -> Decision:
     if primary.state == "FAILED":
         stops += [Stop(task, f"ECS deployment {primary.identity} failed") for task in new]
         _finish(service, tasks, now)
-        return Decision(0, tuple(stops))
+        return Decision((), tuple(stops))
     room = service.maximum - sum(task.is_live for task in tasks)
     missing = service.desired - len(new)
     start = max(0, min(missing, room)) if now >= primary.not_before else 0
@@ -60,91 +58,35 @@ def step(service: Service, tasks: list[Task], now: float) -> Decision:
     if start:
         service.is_steady = False
     _finish(service, tasks, now)
-    return Decision(start, tuple(stops))
+    return Decision((primary,) * start, tuple(stops))
 
 
 def _drain(service: Service, tasks: list[Task]) -> Decision:
     live = [task for task in tasks if task.is_live]
     if not live:
         service.status = "INACTIVE"
-    return Decision(0, tuple(Stop(task, "Service is being deleted") for task in live))
+    return Decision((), tuple(Stop(task, "Service is being deleted") for task in live))
 
 
-def _take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
-    """Count new failures and first successes; return the tasks to stop because they are unhealthy."""
-    stops = []
-    primary = service.primary
-    for task in tasks:
-        of_primary = task.deployment == primary.identity
-        if task.is_live and task.desired_status == "RUNNING" and task.health == "UNHEALTHY":
-            service.say(f"(task {task.identity}) failed container health checks.", now)
-            stops.append(Stop(task, "Task failed container health checks"))
-            service.ended.add(task.identity)
-            if of_primary:
-                _count_failure(primary, now)
-        elif _is_off_target(service, task, now):
-            group = service.primary.revision.load_balancers[0]["targetGroupArn"]
-            text = f"(port 80) is unhealthy in (target-group {group}) due to (reason {task.target_reason})"
-            service.say(text, now)
-            stops.append(Stop(task, f"Task failed ELB health checks in (target-group {group})"))
-            service.ended.add(task.identity)
-            if of_primary:
-                _count_failure(primary, now)
-        elif task.stop_code in ("EssentialContainerExited", "TaskFailedToStart") and task.identity not in service.ended:
-            service.ended.add(task.identity)
-            if of_primary:
-                _count_failure(primary, now)
-        elif task.is_healthy(now) and task.identity not in service.proven:
-            service.proven.add(task.identity)
-            if of_primary and service.breaker().get("resetOnHealthyTask", True):
-                primary.consecutive = 0
-    return stops
-
-
-def _is_off_target(service: Service, task: Task, now: float) -> bool:
-    if not (task.last_status == "RUNNING" and task.desired_status == "RUNNING" and task.target_state == "unhealthy"):
-        return False
-    return bool(service.primary.revision.load_balancers) and service.grace_is_over(task.times["startedAt"], now)
-
-
-def _count_failure(deployment: Deployment, now: float) -> None:
-    deployment.failed_tasks += 1
-    deployment.consecutive += 1
-    deployment.updated_at = now
-    deployment.record.failures = deployment.consecutive
-    wait = min(_BACK_OFF_FIRST * 2 ** (deployment.consecutive - 1), _BACK_OFF_MOST)
-    deployment.not_before = now + wait
-
-
-def _must_break(service: Service) -> bool:
-    primary = service.primary
-    watched = primary.state == "IN_PROGRESS" and bool(service.breaker().get("enable"))
-    return watched and primary.consecutive >= service.threshold()
-
-
-def _break(service: Service, tasks: list[Task], now: float) -> None:
-    """Fail the deployment, as the circuit breaker does, and go back to the last completed one if allowed."""
+def _break(service: Service, tasks: list[Task], failure: Failure, now: float) -> None:
+    """Fail the deployment, and go back to the last completed one if that is allowed."""
     failed = service.primary
-    failed.state, failed.reason = "FAILED", "ECS deployment circuit breaker: tasks failed to start."
-    failed.updated_at = now
-    failed.record.breaker = "TRIGGERED"
-    service.say(f"(deployment {failed.identity}) deployment failed: tasks failed to start.", now)
-    if not service.breaker().get("rollback"):
-        failed.record.finish("STOPPED", "Service deployment circuit breaker was triggered.", now)
+    is_breaker = failed.record.breaker == "TRIGGERED"
+    failed.state, failed.updated_at = "FAILED", now
+    failed.reason = "ECS deployment circuit breaker: tasks failed to start." if is_breaker else failure.words
+    said = "tasks failed to start." if is_breaker else failure.words
+    service.say(f"(deployment {failed.identity}) deployment failed: {said}", now)
+    if not failure.goes_back:
+        reason = "Service deployment circuit breaker was triggered." if is_breaker else failure.words
+        failed.record.finish("STOPPED", reason, now)
         return
     good = next((d for d in service.deployments if d is not failed and d.state == "COMPLETED"), None)
     if good is None or failed.is_rollback:
-        reason = "No rollback candidate was found to run the rollback."
-        failed.record.finish("ROLLBACK_FAILED", reason, now)
-        service.say(reason, now)
+        failed.record.finish("ROLLBACK_FAILED", blue_green.NO_CANDIDATE, now)
+        service.say(blue_green.NO_CANDIDATE, now)
         return
     failed.status = "ACTIVE"
-    failed.record.status, failed.record.updated_at = "ROLLBACK_IN_PROGRESS", now
-    failed.record.rollback = {
-        "reason": "Service deployment rolled back because the circuit breaker threshold was exceeded.",
-        "startedAt": now,
-        "serviceRevisionArn": good.revision.arn,
-    }
+    failed.record.go_back(good.revision, failure.words, now)
     back = Deployment(good.revision, failed.record, now, is_rollback=True)
     back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.identity}."
     service.deployments.remove(good)
@@ -179,8 +121,7 @@ def _finish(service: Service, tasks: list[Task], now: float) -> None:
             now,
         )
         status = "ROLLBACK_SUCCESSFUL" if primary.is_rollback else "SUCCESSFUL"
-        primary.record.breaker = "TRIGGERED" if primary.is_rollback else "MONITORING_COMPLETE"
-        primary.record.finish(status, "", now)
+        primary.record.finish(status, primary.record.cause, now)
         service.say(f"(deployment {primary.identity}) deployment completed.", now)
         service.deployments = [primary]
     if is_there and primary.state == "COMPLETED" and not service.is_steady:
@@ -192,14 +133,16 @@ def _finish(service: Service, tasks: list[Task], now: float) -> None:
     ]
 
 
-def run(service: Service, tasks: list[Task], now: float, start: Callable[[Deployment], Task]) -> list[Task]:
+def run(
+    service: Service, tasks: list[Task], now: float, around: Surroundings, start: Callable[[Deployment], Task]
+) -> list[Task]:
     """Do one `step`: stop tasks, and return those made by `start`, which are to be run."""
-    decision = step(service, tasks, now)
+    decision = step(service, tasks, now, around)
     for stop in decision.stop:
         if not stop.task.stopping.is_set():
             stop.task.request_stop("ServiceSchedulerInitiated", stop.reason)
             service.say(f"has stopped 1 running tasks: (task {stop.task.identity}).", now)
-    started = [start(service.primary) for _ in range(decision.start)]
+    started = [start(deployment) for deployment in decision.start]
     if started:
         names = " ".join(f"(task {task.identity})" for task in started)
         service.say(f"has started {len(started)} tasks: {names}.", now)

@@ -11,6 +11,7 @@ from model_sandbox.ecs.service import Deployment, Service
 from model_sandbox.ecs.state import State
 from model_sandbox.ecs.task import Task
 from model_sandbox.ecs.task_runner import TaskRunner
+from model_sandbox.ecs.traffic import Surroundings
 from model_sandbox.load_balancer import LoadBalancers
 from model_sandbox.tokens import Scope
 
@@ -26,10 +27,12 @@ class Scheduler:
         self,
         state: State,
         balancers: LoadBalancers,
+        around: Surroundings,
         runner: TaskRunner,
         is_monitored: Callable[[Scope, str], bool],
     ) -> None:
-        self._state, self._balancers, self._runner, self._is_monitored = state, balancers, runner, is_monitored
+        self._state, self._balancers, self._around = state, balancers, around
+        self._runner, self._is_monitored = runner, is_monitored
 
     def start(self) -> None:
         """Start the thread."""
@@ -43,10 +46,10 @@ class Scheduler:
             with self._state.lock:
                 for service in [s for s in self._state.services.values() if s.status != "INACTIVE"]:
                     try:
+                        tasks, start = self._state.tasks_of(service), partial(self._new_task, service)
                         with self._state.upstream.within(service.scope):
-                            registration.tell(self._balancers, service, self._state.tasks_of(service))
-                        start = partial(self._new_task, service)
-                        started += rollout.run(service, self._state.tasks_of(service), time.time(), start)
+                            registration.tell(self._balancers, service, tasks)
+                            started += rollout.run(service, tasks, time.time(), self._around, start)
                     except Exception:  # noqa: BLE001 - one broken service must not stop the others
                         _log.exception("service %s", service.name)
                 self._forget_old_tasks()

@@ -5,6 +5,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_sandbox.ecs.course import Course
+from model_sandbox.ecs.strategy import ROLLING, Strategy
 from model_sandbox.network import AwsVpc
 from model_sandbox.tokens import Scope
 
@@ -28,8 +30,21 @@ class Revision:
 
 
 @dataclass
+class Alarms:
+    """The alarms that a deployment heeds. `ignored`: those that were in ALARM when it began."""
+
+    names: tuple[str, ...] = ()
+    rollback: bool = False
+    ignored: frozenset[str] = frozenset()
+    triggered: frozenset[str] = frozenset()
+
+
+@dataclass
 class ServiceDeployment:
-    """A service deployment, as ListServiceDeployments and DescribeServiceDeployments show it."""
+    """A service deployment, as ListServiceDeployments and DescribeServiceDeployments show it.
+
+    `course` is that of one which shifts traffic, None for one that rolls. `cause`: why it must go back, as AWS says it.
+    """
 
     arn: str
     target: Revision
@@ -42,10 +57,25 @@ class ServiceDeployment:
     failures: int = 0
     breaker: str = "MONITORING"
     rollback: dict[str, Any] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
+    course: Course | None = None
+    alarms: Alarms = field(default_factory=Alarms)
+    cause: str = ""
+
+    @property
+    def shifting(self) -> Course | None:
+        """Return the course of a deployment that shifts traffic and has not ended."""
+        return self.course if self.finished_at is None else None
+
+    def go_back(self, to: Revision, cause: str, now: float) -> None:
+        """Begin the rollback."""
+        self.status, self.updated_at, self.cause = "ROLLBACK_IN_PROGRESS", now, cause
+        self.rollback = {"reason": cause, "startedAt": now, "serviceRevisionArn": to.arn}
 
     def finish(self, status: str, reason: str, now: float) -> None:
         """End the deployment."""
         self.status, self.status_reason, self.finished_at, self.updated_at = status, reason, now, now
+        self.breaker = "MONITORING_COMPLETE" if self.breaker == "MONITORING" else self.breaker
 
 
 @dataclass
@@ -93,6 +123,8 @@ class Service:
     proven: set[str] = field(default_factory=set)
     #: Every target group that its tasks were registered with.
     target_groups: set[str] = field(default_factory=set)
+    #: Revision -> the groups that ECS chose for its load balancers, where it chose.
+    placed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def primary(self) -> Deployment:
@@ -117,17 +149,31 @@ class Service:
         event = {"id": secrets.token_hex(16), "createdAt": now, "message": f"(service {self.name}) {text}"}
         self.events = [event, *self.events][:_EVENTS_KEPT]
 
-    def deploy(self, revision: Revision, now: float) -> Deployment:
+    def groups_of(self, revision: Revision) -> tuple[str, ...]:
+        """Return the target groups of a revision's tasks, in the order of its load balancers."""
+        given = tuple(str(balancer["targetGroupArn"]) for balancer in revision.load_balancers)
+        return self.placed.get(revision.arn, given)
+
+    def alarmed(self) -> dict[str, Any]:
+        """Return the `alarms` of the deployment configuration, empty where they are not enabled."""
+        alarms = dict(self.configuration.get("alarms") or {})
+        return alarms if alarms.get("enable") else {}
+
+    def deploy(self, revision: Revision, now: float, in_alarm: frozenset[str] = frozenset()) -> Deployment:
         """Start a deployment; one that is under way is superseded by it."""
         sources = tuple(d.revision for d in self.deployments if d.status == "PRIMARY")
         for old in self.deployments:
             if old.status == "PRIMARY":
                 old.status = "ACTIVE"
-                if old.record.finished_at is None:
-                    old.record.finish("STOPPED", "A newer service deployment has started.", now)
+        if self.records and self.records[0].finished_at is None:
+            self.records[0].finish("STOPPED", "A newer service deployment has started.", now)
         arn = f"{self.arn.replace(':service/', ':service-deployment/')}/{secrets.token_urlsafe(15)}"
         record = ServiceDeployment(arn, revision, sources, now, updated_at=now)
         record.breaker = "MONITORING" if self.breaker().get("enable") else "DISABLED"
+        record.configuration, strategy = dict(self.configuration), Strategy.of(self.configuration)
+        record.course = None if strategy.kind == ROLLING else Course(strategy)
+        alarms = self.alarmed()
+        record.alarms = Alarms(tuple(alarms.get("alarmNames") or ()), bool(alarms.get("rollback")), in_alarm)
         number = revision.arn.rsplit("/", 1)[-1]  # the same for both, as AWS has it
         deployment = Deployment(revision, record, now, identity=f"ecs-svc/{number}")
         self.revisions.append(revision)

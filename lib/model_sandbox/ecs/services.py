@@ -4,10 +4,12 @@ import time
 from typing import Any
 
 from model_sandbox.api import ApiError
-from model_sandbox.ecs import service_rules, shapes
+from model_sandbox.ecs import balancer_rules, service_rules, shapes, strategy
 from model_sandbox.ecs.service import Revision, Service
 from model_sandbox.ecs.state import MISSING, State, service_arn
+from model_sandbox.ecs.traffic import Surroundings
 from model_sandbox.load_balancer import LoadBalancers
+from model_sandbox.propagation import check_passed
 
 #: Fields of CreateService and UpdateService that are kept only to be shown back.
 _SHOWN_BACK = (
@@ -28,8 +30,8 @@ _SHOWN_BACK = (
 class Services:
     """Makes, changes, deletes and shows services. Their tasks are the scheduler's."""
 
-    def __init__(self, state: State, balancers: LoadBalancers) -> None:
-        self._state, self._balancers = state, balancers
+    def __init__(self, state: State, balancers: LoadBalancers, around: Surroundings) -> None:
+        self._state, self._balancers, self._around = state, balancers, around
 
     def create_service(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateService."""
@@ -40,6 +42,8 @@ class Services:
         arn = f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"
         revision = self._revision(arn, request, now)
         service_rules.check_new(request, revision.launch_type)
+        configuration = request.get("deploymentConfiguration") or {}
+        self._check_strategy(request, configuration, revision)
         with self._state.lock:
             existing = self._state.services.get(arn)
             if existing and existing.status == "ACTIVE":
@@ -47,13 +51,13 @@ class Services:
             if existing and existing.status == "DRAINING":
                 raise ApiError("InvalidParameterException", "Unable to Start a service that is still Draining.")
             service = Service(scope, arn, name, cluster["clusterArn"], int(request.get("desiredCount", 1)), now)
-            service.configuration = request.get("deploymentConfiguration") or {}
+            service.configuration = configuration
             # AWS balances new services over zones where nothing is said, and where that is possible.
             balanced = "DISABLED" if service_rules.is_tight(service.configuration) else "ENABLED"
             shown = {key: request[key] for key in _SHOWN_BACK if key in request}
             service.settings = {"availabilityZoneRebalancing": balanced, **shown}
             service_rules.check_rebalancing(service.settings, service.configuration)
-            service.deploy(revision, now)
+            self._deploy(service, revision, now)
             self._state.services[arn] = service
             # Set even if empty: TagResource takes an ARN only if it is known here.
             self._state.upstream.ecs._tags[arn] = list(request.get("tags") or [])
@@ -75,9 +79,10 @@ class Services:
         wanted |= {key: request[key] for key in wanted if key in request}
         wanted["launchType"] = current.launch_type
         revision = self._revision(service.arn, wanted, now)
+        configuration = strategy.merged(service.configuration, request.get("deploymentConfiguration") or {})
+        self._check_strategy(service.settings, configuration, revision)
         with self._state.lock:
             settings = service.settings | {key: request[key] for key in _SHOWN_BACK if key in request}
-            configuration = {**service.configuration, **request.get("deploymentConfiguration", {})}
             service_rules.check_rebalancing(settings, configuration)
             service.settings, service.configuration = settings, configuration
             if "desiredCount" in request:
@@ -89,7 +94,7 @@ class Services:
                 or revision.load_balancers != current.load_balancers
             )
             if changed or request.get("forceNewDeployment"):
-                service.deploy(revision, now)
+                self._deploy(service, revision, now)
         self._state.wake.set()
         return {"service": self._show(service, ("TAGS",))}
 
@@ -102,6 +107,8 @@ class Services:
                 raise ApiError("InvalidParameterException", message)
             if service.status == "ACTIVE":
                 service.status, service.desired = "DRAINING", 0
+                if service.records[0].finished_at is None:
+                    service.records[0].finish("STOPPED", "The service is being deleted.", time.time())
         self._state.wake.set()
         return {"service": self._show(service)}
 
@@ -134,6 +141,18 @@ class Services:
                 if own and service.desired < count:
                     service.desired, service.is_steady = count, False
         self._state.wake.set()
+
+    def _check_strategy(self, settings: dict[str, Any], configuration: dict[str, Any], revision: Revision) -> None:
+        """Raise ApiError where a service cannot deploy in the way that is asked for."""
+        strategy.check(configuration, service_rules.controller_of(settings), revision.load_balancers)
+        kind = strategy.kind_of(configuration)
+        balancer_rules.check(revision.load_balancers, kind != strategy.ROLLING, self._around.weights)
+        roles = (balancer.get("advancedConfiguration", {}).get("roleArn") for balancer in revision.load_balancers)
+        check_passed(self._state.upstream, *roles)
+
+    def _deploy(self, service: Service, revision: Revision, now: float) -> None:
+        names = service.alarmed().get("alarmNames") or ()
+        service.deploy(revision, now, self._around.in_alarm(names))
 
     def _revision(self, service_arn: str, request: dict[str, Any], now: float) -> Revision:
         definition = self._state.task_definition(request.get("taskDefinition", ""))

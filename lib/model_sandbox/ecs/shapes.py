@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from model_sandbox.ecs.course import Course, Hook
 from model_sandbox.ecs.service import Deployment, Revision, Service, ServiceDeployment
 from model_sandbox.ecs.service_rules import controller_of
+from model_sandbox.ecs.strategy import ROLLING, kind_of
 from model_sandbox.ecs.task import Task
 
 
@@ -62,12 +64,14 @@ def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
 def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, Any]:
     """Return a deployment as DescribeServices shows it."""
     mine = [task for task in tasks if task.deployment == shown.identity]
-    is_wanted = shown.status == "PRIMARY" and shown.state != "FAILED"
+    is_rolling = kind_of(of.configuration) == ROLLING
+    # Who asks for it under another strategy is told nothing: ECS documents it for rolling updates alone.
+    rollout = {"rolloutState": shown.state, "rolloutStateReason": shown.reason} if is_rolling else {}
     return {
         "id": shown.identity,
         "status": shown.status,
         "taskDefinition": shown.revision.task_definition["taskDefinitionArn"],
-        "desiredCount": of.desired if is_wanted else 0,
+        "desiredCount": _requested(of, shown),
         "runningCount": running(mine),
         "pendingCount": pending(mine),
         "failedTasks": shown.failed_tasks,
@@ -76,9 +80,19 @@ def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, A
         "launchType": shown.revision.launch_type,
         "platformVersion": "1.4.0",
         "networkConfiguration": shown.revision.network_configuration,
-        "rolloutState": shown.state,
-        "rolloutStateReason": shown.reason,
+        **rollout,
     }
+
+
+def _requested(of: Service, shown: Deployment) -> int:
+    """Return how many tasks a deployment is to have: of two sides both have all of them until one is cleaned up."""
+    course = of.records[0].shifting
+    if course is None:
+        return of.desired if shown.status == "PRIMARY" and shown.state != "FAILED" else 0
+    is_green = shown.revision is of.records[0].target
+    is_early = is_green and course.stage in ("", "RECONCILE_SERVICE", "PRE_SCALE_UP")
+    is_leaving = course.stage == "CLEAN_UP" and is_green == course.is_back
+    return 0 if is_early or is_leaving else of.desired
 
 
 def service_deployment_brief(of: Service, shown: ServiceDeployment) -> dict[str, Any]:
@@ -103,16 +117,50 @@ def service_deployment(of: Service, shown: ServiceDeployment, tasks: list[Task])
     brief = service_deployment_brief(of, shown)
     del brief["targetServiceRevisionArn"]
     breaker = {"status": shown.breaker, "failureCount": shown.failures, "threshold": of.threshold()}
+    course = shown.course
+    share, test = (course.production, course.test) if course else (0.0, 0.0)
+    sources = [revision_brief(of, revision, tasks) for revision in shown.sources]
     return brief | _without_empty(
         {
             "updatedAt": shown.updated_at,
-            "sourceServiceRevisions": [revision_brief(of, revision, tasks) for revision in shown.sources],
-            "targetServiceRevision": revision_brief(of, shown.target, tasks),
-            "deploymentConfiguration": of.configuration,
+            "sourceServiceRevisions": [one | _weights(course, 100.0 - share, 0.0) for one in sources],
+            "targetServiceRevision": revision_brief(of, shown.target, tasks) | _weights(course, share, test),
+            "deploymentConfiguration": shown.configuration,
             "deploymentCircuitBreaker": breaker,
+            "alarms": _alarms(shown),
             "rollback": shown.rollback,
+            "lifecycleStage": course.stage if course else "",
+            "lifecycleHookDetails": [_hook(hook) for hook in course.hooks] if course else None,
         }
     )
+
+
+def _weights(course: Course | None, production: float, test: float) -> dict[str, float]:
+    if course is None:
+        return {}
+    return {"requestedProductionTrafficWeight": production, "requestedTestTrafficWeight": test}
+
+
+def _hook(shown: Hook) -> dict[str, Any]:
+    return {
+        "hookId": shown.identity,
+        "targetType": "PAUSE",
+        "status": shown.status,
+        "expiresAt": shown.expires_at,
+        "timeoutAction": shown.action,
+    }
+
+
+def _alarms(shown: ServiceDeployment) -> dict[str, Any]:
+    alarms = shown.alarms
+    if not alarms.names:
+        return {"status": "DISABLED"}
+    going_on = "MONITORING" if shown.finished_at is None else "MONITORING_COMPLETE"
+    return {
+        "status": "TRIGGERED" if alarms.triggered else going_on,
+        "alarmNames": list(alarms.names),
+        "triggeredAlarmNames": sorted(alarms.triggered),
+    }
 
 
 def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str, Any]:
@@ -121,7 +169,7 @@ def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str,
     mine = [task for task in tasks if task.deployment in identities]
     return {
         "arn": shown.arn,
-        "requestedTaskCount": of.desired if of.primary.revision is shown else 0,
+        "requestedTaskCount": sum(_requested(of, one) for one in of.deployments if one.revision is shown),
         "runningTaskCount": running(mine),
         "pendingTaskCount": pending(mine),
     }
@@ -138,9 +186,21 @@ def service_revision(of: Service, shown: Revision) -> dict[str, Any]:
         "launchType": shown.launch_type,
         "platformVersion": "1.4.0",
         "networkConfiguration": shown.network_configuration,
+        "loadBalancers": list(shown.load_balancers),
+        "resolvedConfiguration": {"loadBalancers": _resolved(of, shown)},
         "containerImages": [{"containerName": c["name"], "image": c["image"]} for c in containers],
         "createdAt": shown.created_at,
     }
+
+
+def _resolved(of: Service, shown: Revision) -> list[dict[str, str]]:
+    """Return which target group and which rule each load balancer of a revision really uses."""
+    both = zip(of.groups_of(shown), shown.load_balancers, strict=True)
+    advanced = [(group, balancer.get("advancedConfiguration") or {}) for group, balancer in both]
+    return [
+        _without_empty({"targetGroupArn": group, "productionListenerRule": more.get("productionListenerRule", "")})
+        for group, more in advanced
+    ]
 
 
 def page(items: list[Any], name: str, request: dict[str, Any], size: int) -> dict[str, Any]:

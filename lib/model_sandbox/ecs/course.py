@@ -1,0 +1,42 @@
+"""The course of a service deployment that shifts traffic, as a record: its stage, its shares, its hooks."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from model_sandbox.ecs.strategy import Strategy
+
+
+@dataclass
+class Hook:
+    """A PAUSE hook that a deployment has reached. Times in epoch seconds."""
+
+    stage: str
+    expires_at: float
+    action: str
+    identity: str = field(default_factory=lambda: f"ecs-pause-{secrets.token_urlsafe(32)}")
+    status: str = "AWAITING_ACTION"
+
+    @property
+    def waits(self) -> bool:
+        return self.status == "AWAITING_ACTION"
+
+
+@dataclass
+class Course:
+    """Where a deployment is. `production` and `test` are the new revision's shares in percent."""
+
+    strategy: Strategy
+    stage: str = ""
+    since: float = 0.0
+    shifts: int = 0
+    production: float = 0.0
+    test: float = 0.0
+    hooks: list[Hook] = field(default_factory=list)
+    is_back: bool = False
+
+    def enter(self, stage: str, now: float, minute: float) -> None:
+        """Begin a stage, and wait for its hooks. `minute`: how many seconds one lasts."""
+        self.stage, self.since = stage, now
+        if not self.is_back:
+            pauses = (pause for pause in self.strategy.pauses if stage in pause.stages)
+            self.hooks += [Hook(stage, now + pause.minutes * minute, pause.action) for pause in pauses]

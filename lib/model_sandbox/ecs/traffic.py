@@ -1,0 +1,107 @@
+"""The traffic of a deployment: which target group is its own, and the weights that ECS writes into listener rules.
+
+Which group is live stands in the production rule and nowhere else; ECS never swaps `targetGroupArn` and
+`alternateTargetGroupArn`. Source: developer guide, "Application Load Balancer resources for blue/green" and
+"Troubleshooting Amazon ECS blue/green deployments", whose words these are; aws/containers-roadmap issue 2853.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+ROLLED_BACK = "Service deployment rolled back because"
+INVALID_NETWORKING = f"{ROLLED_BACK} of invalid networking configuration"
+_MOST = 999  # the largest weight that a rule takes
+
+
+class Surroundings(Protocol):
+    """What ECS sees and changes outside of itself. `minute`: the seconds that one lasts."""
+
+    @property
+    def minute(self) -> float: ...
+
+    def weights(self, rule: str) -> Mapping[str, int] | None:
+        """Return the weights of a rule's target groups; None where there is no such rule."""
+
+    def write(self, rule: str, weights: Mapping[str, int], role: str) -> str:
+        """Write weights into a rule by a role; return why that was refused, else an empty text."""
+
+    def is_assumable(self, role: str) -> bool:
+        """Tell whether ECS can act by a role."""
+
+    def in_alarm(self, names: Collection[str]) -> frozenset[str]:
+        """Return which of these alarms are in ALARM."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One load balancer of a revision, and the rules that lead to it."""
+
+    groups: tuple[str, str]
+    production: str
+    test: str
+    role: str
+
+    def other(self, group: str) -> str:
+        """Return the group of the other side."""
+        return next(each for each in self.groups if each != group)
+
+
+def routes(load_balancers: Collection[Mapping[str, Any]]) -> tuple[Route, ...]:
+    """Return the routes that ECS shifts: those of load balancers with an advanced configuration."""
+    return tuple(
+        Route(
+            (balancer["targetGroupArn"], advanced["alternateTargetGroupArn"]),
+            advanced.get("productionListenerRule", ""),
+            advanced.get("testListenerRule", ""),
+            advanced.get("roleArn", ""),
+        )
+        for balancer in load_balancers
+        if (advanced := balancer.get("advancedConfiguration"))
+    )
+
+
+def problem(route: Route, around: Surroundings) -> str:
+    """Return why ECS cannot deploy over a route, as a rollback says it; an empty text where it can."""
+    rules = [rule for rule in (route.production, route.test) if rule]
+    found = {rule: around.weights(rule) for rule in rules}
+    if not around.is_assumable(route.role):
+        return (
+            f"{INVALID_NETWORKING}. ECS was unable to manage the ELB resources due to missing permissions on ECS "
+            f"Infrastructure Role '{route.role}'."
+        )
+    if None in found.values():
+        return f"{INVALID_NETWORKING}. One or more rules not found"
+    forwarded = {group for weights in found.values() for group in weights or ()}
+    if not forwarded.issuperset(route.groups):
+        return (
+            f"{INVALID_NETWORKING}. Both targetGroup and alternateTargetGroup must be associated with the "
+            "productionListenerRule or testListenerRule."
+        )
+    serving = [group for group, weight in (found[route.production] or {}).items() if weight]
+    if len(serving) != 1:
+        return (
+            f"{INVALID_NETWORKING}. productionListenerRule {route.production} should have exactly one target group "
+            f"serving traffic but found {len(serving)} target groups which are serving traffic"
+        )
+    if serving[0] not in route.groups:
+        return (
+            f"{INVALID_NETWORKING}. Production listener rule is forwarding traffic to unexpected target group "
+            f"{serving[0]}. Expected traffic to be forwarded to either targetGroupArn: {route.groups[0]} or "
+            f"alternateTargetGroupArn: {route.groups[1]}"
+        )
+    return ""
+
+
+def idle_group(route: Route, around: Surroundings) -> str:
+    """Return the group that gets no production traffic, where `problem` finds none."""
+    weights = around.weights(route.production) or {}
+    return next(group for group in route.groups if not weights.get(group))
+
+
+def shares(route: Route, group: str, percent: float) -> dict[str, int]:
+    """Return the weights that give `group` so much of the traffic, and the rest to the other side."""
+    unit = 1 if percent == int(percent) else 10
+    most = min(100 * unit, _MOST)
+    own = max(1, min(round(percent * unit), most - 1)) if 0 < percent < 100 else round(most * percent / 100)
+    return {route.other(group): most - own, group: own}
