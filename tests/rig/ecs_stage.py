@@ -26,7 +26,9 @@ BALANCER: dict[str, Any] = {
 class Around:
     """The rules and alarms about a service. `refuses`: why the role may not write, at the rule."""
 
-    rules: dict[str, dict[str, int]] = field(default_factory=lambda: {"production": {"a": 100, "b": 0}, "test": {"b": 1}})
+    rules: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {"production": {"a": 100, "b": 0}, "test": {"b": 1}}
+    )
     refuses: dict[str, str] = field(default_factory=dict)
     alarms: set[str] = field(default_factory=set)
     minute: float = 60.0

@@ -4,12 +4,12 @@ import re
 from typing import Any
 
 import pytest
-from tests.rig.ecs_stage import BALANCER, Stage
 
 from model_sandbox.ecs import shapes
 from model_sandbox.ecs.course import Course, Hook
 from model_sandbox.ecs.service import ServiceDeployment
 from model_sandbox.ecs.task import Task
+from tests.rig.ecs_stage import BALANCER, Stage
 
 PAUSE: dict[str, Any] = {
     **{"targetType": "PAUSE", "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"]},

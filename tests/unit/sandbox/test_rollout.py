@@ -1,6 +1,7 @@
 """What the service scheduler decides, second by second, without a container."""
 
 import pytest
+
 from tests.rig.ecs_stage import CHECKED, Stage
 
 
