@@ -99,6 +99,9 @@ def _passing(call: Call) -> Iterator[Need]:
     given: list[tuple[object, str]] = []
     if call.action == "ecs:RegisterTaskDefinition":
         given = [(call.params.get(key), _TASKS) for key in ("taskRoleArn", "executionRoleArn")]
+    elif call.action in ("ecs:CreateService", "ecs:UpdateService"):
+        balancers = call.params.get("loadBalancers") or []
+        given = [((each.get("advancedConfiguration") or {}).get("roleArn"), "ecs.amazonaws.com") for each in balancers]
     elif call.action == "batch:RegisterJobDefinition":
         container = call.params.get("containerProperties", {})
         given = [(container.get(key), _TASKS) for key in ("jobRoleArn", "executionRoleArn")]

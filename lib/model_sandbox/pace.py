@@ -1,4 +1,4 @@
-"""How fast the minutes pass that a deployment waits: as on AWS, until somebody asks for faster ones."""
+"""The pace of the minutes that a deployment waits: as on AWS, until somebody asks for faster ones."""
 
 from dataclasses import dataclass
 

@@ -66,14 +66,21 @@ def _ecs(call: Call) -> Iterator[str]:
         yield call.named(f"service/{cluster}", given.get("serviceName") or given.get("service"))
     elif call.operation == "DescribeServices":
         yield from (call.named(f"service/{cluster}", name) for name in given.get("services", []))
-    elif call.operation in ("DescribeServiceDeployments", "DescribeServiceRevisions"):
-        yield from (str(a) for key in ("serviceDeploymentArns", "serviceRevisionArns") for a in given.get(key, []))
+    elif "ServiceDeployment" in call.operation or call.operation == "DescribeServiceRevisions":
+        yield from _service_deployments(given)
     elif call.operation == "DescribeTasks":
         yield from (call.named(f"task/{cluster}", task) for task in given.get("tasks", []))
     elif call.operation == "StopTask":
         yield call.named(f"task/{cluster}", given.get("task"))
     elif call.operation in ("TagResource", "UntagResource", "ListTagsForResource"):
         yield str(given.get("resourceArn"))
+
+
+def _service_deployments(given: Mapping[str, Any]) -> Iterator[str]:
+    yield from (str(arn) for key in ("serviceDeploymentArns", "serviceRevisionArns") for arn in given.get(key, []))
+    if arn := str(given.get("serviceDeploymentArn", "")):
+        yield arn.rpartition("/")[0].replace(":service-deployment/", ":service/")
+        yield arn
 
 
 def _batch(call: Call) -> Iterator[str]:

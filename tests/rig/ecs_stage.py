@@ -50,7 +50,7 @@ class Around:
 
 
 class Stage:
-    """What happens on it takes place between two steps of the scheduler."""
+    """One service. Whatever happens to its tasks happens between two steps of the scheduler."""
 
     def __init__(self, desired: int = 1, container: dict[str, object] | None = None, **configuration: object) -> None:
         self.now, self.container = time.time(), container or {"name": "web", "image": "i"}
@@ -67,7 +67,7 @@ class Stage:
         return self.service.deploy(revision, self.now, in_alarm)
 
     def step(self, seconds: float = 0.5) -> list[Task]:
-        """One tick; what was asked to stop stops at once. Returns the tasks that were started."""
+        """Do one tick, and return the tasks that it started; what was asked to stop stops at once."""
         self.now += seconds
 
         def start(deployment: Deployment) -> Task:

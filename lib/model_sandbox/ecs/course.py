@@ -23,7 +23,7 @@ class Hook:
 
 @dataclass
 class Course:
-    """Where a deployment is. `production` and `test` are the new revision's shares in percent."""
+    """The place of a deployment in its stages. `production` and `test` are the new revision's shares in percent."""
 
     strategy: Strategy
     stage: str = ""

@@ -50,6 +50,8 @@ class Scheduler:
                         with self._state.upstream.within(service.scope):
                             registration.tell(self._balancers, service, tasks)
                             started += rollout.run(service, tasks, time.time(), self._around, start)
+                            # What was asked to stop gets no connection more.
+                            registration.tell(self._balancers, service, tasks)
                     except Exception:  # noqa: BLE001 - one broken service must not stop the others
                         _log.exception("service %s", service.name)
                 self._forget_old_tasks()

@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Strategy:
-    """How one deployment brings its revision, fixed when it starts. Without `steps` it rolls."""
+    """The way in which one deployment brings its revision, fixed when it starts. Without `steps` it rolls."""
 
     kind: str = ROLLING
     bake: int = 0

@@ -15,7 +15,7 @@ _MOST = 999  # the largest weight that a rule takes
 
 
 class Surroundings(Protocol):
-    """What ECS sees and changes outside of itself. `minute`: the seconds that one lasts."""
+    """Everything that ECS sees and changes outside of itself. `minute`: the seconds that one lasts."""
 
     @property
     def minute(self) -> float: ...

@@ -61,6 +61,14 @@ def asked(action: str, params: dict[str, Any], resource: str = "*") -> list[tupl
             {"resourceArn": f"{A}:logs:{HERE}:log-group:/g"},
             [f"{A}:logs:{HERE}:log-group:/g"],
         ),
+        *(
+            (
+                f"ecs:{name}ServiceDeployment",
+                {"serviceDeploymentArn": f"{A}:ecs:{HERE}:service-deployment/c/s/X"},
+                [f"{A}:ecs:{HERE}:service/c/s", f"{A}:ecs:{HERE}:service-deployment/c/s/X"],
+            )
+            for name in ("Continue", "Stop")
+        ),
         ("logs:DescribeLogGroups", {"logGroupNamePrefix": "/g"}, ["*"]),
         ("iam:GetRole", {"RoleName": "r"}, [ROLE]),
         ("iam:GetInstanceProfile", {"InstanceProfileName": "r"}, [f"{A}:iam::123456789012:instance-profile/r"]),
@@ -192,6 +200,14 @@ def test_tags_given_with_the_making_need_the_tagging_too(action: str, params: di
             "ec2.amazonaws.com",
         ),
         ("iam:AddRoleToInstanceProfile", {"InstanceProfileName": "p", "RoleName": "r"}, "ec2.amazonaws.com"),
+        *(
+            (
+                f"ecs:{name}Service",
+                {"loadBalancers": [{"advancedConfiguration": {"roleArn": ROLE}}]},
+                "ecs.amazonaws.com",
+            )
+            for name in ("Create", "Update")
+        ),
         ("lambda:CreateFunction", {"FunctionName": "f", "Role": ROLE}, "lambda.amazonaws.com"),
         ("cloudformation:CreateChangeSet", {"StackName": "s", "RoleARN": ROLE}, "cloudformation.amazonaws.com"),
     ],
