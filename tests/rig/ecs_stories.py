@@ -20,6 +20,8 @@ class Story:
     paused: float = NEVER  # a hook waits for a person
     stopped: float = NEVER  # somebody stops it
     deleted: float = NEVER  # somebody deletes the service
+    alarmed: float = NEVER  # an alarm goes off: where traffic shifts
+    hook_fails: float = NEVER  # somebody's Lambda hook says FAILED: where traffic shifts
     drained: float = 0.0  # seconds after `steady` until the tasks of before are gone
     exit_code: int = 1
     log: tuple[str, ...] = ("loading the model", "ImportError: no module named 'weights'")

@@ -19,10 +19,10 @@ from model_sandbox.ecs.task import Task
 from model_sandbox.network import AwsVpc
 from model_sandbox.tokens import Scope
 
-_SCOPE = Scope("123456789012", "us-east-1")
+SCOPE = Scope("123456789012", "us-east-1")
 _ARN = "arn:aws:ecs:us-east-1:123456789012"
 CLUSTER = "c"
-_CLUSTER_ARN = f"{_ARN}:cluster/{CLUSTER}"
+CLUSTER_ARN = f"{_ARN}:cluster/{CLUSTER}"
 SERVICE_ARN = f"{_ARN}:service/{CLUSTER}/iris"
 
 
@@ -179,7 +179,7 @@ class World:
 
     def _records(self, shown: list[Course], now: float) -> Service:
         """Return the service as the sandbox keeps it, in the state that the stories say."""
-        service = Service(_SCOPE, SERVICE_ARN, "iris", _CLUSTER_ARN, shown[0].desired, self._at(0))
+        service = Service(SCOPE, SERVICE_ARN, "iris", CLUSTER_ARN, shown[0].desired, self._at(0))
         service.configuration = self.configuration
         service.settings = {"enableExecuteCommand": False, "propagateTags": "SERVICE", **self.traffic}
         if shown[0].since(now) >= shown[0].story.deleted:
@@ -341,8 +341,8 @@ class World:
 
     def _task(self, d: Course, identity: str, status: str, **times: float) -> Task:
         task = Task(
-            _SCOPE,
-            _CLUSTER_ARN,
+            SCOPE,
+            CLUSTER_ARN,
             self.definitions[d.definition],
             AwsVpc((), (), public_address=True),
             "FARGATE",

@@ -5,7 +5,6 @@ service deployments"; API reference, `ContinueServiceDeployment`, `StopServiceDe
 """
 
 import re
-import time
 from typing import Any
 
 from model_sandbox.api import ApiError
@@ -67,7 +66,7 @@ class ServiceDeployments:
                 raise refuse(message)
             hooks = record.course.hooks if record.course else []
             hook = next((each for each in hooks if each.identity == identity and each.waits), None)
-            if hook is None or record.status != "IN_PROGRESS" or time.time() >= hook.expires_at:
+            if hook is None or record.status != "IN_PROGRESS" or self._state.clock() >= hook.expires_at:
                 message = (
                     "Provided hookId is either completed, unavailable, or not associated with the given Resource ARN"
                 )

@@ -38,7 +38,7 @@ class Services:
         cluster, name = self._state.cluster(request), request.get("serviceName", "")
         if not name:
             raise ApiError("InvalidParameterException", "Service name cannot be empty.")
-        scope, now = self._state.upstream.scope(), time.time()
+        scope, now = self._state.upstream.scope(), self._state.clock()
         arn = f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"
         revision = self._revision(arn, request, now)
         service_rules.check_new(request, revision.launch_type)
@@ -66,7 +66,7 @@ class Services:
 
     def update_service(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer UpdateService: a new deployment if it is forced or tasks change, else only new numbers."""
-        service, now = self._state.service(request), time.time()
+        service, now = self._state.service(request), self._state.clock()
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
         service_rules.check_change(service.settings, request)
@@ -108,7 +108,7 @@ class Services:
             if service.status == "ACTIVE":
                 service.status, service.desired = "DRAINING", 0
                 if service.records[0].finished_at is None:
-                    service.records[0].finish("STOPPED", "The service is being deleted.", time.time())
+                    service.records[0].finish("STOPPED", "The service is being deleted.", self._state.clock())
         self._state.wake.set()
         return {"service": self._show(service)}
 

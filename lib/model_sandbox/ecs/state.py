@@ -1,6 +1,8 @@
 """The services and tasks of all accounts, and how requests name them. Clusters and definitions stay with ministack."""
 
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from model_sandbox.api import ApiError
@@ -15,10 +17,13 @@ MISSING = {"reason": "MISSING"}
 
 
 class State:
-    """The state that all operations share. One lock; nothing waits for docker in it. `wake`: something has changed."""
+    """The state that all operations share. One lock; nothing waits for docker in it. `wake`: something has changed.
 
-    def __init__(self, upstream: Upstream, network: Network) -> None:
-        self.upstream, self._network = upstream, network
+    `clock` gives seconds since the epoch.
+    """
+
+    def __init__(self, upstream: Upstream, network: Network, clock: Callable[[], float] = time.time) -> None:
+        self.upstream, self._network, self.clock = upstream, network, clock
         self.services: dict[str, Service] = {}
         self.tasks: dict[str, Task] = {}
         self.lock = threading.RLock()

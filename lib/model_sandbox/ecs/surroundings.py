@@ -1,4 +1,4 @@
-"""Everything that ECS reaches outside of itself: listener rules by the infrastructure role, the role itself, CloudWatch alarms."""
+"""Everything that ECS reaches outside of itself: listener rules, by its infrastructure role, and CloudWatch alarms."""
 
 from collections.abc import Collection, Mapping
 

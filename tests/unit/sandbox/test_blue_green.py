@@ -62,7 +62,8 @@ class Blue(Stage):
 
 
 def test_a_good_revision_goes_through_every_stage_and_blue_goes_last() -> None:
-    stage, seen = Blue(**HOOKED), []
+    stage = Blue(**HOOKED)
+    seen: list[str] = []
     for _ in range(2000):
         if not seen or seen[-1] != stage.course.stage:
             seen.append(stage.course.stage)

@@ -184,7 +184,11 @@ class TestDecisions:
     def api(stage: Stage, scope: Any = SCOPE) -> ServiceDeployments:
         upstream = SimpleNamespace(scope=lambda: scope)
         state: Any = SimpleNamespace(
-            services={"s": stage.service}, lock=threading.RLock(), wake=threading.Event(), upstream=upstream
+            services={"s": stage.service},
+            lock=threading.RLock(),
+            wake=threading.Event(),
+            upstream=upstream,
+            clock=time.time,
         )
         return ServiceDeployments(state)
 
