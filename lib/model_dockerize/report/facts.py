@@ -77,7 +77,7 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Traffic:
-    """How the new version got its traffic, and whether ECS may still take it back."""
+    """The way in which the new version got its traffic, and whether ECS may still take it back."""
 
     strategy: str
     bake_minutes: int

@@ -16,7 +16,7 @@ _AGAIN = 2.0  # seconds
 
 
 class Action(Enum):
-    """What is to become of a deployment."""
+    """A decision on a deployment."""
 
     CONTINUE = "CONTINUE"
     ROLLBACK = "ROLLBACK"
