@@ -24,6 +24,9 @@ from model_dockerize.progress import Progress
 from model_dockerize.report import StageProgress, facts
 from model_dockerize.settings import ServiceSettings
 
+#: A role made moments ago cannot be assumed yet, and ECS gives a rollout up at once that moves traffic by it.
+_NEW_ROLE_TRIES, _NEW_ROLE_SECONDS = 12, 5.0
+
 
 def _is_wanted(release: Release) -> bool:
     return isinstance(release.runtime, Foundations) and release.settings.registry.push_to_ecr
@@ -45,7 +48,7 @@ def deploy(release: Release) -> Release:
             ecs.ensure_scaling(account, settings, service, stage)
             return _with(release, service)
         with _cancelled(settings.on_cancel, account, service, stage):
-            verdict = ecs.follow(account, service, settings.wait_timeout, stage, skip_bake=settings.skip_bake)
+            service, verdict = _followed(release, service, stage)
         if verdict.outcome is not Outcome.DEPLOYED and not verdict.pause:
             raise _not_deployed(release, service, verdict, stage)
         if not service.changed and not verdict.pause:
@@ -58,6 +61,19 @@ def deploy(release: Release) -> Release:
     ecs.mark_proved(account, service)
     _scale(release, service)
     return _with(release, service)
+
+
+def _followed(release: Release, service: Service, stage: StageProgress) -> tuple[Service, Verdict]:
+    """Follow the rollout to its end or its pause; start it again while ECS does not see a role that was just made."""
+    settings = release.settings.service
+    for again in range(_NEW_ROLE_TRIES, -1, -1):
+        verdict = ecs.follow(release.account, service, settings.wait_timeout, stage, skip_bake=settings.skip_bake)
+        if not (again and _foundations(release).fresh_roles and verdict.lacks_role):
+            break
+        stage.info("ECS does not see its new role yet: the rollout is started again.")
+        release.pause(_NEW_ROLE_SECONDS)
+        _, service = _ensure(release, stage)
+    return service, verdict
 
 
 def _proved(release: Release, service: Service, verdict: Verdict) -> Verdict:

@@ -16,6 +16,10 @@ from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
 from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
 
+#: How ECS says that it could not act by its role. Source: developer guide, "Troubleshooting Amazon ECS blue/green
+#: deployments".
+_NO_ROLE = "missing permissions on ECS Infrastructure Role"
+
 
 @dataclass(frozen=True)
 class Pause:
@@ -40,6 +44,11 @@ class Verdict:
     targets: tuple[str, ...] = ()  # what the load balancer said of tasks that were not well
     pause: Pause | None = None  # it is not over: it waits for us
     is_baking: bool = False  # it has all traffic, and the former version still runs
+
+    @property
+    def lacks_role(self) -> bool:
+        """Tell whether ECS could not act by the role by which it moves traffic, as of one made moments ago."""
+        return any(_NO_ROLE in text for text in (self.reason, *self.events))
 
     def details(self) -> tuple[str, ...]:
         """Return the evidence: stopped tasks with their logs; without any, the service's events."""
