@@ -82,7 +82,13 @@ def _proved(release: Release, service: Service, verdict: Verdict) -> Verdict:
     if service.desired == 0:
         return _shifted(release, service, verdict.pause) if verdict.pause else verdict
     with run.recorder.stage("smoke-deployed") as stage:
-        if failed_checks := _test(release, service, verdict, stage):
+        try:
+            failed_checks = _test(release, service, verdict, stage)
+        except ModelDockerizeError:
+            if verdict.pause:
+                stage.warning("The new version still waits for its test, without traffic. Run again to test it.")
+            raise
+        if failed_checks:
             raise _put_back(release, service, failed_checks, verdict, stage)
     if verdict.pause:
         verdict = _shifted(release, service, verdict.pause)
@@ -190,7 +196,7 @@ def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgr
     except ModelDockerizeError:
         raise
     except BaseException:
-        if service.changed:
+        if service.changed or service.proving:
             ecs.leave_or_put_back(account, service, on_cancel, stage)
         raise
 
