@@ -1,11 +1,13 @@
 """The sandbox shifts traffic as ECS does, seen through its API and through the ports of its load balancer."""
 
+import json
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -117,6 +119,21 @@ class Shop:
 
         return eventually(look, tell=lambda: (self.shown(deployment), self.events()))
 
+    caller = "deployer"
+
+    def user(self) -> Any:
+        """Make an IAM user, and return its client of ECS."""
+        iam = self.account.client("iam")
+        iam.create_user(UserName=self.caller)
+        key = iam.create_access_key(UserName=self.caller)["AccessKey"]
+        return boto3.client(
+            "ecs",
+            endpoint_url=self.account.box.endpoint_url,
+            region_name=self.account.box.region,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+
     def events(self) -> list[str]:
         service = self.ecs.describe_services(services=["shop"])["services"][0]
         return [event["message"] for event in service["events"]][:8]
@@ -142,6 +159,13 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(new_home: NewHome) -> Iterator[Shop]:
     with sandbox_account(new_home("mdbluegreen")) as account:
+        yield Shop(account)
+
+
+@pytest.fixture(scope="module")
+def strict_shop(new_home: NewHome) -> Iterator[Shop]:
+    """The same where policies count."""
+    with sandbox_account(new_home("mdbgstrict"), "enforced") as account:
         yield Shop(account)
 
 
@@ -233,3 +257,58 @@ def test_from_the_first_deployment_to_a_canary(shop: Shop) -> None:
     assert "alarm" in ended["statusReason"]
     assert ended["alarms"]["triggeredAlarmNames"] == ["errors"]
     assert {shop.answer(shop.url) for _ in range(10)} == {"two"}
+
+
+def test_policies_of_the_role_and_of_the_caller_count(strict_shop: Shop) -> None:
+    shop = strict_shop
+    iam = shop.account.client("iam")
+
+    def allow(name: str, put: Any, *statements: dict[str, Any]) -> None:
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        put(**{name: shop.caller if name == "UserName" else "infrastructure"}, PolicyName="p", PolicyDocument=document)
+
+    modify = {"Effect": "Allow", "Action": "elasticloadbalancing:ModifyRule", "Resource": "*"}
+    allow("RoleName", iam.put_role_policy, modify)
+    plain = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0, "lifecycleHooks": []}
+    shop.reaches(shop.create(deploymentConfiguration=plain), "SUCCESSFUL")
+    assert shop.answer(shop.url) == "one"
+
+    iam.delete_role_policy(RoleName="infrastructure", PolicyName="p")
+    second = shop.update("two", **plain)
+    ended = shop.reaches(second, "ROLLBACK_SUCCESSFUL")
+    assert ended["statusReason"] == (
+        "Service deployment rolled back because TEST_TRAFFIC_SHIFT lifecycle hook(s) failed. User: "
+        "arn:aws:sts::123456789012:assumed-role/infrastructure/ECSNetworkingWithELB is not authorized to perform: "
+        f"elasticloadbalancing:ModifyRule on resource: {shop.test} because no identity-based policy allows the "
+        "elasticloadbalancing:ModifyRule action"
+    )
+    assert shop.answer(shop.url) == "one"
+
+    allow("RoleName", iam.put_role_policy, modify)
+    third = shop.update("three", **HOOKED)
+    shop.reaches(third, "PAUSE")
+    hook = {"serviceDeploymentArn": third, "hookId": shop.shown(third)["lifecycleHookDetails"][0]["hookId"]}
+    theirs = shop.user()
+    service = third.rpartition("/")[0].replace(":service-deployment/", ":service/")
+    on = {"Effect": "Allow", "Action": ["ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"]}
+    for allowed, lacking in ((service, third), (third, service)):
+        allow("UserName", iam.put_user_policy, {**on, "Resource": allowed})
+        for refused in (
+            lambda: theirs.continue_service_deployment(**hook, action="CONTINUE"),
+            lambda: theirs.stop_service_deployment(serviceDeploymentArn=third),
+        ):
+            words = said(refused)
+            assert "AccessDeniedException" in words
+            assert f"on resource: {lacking} " in words
+    allow("UserName", iam.put_user_policy, {**on, "Resource": [service, third]})
+    theirs.continue_service_deployment(**hook, action="CONTINUE")
+    shop.reaches(third, "SUCCESSFUL")
+
+    everything = {"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}
+    allow("UserName", iam.put_user_policy, everything)
+    again: Any = {"service": "shop", "forceNewDeployment": True, "loadBalancers": shop.balanced()}
+    assert f"iam:PassRole on resource: {shop.role}" in said(lambda: theirs.update_service(**again))
+    passed = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": shop.role}
+    to_ecs = {"StringEquals": {"iam:PassedToService": "ecs.amazonaws.com"}}
+    allow("UserName", iam.put_user_policy, everything, {**passed, "Condition": to_ecs})
+    theirs.update_service(**again)

@@ -88,9 +88,9 @@ class Account:
 
 
 @contextmanager
-def sandbox_account(home: Path) -> Iterator[Account]:
+def sandbox_account(home: Path, iam: str = "off") -> Iterator[Account]:
     """Start a sandbox in `home`, and stop it at the end."""
-    found = Account(sandbox.start(home, Silent()))
+    found = Account(sandbox.start(home, Silent(), iam))
     try:
         ec2 = found.client("ec2")
         found.vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
