@@ -38,7 +38,7 @@ def asked_of(account: Account, there: dict[str, Any], said: ServiceSettings) -> 
 
 
 def test_behind_a_load_balancer_a_version_waits_for_its_test(account: Account) -> None:
-    whole = request(account.aws, balanced(), DEFINITION, ground(balanced()), 300)
+    whole = request(account.aws, balanced(), DEFINITION, ground(balanced()), 600)
     configuration = whole["deploymentConfiguration"]
     assert (configuration["strategy"], configuration["bakeTimeInMinutes"]) == ("BLUE_GREEN", 5)
     assert "earlySuccessCriteria" not in configuration
@@ -47,7 +47,7 @@ def test_behind_a_load_balancer_a_version_waits_for_its_test(account: Account) -
     assert hook == {
         "targetType": "PAUSE",
         "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
-        "timeoutConfiguration": {"timeoutInMinutes": 17, "action": "ROLLBACK"},
+        "timeoutConfiguration": {"timeoutInMinutes": 27, "action": "ROLLBACK"},
     }
     assert whole["loadBalancers"][0]["advancedConfiguration"] == {
         **{"alternateTargetGroupArn": "green", "productionListenerRule": "rule"},
