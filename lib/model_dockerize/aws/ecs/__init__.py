@@ -1,6 +1,7 @@
 """The service and its tasks: defined, rolled out, followed, looked at."""
 
 from model_dockerize.aws.ecs.autoscaling import ensure_scaling
+from model_dockerize.aws.ecs.proving import mark_proved, mark_proving
 from model_dockerize.aws.ecs.rollout.decide import Action
 from model_dockerize.aws.ecs.rollout.evidence import Pause, Verdict
 from model_dockerize.aws.ecs.rollout.follow import follow
@@ -11,7 +12,7 @@ from model_dockerize.aws.ecs.rollout.rollback import (
     rollback,
     settle_failed_first_deployment,
 )
-from model_dockerize.aws.ecs.service import check_service, ensure_service, mark_proved, mark_proving, put_back
+from model_dockerize.aws.ecs.service import check_service, ensure_service, put_back
 from model_dockerize.aws.ecs.task_definition import ensure_task_definition
 
 __all__ = [

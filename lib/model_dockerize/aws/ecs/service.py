@@ -1,7 +1,7 @@
 """Makes the ECS service, or changes what differs. The rollout tells whether that works."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn
 from model_dockerize.aws.client.retries import once_assumable
 from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
+from model_dockerize.aws.ecs.proving import NOTHING, PROVING, proved_before, write_proving
 from model_dockerize.aws.ecs.scalable_target import SCALED, check_target
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
@@ -34,13 +35,6 @@ from model_dockerize.settings.fargate import check_size
 
 _DRAIN_SECONDS = 300.0
 _ROLLING = "ROLLING"
-#: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
-#: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
-PROVING = f"{TAG}:proving"
-_NOTHING = "none"
-#: What the service ran and left without its proof: `iris:2 iris:4`. No rollback goes there.
-UNPROVED = f"{TAG}:unproved"
-_LONGEST = 256  # characters of a tag's value
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
     "ClientException",
@@ -102,7 +96,7 @@ def ensure_service(
             else _previous(there, task_definition.arn) or there["taskDefinition"]
         )
         # Brought to no task because its first version failed: nobody wanted that number.
-        is_given_up = proving == _NOTHING and there["desiredCount"] == 0
+        is_given_up = proving == NOTHING and there["desiredCount"] == 0
         is_ours = TAG in tags_of(there) and ADOPTED not in tags_of(there)
         settings = _as_it_can(aws, settings, there, foundations, progress)
         asked = update(aws, settings, there, task_definition, foundations, is_ours, smoke_seconds)
@@ -117,7 +111,7 @@ def ensure_service(
             text = f"service {name}: there, {task_definition.short}"
             aws.settled(progress, "leave", "service", name, text=text)
             return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
-        _mark_proving(aws, there["serviceArn"], tags_of(there), there["taskDefinition"], task_definition.arn, previous)
+        write_proving(aws, there["serviceArn"], tags_of(there), there["taskDefinition"], task_definition.arn, previous)
         updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
@@ -129,43 +123,6 @@ def ensure_service(
     # UpdateService does not show its tags, and a plan not what it is called.
     updated |= {key: there[key] for key in ("serviceArn", "serviceName", "clusterArn", "tags") if key in there}
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
-
-
-def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: str) -> Service:
-    """Mark `wanted`, which the service will run, as not verified, and return the service so.
-
-    Args:
-        tags: of the service, as it is. One that is not ours gets none.
-    """
-    if TAG not in tags:
-        return service
-    here = service.task_definition_arn
-    with translate(f"service {service.name}"):
-        _mark_proving(aws, service.arn, tags, here, wanted, here)
-    return replace(service, proving=True)
-
-
-def _mark_proving(
-    aws: Aws, service_arn: str, tags: Mapping[str, str], here: str, wanted: str, proved: str | None
-) -> None:
-    """Write down what was proved last, or, where that stands there, that what runs `here` was not."""
-    left = tags.get(UNPROVED, "").split()
-    if tags.get(PROVING, short_arn(here)) != short_arn(here):
-        left.append(short_arn(here))
-    left = [name for name in dict.fromkeys(left) if name != short_arn(wanted)]
-    while len(" ".join(left)) > _LONGEST:
-        del left[0]
-    asked = {PROVING: tags.get(PROVING) or (short_arn(proved) if proved else _NOTHING), UNPROVED: " ".join(left)}
-    new: Any = [{"key": key, "value": value} for key, value in asked.items() if value != tags.get(key, "")]
-    if new:
-        aws.ecs.tag_resource(resourceArn=service_arn, tags=new)
-
-
-def mark_proved(aws: Aws, service: Service) -> None:
-    """Mark what the service runs as verified: a bad version is rolled back to it."""
-    if service.proving:
-        with translate(f"service {service.name}"):
-            aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
@@ -236,7 +193,7 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str, is_watched: b
 
 
 def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
-    own = {TAG: SERVICE, PROVING: _NOTHING, **order.tags(), **aws.tags}
+    own = {TAG: SERVICE, PROVING: NOTHING, **order.tags(), **aws.tags}
     tags: Any = [{"key": key, "value": value} for key, value in own.items()]
     return _understood(
         lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
@@ -349,16 +306,6 @@ def _previous(service: Any, task_definition_arn: str) -> str | None:
     others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
     good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
     return str(good[0]["taskDefinition"]) if good else None
-
-
-def proved_before(tags: Mapping[str, str], task_definition_arn: str) -> str | None:
-    """Return the task definition that the tag PROVING names, as an ARN; None: there is none.
-
-    Args:
-        task_definition_arn: of any other one there.
-    """
-    name = tags.get(PROVING, _NOTHING)
-    return None if name == _NOTHING else f"{task_definition_arn.rpartition('/')[0]}/{name}"
 
 
 def service_of(
