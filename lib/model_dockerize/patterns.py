@@ -44,7 +44,7 @@ def command_line(text: str) -> str:
         words = shlex.split(text)
     except ValueError as error:  # a quotation mark that nothing closes
         return f"{text!r} is not a command: {error}"
-    return "" if words else f"{text!r} is not a command: it names no program"
+    return "" if words and words[0] else f"{text!r} is not a command: it names no program"
 
 
 def _name(most: int) -> Pattern:

@@ -47,7 +47,7 @@ def test_behind_a_load_balancer_a_version_waits_for_its_test(account: Account) -
     assert hook == {
         "targetType": "PAUSE",
         "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
-        "timeoutConfiguration": {"timeoutInMinutes": 27, "action": "ROLLBACK"},
+        "timeoutConfiguration": {"timeoutInMinutes": 21, "action": "ROLLBACK"},
     }
     assert whole["loadBalancers"][0]["advancedConfiguration"] == {
         **{"alternateTargetGroupArn": "green", "productionListenerRule": "rule"},
