@@ -91,7 +91,8 @@ def test_the_next_run_takes_a_killed_ones_pause_over(cli: Cli, folder: Path, url
     model(folder, "three", "three")
     seen = tmp_path / "seen"
     check = tmp_path / "check.py"
-    check.write_text(f"import time, pathlib\npathlib.Path({str(seen)!r}).touch()\ntime.sleep(600)\n", encoding="utf-8")
+    code = f"import os, pathlib, time\npathlib.Path({str(seen)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\n"
+    check.write_text(code, encoding="utf-8")
     slow = f"{sys.executable} {check}"
     killed = subprocess.Popen(
         [sys.executable, "-m", "model_dockerize", "run", folder, "--sandbox", *ASKED, "--check", slow],
@@ -101,10 +102,11 @@ def test_the_next_run_takes_a_killed_ones_pause_over(cli: Cli, folder: Path, url
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(seen.exists, seconds=300)
+        checking = int(eventually(lambda: seen.exists() and seen.read_text(encoding="utf-8"), seconds=300))
     finally:
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
+    os.kill(checking, signal.SIGKILL)
     assert now(url) == "two y"
     journal(cli, reset=True)
     again = cli.run(folder, *ASKED)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.pipeline.own_check import own_check
+from tests.rig.leaks import planted
 from tests.rig.progress import Said
-
-from .aws.conftest import planted
 
 HOME = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
 
