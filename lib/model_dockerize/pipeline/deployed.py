@@ -53,10 +53,12 @@ def smoke_waiting(
     run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
     """Test as `smoke_deployed` a new version at its test address, where the former one may answer a moment longer."""
-    build, key = prepared.expectation.build_id, run.settings.smoke.smoke_api_key
-    if build and is_asked_from_here(run, prepared, where):
-        smoke.await_build(where.outside or where.url, build, START_TIMEOUT, key)
-    return smoke_deployed(run, prepared, account, service, where, stage)
+    if not is_asked_from_here(run, prepared, where):
+        return _smoke_inside(run, prepared, account, service, where, stage)
+    url, build = where.outside or where.url, prepared.expectation.build_id
+    if build:
+        smoke.await_build(url, build, START_TIMEOUT, run.settings.smoke.smoke_api_key)
+    return smoke_from_here(run, prepared, url, stage)
 
 
 def smoke_deployed(
@@ -65,6 +67,12 @@ def smoke_deployed(
     """Test the model, and return the lines of the failed checks."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
+    return _smoke_inside(run, prepared, account, service, where, stage)
+
+
+def _smoke_inside(
+    run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
+) -> tuple[str, ...]:
     why = "has a certificate for another name" if not where.outside else "is not reached from here"
     why = _refusal(run, where) or why
     stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")
