@@ -1,10 +1,12 @@
-"""One listening socket that passes every connection on to a target, chosen anew for each."""
+"""One listening socket that passes requests on to a target; another one is chosen when that gets no more of them."""
 
 import contextlib
 import selectors
 import socket
 import threading
 from collections.abc import Callable
+
+from model_sandbox.http_answer import Answer
 
 _CONNECT_SECONDS = 5.0
 _PIECE = 65536
@@ -24,10 +26,20 @@ def bindable(address: str, port: int) -> int:
 
 
 class Forwarder:
-    """Listens until it is closed. `choose` names the target of a new connection; None: there is none."""
+    """Listens until it is closed.
 
-    def __init__(self, address: str, port: int, choose: Callable[[], tuple[str, int] | None]) -> None:
-        self._choose = choose
+    `choose` names a target, None where there is none; `keeps` tells whether one may have another request. A connection
+    stays with its target while it may, and moves on between two requests.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        choose: Callable[[], tuple[str, int] | None],
+        keeps: Callable[[tuple[str, int]], bool],
+    ) -> None:
+        self._choose, self._keeps = choose, keeps
         self._socket = socket.create_server((address, port), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True, name=f"listener-{self.port}").start()
@@ -47,37 +59,69 @@ class Forwarder:
             threading.Thread(target=self._serve, args=(client,), daemon=True, name="connection").start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client:
-            chosen = self._choose()
-            if chosen is None:
-                _refuse(client, _UNAVAILABLE)
-                return
+        with client, contextlib.suppress(OSError):
+            _Connection(client, self._choose, self._keeps).run()
+
+
+class _Connection:
+    """One client, and the target that answers it now."""
+
+    def __init__(
+        self,
+        client: socket.socket,
+        choose: Callable[[], tuple[str, int] | None],
+        keeps: Callable[[tuple[str, int]], bool],
+    ) -> None:
+        self._client, self._choose, self._keeps = client, choose, keeps
+        self._at: tuple[str, int] = ("", 0)
+        self._target: socket.socket | None = None
+        self._answer, self._selector = Answer(), selectors.DefaultSelector()
+
+    def run(self) -> None:
+        """Pass on requests and answers until the client leaves, or a target does within an answer."""
+        with self._selector:
+            self._selector.register(self._client, selectors.EVENT_READ)
             try:
-                target = socket.create_connection(chosen, timeout=_CONNECT_SECONDS)
+                while all(self._pass_on(key.fileobj) for key, _ in self._selector.select()):
+                    pass
+            finally:
+                self._leave()
+
+    def _pass_on(self, sender: object) -> bool:
+        """Pass on what one side has said; return whether the connection goes on."""
+        if sender is self._client:
+            said = self._client.recv(_PIECE)
+            return bool(said) and self._ask(said)
+        if self._target is None or sender is not self._target:
+            return True  # it was left in the same moment
+        if said := self._target.recv(_PIECE):
+            self._answer.take(said)
+            self._client.sendall(said)
+        elif self._answer.is_whole:
+            self._leave()
+        return bool(said) or self._answer.is_whole
+
+    def _ask(self, said: bytes) -> bool:
+        """Pass a request on, to another target where the former one gets no more of them."""
+        if self._answer.is_whole and not (self._target and self._keeps(self._at)):
+            self._leave()
+            if (chosen := self._choose()) is None:
+                self._client.sendall(_UNAVAILABLE)
+                return False
+            try:
+                self._target, self._at = socket.create_connection(chosen, timeout=_CONNECT_SECONDS), chosen
             except OSError:
-                _refuse(client, _BAD_GATEWAY)
-                return
-            with target, contextlib.suppress(OSError):
-                target.settimeout(None)
-                _splice(client, target)
+                self._client.sendall(_BAD_GATEWAY)
+                return False
+            self._target.settimeout(None)
+            self._selector.register(self._target, selectors.EVENT_READ)
+        if self._target:
+            self._answer.ask()
+            self._target.sendall(said)
+        return True
 
-
-def _refuse(client: socket.socket, answer: bytes) -> None:
-    """Refuse after reading what was asked: an answer to an unfinished request would be lost."""
-    with contextlib.suppress(OSError):
-        client.settimeout(_CONNECT_SECONDS)
-        client.recv(_PIECE)
-        client.sendall(answer)
-
-
-def _splice(one: socket.socket, other: socket.socket) -> None:
-    """Pass on everything in both directions until one side has ended."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(one, selectors.EVENT_READ, other)
-        selector.register(other, selectors.EVENT_READ, one)
-        while True:
-            for key, _ in selector.select():
-                said = key.fileobj.recv(_PIECE)  # type: ignore[union-attr]
-                if not said:
-                    return
-                key.data.sendall(said)
+    def _leave(self) -> None:
+        if self._target:
+            self._selector.unregister(self._target)
+            self._target.close()
+            self._target = None

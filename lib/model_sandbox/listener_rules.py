@@ -1,6 +1,7 @@
 """Keeps what listeners forward to: their rules and default actions, with the weights that ministack forgets."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Params = dict[str, Any]
@@ -8,7 +9,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ListenerRules:
-    """The rules of all listeners. They distribute connections, not requests, so conditions do not count."""
+    """The rules of all listeners. They distribute connections, not requests, so nothing is looked for in these."""
 
     def __init__(self, elb: Any) -> None:
         self._elb = elb
@@ -25,11 +26,12 @@ class ListenerRules:
             actions[name] = self._noting(actions[name])
 
     def forwards(self, listener: str) -> list[tuple[str, int]]:
-        """Return the target groups, with weights, of the listener's first rule; without rules, of its default
-        actions.
+        """Return the target groups, with weights, of the listener's first rule; without rules, of its default actions.
+
+        A rule that takes every path comes before those that look for something, such as a header.
         """
         rules = [r for r in self._elb._rules.values() if r["ListenerArn"] == listener and not r.get("IsDefault")]
-        first = min(rules, key=lambda rule: int(rule["Priority"])) if rules else None
+        first = min(rules, key=lambda rule: (not _takes_all(rule), int(rule["Priority"]))) if rules else None
         actions = first["Actions"] if first else self._elb._listeners.get(listener, {}).get("DefaultActions", [])
         return [group for action in actions for group in target_groups(action)]
 
@@ -83,6 +85,32 @@ class ListenerRules:
             if len(groups) == 1:
                 action["TargetGroupArn"] = groups[0]["TargetGroupArn"]
         return actions
+
+
+class Turns:
+    """Shares out what comes to a listener by weights, evenly: of ten, each tenth goes to a group with 10 of 100."""
+
+    def __init__(self) -> None:
+        self._owed: dict[str, dict[str, int]] = {}
+        self._lock = threading.Lock()
+
+    def next(self, listener: str, groups: Iterable[tuple[str, int]]) -> str | None:
+        """Return the group whose turn it is; None where none has a weight."""
+        weights = {group: weight for group, weight in groups if weight > 0}
+        if not weights:
+            return None
+        with self._lock:
+            former = self._owed.get(listener, {})
+            owed = {group: former.get(group, 0) + weight for group, weight in weights.items()}
+            chosen = max(owed, key=lambda group: owed[group])
+            owed[chosen] -= sum(weights.values())
+            self._owed[listener] = owed
+        return chosen
+
+
+def _takes_all(rule: Mapping[str, Any]) -> bool:
+    conditions = rule.get("Conditions") or []
+    return all(c.get("Field") == "path-pattern" and {"*", "/*"} & set(c.get("Values") or ()) for c in conditions)
 
 
 def target_groups(action: dict[str, Any]) -> list[tuple[str, int]]:

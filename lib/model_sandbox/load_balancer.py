@@ -6,10 +6,11 @@ answered their last health check, by the weights of the rule that comes first; t
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from model_sandbox.forwarder import Forwarder, bindable
-from model_sandbox.listener_rules import ListenerRules
+from model_sandbox.listener_rules import ListenerRules, Turns
 from model_sandbox.network import AwsVpc, Network
 from model_sandbox.target import Check, Target
 from model_sandbox.tokens import Scope
@@ -28,8 +29,8 @@ class LoadBalancers:
         self._rules = ListenerRules(upstream.elb)
         self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
         self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
+        self._shares = Turns()
         self._turns: dict[str, int] = {}  # target group -> whose turn it is
-        self._credits: dict[str, dict[str, int]] = {}  # listener -> target group -> how much it is owed
         self._lock = threading.RLock()
 
     def install(self) -> None:
@@ -174,7 +175,8 @@ class LoadBalancers:
         address = balancer["DNSName"].partition(":")[0]
         # Only root may listen below 1024 on many computers: then the name says which port it is instead.
         port = bindable(address, listener["Port"])
-        forwarder = Forwarder(address, port, lambda: self._next_target(arn))
+        scope = self._upstream.scope()
+        forwarder = Forwarder(address, port, partial(self._next_target, scope, arn), partial(self._serves, scope, arn))
         if forwarder.port != listener["Port"]:
             balancer["DNSName"] = f"{address}:{forwarder.port}"
         self._forwarders[arn] = forwarder
@@ -183,18 +185,19 @@ class LoadBalancers:
         if forwarder := self._forwarders.pop(arn, None):
             forwarder.close()
 
-    def _next_target(self, listener: str) -> tuple[str, int] | None:
+    def _next_target(self, scope: Scope, listener: str) -> tuple[str, int] | None:
         """Return a target of the listener's groups, each in its turn by its weight; None where there is none."""
-        weights = {arn: weight for arn, weight in self._rules.forwards(listener) if weight > 0}
-        if not weights:
-            return None
+        with self._upstream.within(scope):
+            group = self._shares.next(listener, self._rules.forwards(listener))
+        return self._choose(group) if group else None
+
+    def _serves(self, scope: Scope, listener: str, at: tuple[str, int]) -> bool:
+        """Tell whether a target gets requests of a listener: it is in one of its groups that have a weight."""
+        with self._upstream.within(scope):
+            groups = [group for group, weight in self._rules.forwards(listener) if weight > 0]
         with self._lock:
-            owed = self._credits.get(listener, {})
-            balance = {arn: owed.get(arn, 0) + weight for arn, weight in weights.items()}
-            chosen = max(balance, key=lambda arn: balance[arn])
-            balance[chosen] -= sum(weights.values())
-            self._credits[listener] = balance
-        return self._choose(chosen)
+            known = [self._targets.get(group, {}).get(at[0]) for group in groups]
+        return any(target is not None and target.port == at[1] for target in known)
 
     def _choose(self, group: str) -> tuple[str, int] | None:
         """Return the next healthy target; if none is healthy, any (as ELB does); None where there is none."""

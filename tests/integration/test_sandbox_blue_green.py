@@ -1,5 +1,6 @@
 """The sandbox shifts traffic as ECS does, seen through its API and through the ports of its load balancer."""
 
+import http.client
 import json
 import time
 import urllib.error
@@ -20,8 +21,11 @@ from tests.rig.waiting import eventually
 SERVE = """
 import http.server, os, signal
 class Say(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(os.environ["SAYS"].encode())
+        said = os.environ["SAYS"].encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(said)))
+        self.end_headers(); self.wfile.write(said)
     def log_message(self, *_): pass
 signal.signal(15, lambda *_: os._exit(0))
 http.server.ThreadingHTTPServer(("", 80), Say).serve_forever()
@@ -94,7 +98,13 @@ class Shop:
         whole: dict[str, Any] = {
             **{"serviceName": "shop", "taskDefinition": self.definition("one"), "desiredCount": 1},
             **{"launchType": "FARGATE", "networkConfiguration": self.account.network()},
-            **{"deploymentConfiguration": HOOKED, "loadBalancers": self.balanced(), **changes},
+            # On a busy computer a container takes long to listen.
+            **{
+                "deploymentConfiguration": HOOKED,
+                "loadBalancers": self.balanced(),
+                "healthCheckGracePeriodSeconds": 600,
+            },
+            **changes,
         }
         return str(self.ecs.create_service(**whole)["service"]["currentServiceDeployment"])
 
@@ -117,7 +127,7 @@ class Shop:
             waits = any(hook["status"] == "AWAITING_ACTION" for hook in seen.get("lifecycleHookDetails", []))
             return seen if goal in (seen["status"], seen.get("lifecycleStage"), "PAUSE" if waits else "") else None
 
-        return eventually(look, tell=lambda: (self.shown(deployment), self.events()))
+        return eventually(look, 300, tell=lambda: (self.shown(deployment), self.events()))
 
     caller = "deployer"
 
@@ -216,14 +226,24 @@ def test_from_the_first_deployment_to_a_canary(shop: Shop) -> None:
     assert {shop.answer(shop.url), shop.answer(shop.test_url)} == {"two"}
     assert "terminal states" in said(lambda: shop.ecs.continue_service_deployment(**again))
 
+    # A client that keeps its connection is answered by whoever serves, and notices nothing else.
+    patient = http.client.HTTPConnection(shop.url.removeprefix("http://").rstrip("/"), timeout=10)
+
+    def kept() -> str:
+        patient.request("GET", "/")
+        return patient.getresponse().read().decode()
+
+    assert kept() == "two"
+
     # Stopped in the bake: back before the answer of the next look.
     fourth = shop.update("four", strategy="BLUE_GREEN", bakeTimeInMinutes=60, lifecycleHooks=[])
     shop.reaches(fourth, "BAKE_TIME")
-    assert shop.answer(shop.url) == "four"
+    assert (shop.answer(shop.url), kept()) == ("four", "four")
     begun = time.monotonic()
     shop.ecs.stop_service_deployment(serviceDeploymentArn=fourth, stopType="ROLLBACK")
     eventually(lambda: shop.answer(shop.url) == "two")
     took = time.monotonic() - begun
+    assert kept() == "two"
     shop.reaches(fourth, "ROLLBACK_SUCCESSFUL")
     assert "ConflictException" in said(lambda: shop.ecs.stop_service_deployment(serviceDeploymentArn=fourth))
     print(f"back {took:.2f} s after StopServiceDeployment")

@@ -5,11 +5,9 @@ deployments" of the ECS developer guide, with its workflow, "Pause hooks" and "S
 Starts and stops no task; rules are written through `Surroundings`.
 """
 
-from dataclasses import dataclass
-
 from model_sandbox.ecs import failures
 from model_sandbox.ecs.course import Course
-from model_sandbox.ecs.failures import Stop
+from model_sandbox.ecs.decision import Decision, Stop
 from model_sandbox.ecs.service import Deployment, Service
 from model_sandbox.ecs.strategy import Strategy
 from model_sandbox.ecs.task import Task
@@ -27,15 +25,7 @@ _ALL = 100.0  # percent
 _ROLLBACK_SECONDS = 3.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The tasks to start, each for its deployment, and those to stop."""
-
-    start: tuple[Deployment, ...]
-    stop: tuple[Stop, ...]
-
-
-def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Plan:
+def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:
     """Take the service's newest deployment one step further, and decide which tasks that needs."""
     return _Deploying(service, tasks, now, around).step()
 
@@ -55,7 +45,7 @@ class _Deploying:
         others = (d for d in self._service.deployments if d is not self._green)
         return next((d for d in others if d.state == "COMPLETED"), None)
 
-    def step(self) -> Plan:
+    def step(self) -> Decision:
         """Do it."""
         if not self._course.is_back:
             self._expire()
@@ -63,7 +53,7 @@ class _Deploying:
         if self._record.finished_at is None:
             self._go_back() if self._course.is_back else self._go_on()
         start, surplus = self._scale()
-        return Plan(start, tuple(surplus))
+        return Decision(start, tuple(surplus))
 
     # ---- what goes wrong
 

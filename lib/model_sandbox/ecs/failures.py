@@ -2,19 +2,12 @@
 
 from dataclasses import dataclass
 
+from model_sandbox.ecs.decision import Stop
 from model_sandbox.ecs.service import Deployment, Service
 from model_sandbox.ecs.task import Task
 from model_sandbox.ecs.traffic import ROLLED_BACK, Surroundings
 
 _BACK_OFF_FIRST, _BACK_OFF_MOST = 0.3, 10.0
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Stop a task, saying why."""
-
-    task: Task
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,16 @@ Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from model_sandbox.ecs import blue_green, failures
-from model_sandbox.ecs.failures import Failure, Stop
+from model_sandbox.ecs.decision import Decision, Stop
+from model_sandbox.ecs.failures import Failure
 from model_sandbox.ecs.service import Deployment, Service
 from model_sandbox.ecs.task import Task
 from model_sandbox.ecs.traffic import Surroundings
 
 #: A rollback whose old tasks never left is over at once; AWS shows it for some seconds, and who polls must see it.
 _ROLLBACK_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The next step: the tasks to start, each for its deployment, and those to stop."""
-
-    start: tuple[Deployment, ...]
-    stop: tuple[Stop, ...]
 
 
 def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:

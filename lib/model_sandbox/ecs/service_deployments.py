@@ -54,7 +54,7 @@ class ServiceDeployments:
 
     def continue_service_deployment(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer ContinueServiceDeployment: a hook that waits is over, and its deployment goes on or back."""
-        identity, action = request.get("hookId", ""), request.get("action") or "CONTINUE"
+        identity, action = str(request.get("hookId", "")), request.get("action") or "CONTINUE"
         if not _HOOK.fullmatch(identity):
             raise refuse("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
         if action not in ("CONTINUE", "ROLLBACK"):

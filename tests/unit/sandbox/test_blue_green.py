@@ -396,6 +396,21 @@ class TestWhatEcsFindsOutLater:
         assert stage.record.status == "ROLLBACK_IN_PROGRESS"
 
 
+def test_a_service_that_is_deleted_at_its_pause_drains() -> None:
+    stage = Blue(**HOOKED).until("PAUSE")
+    stage.service.status = "DRAINING"
+    stage.step()
+    assert stage.running == []
+    stage.step()
+    assert stage.service.status == "INACTIVE"
+
+
+def test_with_no_task_wanted_there_is_nothing_to_wait_for() -> None:
+    stage = Blue(0, **HOOKED).until("PAUSE")
+    stage.record.cause = STOPPED
+    assert stage.until("ROLLBACK_SUCCESSFUL").running == []
+
+
 def test_without_a_load_balancer_the_stages_pass_and_nothing_is_shifted() -> None:
     stage = Stage()
     stage.steady("one")

@@ -14,7 +14,7 @@ from model_sandbox.cloudformation.resource import InvalidPropertyError
 from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 from model_sandbox.cloudformation.role import Role
 from model_sandbox.ec2_gaps import Ec2Gaps
-from model_sandbox.listener_rules import ListenerRules
+from model_sandbox.listener_rules import ListenerRules, Turns
 
 TRUST = {"Version": "2012-10-17", "Statement": []}
 
@@ -253,11 +253,33 @@ def test_connections_follow_the_first_rule_and_its_weights() -> None:
         },
         _tgs={"blue": {}, "green": {}, "lone": {}},
     )
+    by_header = {"Conditions": [{"Field": "http-header", "Values": []}], "Actions": forward(("other", 1))}
+    elb._rules["test"] = {"ListenerArn": "l", "Priority": "1", **by_header}
     rules = ListenerRules(elb)
     assert rules.forwards("l") == [("blue", 100), ("green", 0)]
     assert rules.forwards("plain") == [("blue", 1)]
     rules.note_load_balancers()
     assert elb._tgs == {arn: {"LoadBalancerArns": known} for arn, known in LOAD_BALANCERS.items()}
+
+
+def test_what_ecs_writes_into_a_rule_has_weights_and_no_plain_group() -> None:
+    elb = SimpleNamespace(
+        _rules={"r": {"ListenerArn": "l", "Actions": [{"TargetGroupArn": "a"}]}}, _listeners={}, _tgs={}
+    )
+    rules = ListenerRules(elb)
+    assert (rules.weights("r"), rules.weights("gone")) == ({"a": 1}, None)
+    rules.write_weights("r", {"a": 90, "b": 10})
+    assert rules.weights("r") == {"a": 90, "b": 10}
+    assert "TargetGroupArn" not in elb._rules["r"]["Actions"][0]
+
+
+def test_connections_are_shared_out_evenly_by_weights() -> None:
+    turns = Turns()
+    seen = [turns.next("l", [("a", 90), ("b", 10), ("c", 0)]) for _ in range(100)]
+    assert (seen.count("a"), seen.count("b")) == (90, 10)
+    assert all("b" in seen[start : start + 10] for start in range(0, 100, 10))
+    assert turns.next("l", [("a", 0), ("b", 100)]) == "b", "a shift counts at once"
+    assert turns.next("l", [("a", 0)]) is None
 
 
 LOAD_BALANCERS: dict[str, list[str]] = {"blue": ["lb"], "green": ["lb"], "lone": []}

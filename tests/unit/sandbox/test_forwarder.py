@@ -1,0 +1,107 @@
+"""A listener's socket: its connections move from target to target between two requests, and never within one."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from model_sandbox.forwarder import Forwarder
+from model_sandbox.http_answer import Answer
+
+
+@contextmanager
+def target(name: str, is_asked: threading.Event, may_answer: threading.Event) -> Iterator[tuple[str, int]]:
+    """Serve `name` on connections that stay open, each answer when it may be given."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            is_asked.set()
+            may_answer.wait(60)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(name)))
+            self.end_headers()
+            self.wfile.write(name.encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield "127.0.0.1", server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_open_connection_moves_on_between_two_requests() -> None:
+    asked, free, held = threading.Event(), threading.Event(), threading.Event()
+    free.set()
+    held.set()
+    with target("one", asked, held) as one, target("two", asked, free) as two:
+        serving: list[tuple[str, int]] = [one]
+        forwarder = Forwarder("127.0.0.1", 0, lambda: serving[0] if serving else None, lambda at: at in serving)
+        client = http.client.HTTPConnection("127.0.0.1", forwarder.port, timeout=60)
+
+        def answer() -> bytes:
+            client.request("GET", "/")
+            return client.getresponse().read()
+
+        assert (answer(), answer()) == (b"one", b"one")
+        first = client.sock
+        held.clear()
+        asked.clear()
+        client.request("GET", "/")
+        assert asked.wait(60)
+        serving[0] = two
+        held.set()
+        assert client.getresponse().read() == b"one", "it was asked"
+        assert answer() == b"two"
+        assert client.sock is first, "the client has noticed nothing"
+        serving.clear()
+        client.request("GET", "/")
+        assert client.getresponse().status == 503
+        forwarder.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"on", b"e"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: 0\r\n\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length:1\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"3\r\none\r\n", b"0\r\n", b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"\r\n"),
+    ],
+)
+def test_an_answer_is_whole_with_its_last_piece(pieces: tuple[bytes, ...]) -> None:
+    answer = Answer()
+    for _ in range(2):
+        answer.ask()
+        seen = []
+        for piece in pieces:
+            answer.take(piece)
+            seen.append(answer.is_whole)
+        assert seen == [False] * (len(pieces) - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"x" * 200_000,
+    ],
+)
+def test_an_answer_without_a_known_end_never_is_whole(head: bytes) -> None:
+    answer = Answer()
+    answer.ask()
+    for piece in (head, b"more", b"0\r\n\r\n"):
+        answer.take(piece)
+        assert not answer.is_whole
