@@ -1,6 +1,7 @@
 """The forms of names and ids, each said once: by a pattern, and in words for who wrote something else."""
 
 import re
+import shlex
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -35,6 +36,15 @@ def server_address(text: str) -> str:
         is_address = False
     is_whole = not re.search(r"\s", text)
     return "" if is_address and is_whole else f"{text!r} is not valid: an http:// or https:// address"
+
+
+def command_line(text: str) -> str:
+    """Say what is wrong with a command; empty where it is a program and its arguments."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:  # a quotation mark that nothing closes
+        return f"{text!r} is not a command: {error}"
+    return "" if words and words[0] else f"{text!r} is not a command: it names no program"
 
 
 def _name(most: int) -> Pattern:

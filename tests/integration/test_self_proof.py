@@ -13,7 +13,7 @@ PROGRAM = """import sys
 with open(sys.argv[1]) as source, open(sys.argv[2], "w") as target:
     target.write("{version} " + source.read())
 """
-BALANCED = ("--load-balancer", "true", "--smoke-test", "service")
+BALANCED = ("--load-balancer", "true", "--smoke-test", "service", "--rollout", "rolling")
 
 
 def model(folder: Path, version: str, expected: str) -> Path:

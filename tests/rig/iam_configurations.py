@@ -235,6 +235,7 @@ EXPLAINED = {
     "lambda:ListTags": "tells whose the function is; without it a run leaves its code as it is, and destroy refuses",
     "lambda:UpdateFunctionConfiguration": "tells it its queue; without it the run prints what somebody else has to do",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline); a build does without",
+    "ecs:StopServiceDeployment": "takes back at once what bakes, or never comes as far as its test; ECS does later",
     "ecs:DescribeServiceDeployments": f"names our own rollout; {_FALL_BACK}",
     "ecs:ListServiceDeployments": f"finds our own rollout; {_FALL_BACK}",
     "ecs:DescribeServiceRevisions": "tells rollback what was deployed whole; without it the revision before is taken",

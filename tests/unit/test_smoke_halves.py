@@ -64,6 +64,12 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return marks
 
 
+def went_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = SimpleNamespace(outcome=Outcome.DEPLOYED, pause=None, running_task_definition_arn="iris:1")
+    monkeypatch.setattr(operate.ecs, "put_back", lambda _, service, *__: service)
+    monkeypatch.setattr(operate.ecs, "follow", lambda *_, **__: over)
+
+
 def prepared() -> FromFolder:
     model: Any = SimpleNamespace(name="iris", version="1")
     return FromFolder(model, "b", "linux/amd64", Expectation(build_id="b"), "FROM scratch", "1")
@@ -75,13 +81,15 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
 ) -> None:
     calls: list[str] = []
     now = SimpleNamespace(
-        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False), tags={}, desired=1
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False, shifts=False),
+        tags={},
+        desired=1,
     )
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_tell", lambda *_: None)
     marks = marked(monkeypatch)
-    monkeypatch.setattr(operate.ecs, "rollback", lambda *_: None)
+    went_back(monkeypatch)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
     monkeypatch.setattr(operate, "_prove", lambda *_: calls.append("asked"))
@@ -95,7 +103,7 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
 
 def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(
-        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False),
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False, shifts=False),
         tags={},
         desired=1,
         image="r@sha256:d",
@@ -104,7 +112,7 @@ def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatc
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_tell", lambda *_: None)
     marks = marked(monkeypatch)
-    monkeypatch.setattr(operate.ecs, "rollback", lambda *_: None)
+    went_back(monkeypatch)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.ecr, "build_of", lambda *_: "b")
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)

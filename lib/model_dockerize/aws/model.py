@@ -96,9 +96,16 @@ class Network:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """The target group in which a service's tasks are registered."""
+    """The target groups of a service, and by what ECS moves traffic from the one to the other.
+
+    Which of the two is live, only the rule's weights say. Nobody but ECS changes them.
+    """
 
     target_group_arn: str
+    alternate_arn: str = ""
+    rule_arn: str = ""  # of the requests of users
+    test_rule_arn: str = ""  # empty: ECS moves nothing, and has no role for it
+    role_arn: str = ""  # of ECS
 
 
 @dataclass(frozen=True)
@@ -259,3 +266,11 @@ class Service:
     target_groups: tuple[str, ...] = ()  # ARNs: where a load balancer finds its tasks
     scaled: bool = False  # the number of its tasks is Application Auto Scaling's
     desired: int = 1  # how many tasks it was asked for
+    strategy: str = "ROLLING"
+    rule_arns: tuple[str, ...] = ()  # of its listeners: of the requests of users, of tests; empty: ECS moves no traffic
+    is_paused_by_us: bool = False  # a new version waits for us before it gets traffic
+
+    @property
+    def shifts(self) -> bool:
+        """Tell whether two versions run side by side and the traffic is moved."""
+        return self.strategy != "ROLLING"

@@ -15,6 +15,7 @@ from model_dockerize.errors import AwsError, InputError
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.access import how_long, who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
+from model_dockerize.pipeline.own_check import own_check as check_by
 from model_dockerize.report import StageProgress, facts
 
 _VARIABLE = "MODEL_PROBE"
@@ -33,12 +34,45 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     return found
 
 
+def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:
+    """Return where a new version answers that waits without traffic: smoke-url is where users have the former one."""
+    return endpoint.address_of(account, service, stage, of_test=True)
+
+
+def own_check(run: Run, where: Address, stage: StageProgress) -> tuple[str, ...]:
+    """Run the caller's own test of the model, and return why it failed; nothing: it passed, or there is none."""
+    smoke_settings = run.settings.smoke
+    if not smoke_settings.check:
+        return ()
+    stage.info(f"check: {smoke_settings.check}")
+    url = where.outside or where.url
+    return check_by(smoke_settings.check, url, float(smoke_settings.smoke_timeout), run.environment, stage)
+
+
+def smoke_waiting(
+    run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
+) -> tuple[str, ...]:
+    """Test as `smoke_deployed` a new version at its test address, where the former one may answer a moment longer."""
+    if not is_asked_from_here(run, prepared, where):
+        return _smoke_inside(run, prepared, account, service, where, stage)
+    url, build = where.outside or where.url, prepared.expectation.build_id
+    if build:
+        smoke.await_build(url, build, START_TIMEOUT, run.settings.smoke.smoke_api_key)
+    return smoke_from_here(run, prepared, url, stage)
+
+
 def smoke_deployed(
     run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
     """Test the model, and return the lines of the failed checks."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
+    return _smoke_inside(run, prepared, account, service, where, stage)
+
+
+def _smoke_inside(
+    run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
+) -> tuple[str, ...]:
     why = "has a certificate for another name" if not where.outside else "is not reached from here"
     why = _refusal(run, where) or why
     stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")

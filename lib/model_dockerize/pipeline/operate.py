@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from model_dockerize.aws import ecr, ecs, ground
 from model_dockerize.aws.client import TAG, Aws, short_arn
-from model_dockerize.aws.ecs import endpoint, history
+from model_dockerize.aws.ecs import Action, Pause, Verdict, endpoint, history
 from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.history import Revision, Running
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
+from model_dockerize.aws.model import Service
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
@@ -97,52 +98,91 @@ def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     """Run stages `rollback` and `smoke-deployed`: the service runs a former revision again, and it answers.
 
+    While both versions run, the traffic goes back at once. Else, where ECS moves traffic, the former revision is
+    tested before it has any (stage `shift`).
+
     Args:
         to: a revision (`3`) of the family that runs; empty: the last one before it that was deployed whole.
     """
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
-        target = _target(account, now, to)
-        went = f"{now.service.name} went back from {_revision(now.service.task_definition_arn)} to {_revision(target)}"
-        service = ecs.mark_proving(account, now.service, now.tags, target)
-        verdict = ecs.rollback(account, service, target, run.settings.service.wait_timeout, stage)
-        if verdict and verdict.outcome is not Outcome.DEPLOYED:
-            if not now.service.proving and verdict.running_task_definition_arn == service.task_definition_arn:
-                ecs.mark_proved(account, service)  # it is as it was
-            raise RolloutError(
-                f"Going back to {short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
-                "Read why above; model-dockerize status says what runs now.",
-                verdict.details(),
-            )
+        seconds = run.settings.service.wait_timeout
+        if to or (verdict := ecs.back_from_bake(account, now.service, seconds, stage)) is None:
+            service, verdict = _asked_back(run, account, now, _target(account, now, to), stage)
+        else:
+            service = now.service
+            _check_back(verdict, Outcome.ROLLED_BACK)
         former = _running(run, account, prepared)
+        here, there = (_revision(each.service.task_definition_arn) for each in (now, former))
         name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _tell(account, former, stage)
-        stage.found(facts.Headline(went))
-        if former.desired == 0:
-            ecs.mark_proved(account, former.service)
-            return Outcome.DEPLOYED
-        address = deployed.address(run, account, former.service, stage)
-    if run.settings.smoke.of_service:
-        _prove(run, account, prepared, former, address)
-    else:
+        stage.found(facts.Headline(f"{now.service.name} went back from {here} to {there}"))
+        is_tested = former.desired != 0 and run.settings.smoke.of_service
+        if is_tested and verdict.pause:
+            address = deployed.test_address(account, former.service, stage)
+        elif former.desired != 0:
+            address = deployed.address(run, account, former.service, stage)
+    if is_tested:
+        _prove(run, account, prepared, former, address, verdict.pause)
+    elif former.desired != 0:
         run.recorder.found(facts.Untested("service"))
+    if verdict.pause:
+        with run.recorder.stage("shift") as stage:
+            ended = ecs.end_pause(account, service, verdict.pause, Action.CONTINUE, seconds, stage, skip_bake=True)
+            _check_back(ended, Outcome.DEPLOYED)
+            if former.desired != 0:
+                deployed.address(run, account, former.service, stage)
     ecs.mark_proved(account, former.service)
     return Outcome.DEPLOYED
 
 
-def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address) -> None:
+def _asked_back(run: Run, account: Aws, now: Running, target: str, stage: StageProgress) -> tuple[Service, Verdict]:
+    """Ask for `target`, and follow it until it runs or waits for its test."""
+    marked = ecs.mark_proving(account, now.service, now.tags, target)
+    stage.info(f"service {marked.name}: rolling back {short_arn(marked.task_definition_arn)} -> {short_arn(target)}")
+    service = ecs.put_back(account, marked, target)
+    verdict = ecs.follow(account, service, run.settings.service.wait_timeout, stage, skip_bake=True)
+    is_over = verdict.outcome is not Outcome.DEPLOYED and not verdict.pause
+    if is_over and not now.service.proving and verdict.running_task_definition_arn == marked.task_definition_arn:
+        ecs.mark_proved(account, marked)  # it is as it was
+    if not verdict.pause:
+        _check_back(verdict, Outcome.DEPLOYED, short_arn(target))
+    return service, verdict
+
+
+def _check_back(verdict: Verdict, wanted: Outcome, target: str = "the former version") -> None:
+    if verdict.outcome is not wanted:
+        raise RolloutError(
+            f"Going back to {target} ended as {verdict.outcome}: {verdict.reason}",
+            "Read why above; model-dockerize status says what runs now.",
+            verdict.details(),
+        )
+
+
+def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address, pause: Pause | None) -> None:
+    """Test the former version; one that waits at `pause` is taken back where it does not answer.
+
+    Raises:
+        DeployedSmokeError: it does not answer as it must.
+    """
     # The folder's expected result is that of its present program, which is not what runs now.
     build = ecr.build_of(account, former.image)
-    expectation = replace(prepared.expectation, build_id=build, sample_expected=None)
+    asked = replace(prepared, expectation=replace(prepared.expectation, build_id=build, sample_expected=None))
+    test = deployed.smoke_waiting if pause else deployed.smoke_deployed
+    name, seconds = short_arn(former.service.task_definition_arn), run.settings.service.wait_timeout
     with run.recorder.stage("smoke-deployed") as stage:
-        failed = deployed.smoke_deployed(
-            run, replace(prepared, expectation=expectation), account, former.service, address, stage
-        )
+        failed = test(run, asked, account, former.service, address, stage)
+        if failed and pause:
+            back = ecs.end_pause(account, former.service, pause, Action.ROLLBACK, seconds, stage)
+            raise DeployedSmokeError(
+                f"{name} does not answer as a model must, and no user has met it: {back.reason}",
+                "Go further back with model-dockerize rollback --to, or deploy a corrected program.",
+                failed,
+            )
         if failed:
             raise DeployedSmokeError(
-                f"The service is back at {short_arn(former.service.task_definition_arn)}, but it does not answer "
-                "as a model must.",
+                f"The service is back at {name}, but it does not answer as a model must.",
                 "Go further back with model-dockerize rollback, or deploy a corrected program.",
                 failed,
             )

@@ -76,6 +76,15 @@ class Rolled:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """The way in which the new version got its traffic, and whether ECS may still take it back."""
+
+    strategy: str
+    bake_minutes: int
+    is_baking: bool
+
+
+@dataclass(frozen=True)
 class Address:
     """An address at which the model answers, who can reach it, and why it may not last."""
 
@@ -141,6 +150,7 @@ Fact = (
     | Jobs
     | Task
     | Rolled
+    | Traffic
     | Address
     | NoAddress
     | Planned
@@ -175,6 +185,8 @@ def with_fact(report: Report, fact: Fact) -> Report:  # noqa: PLR0911, PLR0912 -
             return replace(report, task_definition_arn=arn)
         case Rolled(service_arn, task_definition_arn):
             return replace(report, service_arn=service_arn, task_definition_arn=task_definition_arn)
+        case Traffic(strategy, bake_minutes, is_baking):
+            return replace(report, rollout=strategy, bake_minutes=bake_minutes, is_baking=is_baking)
         case Address(url, access, lasts):
             return replace(report, url=url, access=access, lasts=lasts)
         case NoAddress():

@@ -88,6 +88,9 @@ class Report:
     job_definition_revision: int = 0
     task_definition_arn: str = ""
     service_arn: str = ""
+    rollout: str = ""  # how the new version took over: rolling, blue-green, canary, linear
+    bake_minutes: int = 0
+    is_baking: bool = False  # both versions run, and ECS may still take the traffic back
     plan: tuple[str, ...] = ()  # one line a resource: + made, ~ changed (fields), = left, - removed
     changes: tuple[str, ...] = ()  # of run: what it did, in the same form
     findings: tuple[Finding, ...] = ()  # of doctor
@@ -134,6 +137,8 @@ class Report:
             found = ["the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"]
         if self.smoke == "no-sample":
             found.append("the model's program never ran, for want of smoke/input.*")
+        if self.is_baking:
+            found.append("it bakes, and ECS may still move the traffic back (skip-bake)")
         return (*found, *(tests[0].unproved if tests else ()))
 
     def with_(self, **changes: Any) -> "Report":
@@ -158,6 +163,7 @@ def to_json(report: Report) -> str:
         "lasts": report.lasts,
         "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
         "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
+        "rollout": {"strategy": report.rollout, "bake_minutes": report.bake_minutes, "is_baking": report.is_baking},
         "plan": list(report.plan),
         "changes": list(report.changes),
         "findings": [vars(finding) for finding in report.findings],

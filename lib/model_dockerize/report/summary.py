@@ -108,11 +108,17 @@ def _facts(report: Report) -> str:
         "Build id": plain(report.build_id),
         "Service": plain(report.service_arn),
         "Task definition": plain(report.task_definition_arn),
+        "Rollout": plain(_rollout(report)),
         "Batch job definition": plain(report.job_definition_arn) + revision,
         "Archive": plain(report.archive),
     }
     rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
     return _table("| fact | value |", rows)
+
+
+def _rollout(report: Report) -> str:
+    bakes = f", bakes for {report.bake_minutes} minutes" if report.bake_minutes else ""
+    return f"{report.rollout}{bakes}" if report.rollout else ""
 
 
 def _changes(report: Report) -> str:

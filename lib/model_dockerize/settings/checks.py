@@ -10,10 +10,12 @@ from model_dockerize.settings.access import OPEN_PATHS, key_variables
 from model_dockerize.settings.batch import feeds_itself
 from model_dockerize.settings.fargate import is_sold, memories, nearest
 from model_dockerize.settings.model import INPUTS, Settings
+from model_dockerize.settings.rollout import SHIFTING
 
 #: Zones in which a load balancer must stand.
 _ZONES = 2
 _HIGHEST_AIM = 95  # percent; a task at 100 tells nothing of how many more are needed
+_SMALLEST_STEP = 3  # percent; ECS's own bound
 #: Rules of a security group that one template has room for.
 _MOST_BLOCKS = 5
 
@@ -36,6 +38,7 @@ def problems(settings: Settings, *, names_its_image: bool) -> Problems:
     yield from _of_the_network(settings)
     yield from _of_the_volume(settings)
     yield from _of_the_load(settings)
+    yield from _of_the_rollout(settings)
 
 
 def _of_the_build(settings: Settings) -> Problems:
@@ -168,3 +171,21 @@ def _of_the_load(settings: Settings) -> Problems:
         yield "max-count", "several tasks share their jobs by a database: set queue-url"
     if most and (service.scale_on_cpu or 0) > _HIGHEST_AIM:
         yield "scale-on-cpu", f"{service.scale_on_cpu} % leaves nothing to see: {_HIGHEST_AIM} at most"
+
+
+def _of_the_rollout(settings: Settings) -> Problems:
+    service, way = settings.service, settings.service.rollout
+    if way in SHIFTING:
+        if not service.balanced:
+            yield "rollout", f"{way} needs a load-balancer, which sends the traffic to the one version or the other"
+        if not service.wait:
+            yield "wait", f"nobody would test the new version and let it have the traffic: {way} needs wait"
+        if service.is_alone:
+            yield "rollout", f"two versions would write one queue on the volume: {way} needs queue-url there"
+        elif way != "blue-green" and not service.queue_url:
+            yield "queue-url", f"with {way} both versions answer for minutes, and share their jobs by a database"
+    if way == "linear" and (service.step_percent or 0) < _SMALLEST_STEP:
+        yield "step-percent", f"ECS takes steps of {_SMALLEST_STEP} % or more"
+    for name in ("step-percent", "step-minutes"):
+        if name.replace("-", "_") in service.given and way in ("rolling", "blue-green"):
+            yield name, f"{name} is for canary and linear: {way} has no steps"

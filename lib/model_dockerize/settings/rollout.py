@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from model_dockerize.patterns import pattern
 from model_dockerize.settings.input import Input, Kind
+
+#: The strategies that show the new version on the load balancer's test port before they shift traffic to it.
+SHIFTING = ("blue-green", "canary", "linear")
 
 
 @dataclass(frozen=True)
@@ -12,6 +16,43 @@ class Rollout:
 
     TITLE: ClassVar = "The rollout"
 
+    rollout: Annotated[
+        str,
+        Input(
+            "How a new version takes over. rolling: task by task. Behind a load balancer: blue-green tests it beside "
+            "the former one, then moves all traffic; canary moves step-percent first, linear as much in each step. "
+            "When empty, blue-green behind a load balancer (rolling on a volume without queue-url), else rolling.",
+            choices=("rolling", *SHIFTING),
+        ),
+    ] = ""
+    bake_minutes: Annotated[
+        int,
+        Input(
+            "How long both versions run after the traffic has moved. Until then alarms, or model-dockerize rollback, "
+            "move it back at once.",
+            least=0,
+            most=1440,
+        ),
+    ] = 5
+    step_percent: Annotated[
+        int, Input("Share of the traffic that canary moves first, and linear in each step.", most=100)
+    ] = 10
+    step_minutes: Annotated[int, Input("Minutes between two steps of canary or linear.", least=0, most=1440)] = 5
+    skip_bake: Annotated[
+        bool,
+        Input(
+            "End the run when all traffic is at the new version. ECS bakes on by itself, and alarms may still move "
+            "the traffic back, which this run does not see."
+        ),
+    ] = False
+    alarms: Annotated[
+        tuple[str, ...],
+        Input(
+            "Names of CloudWatch alarms that roll back a rollout while it is under way or bakes.",
+            rule=pattern(r"[^\s,]{1,255}", "the name of an alarm, without spaces"),
+            may_end=True,
+        ),
+    ] = ()
     wait: Annotated[
         bool,
         Input(

@@ -8,8 +8,10 @@ from model_dockerize.settings.access import Access, key_variables
 from model_dockerize.settings.container import Container
 from model_dockerize.settings.input import Input
 from model_dockerize.settings.network import Network
-from model_dockerize.settings.rollout import Rollout
+from model_dockerize.settings.rollout import SHIFTING, Rollout
 from model_dockerize.settings.traffic import Traffic
+
+_TO_TEST_PORT, _HIGHEST_PORT = 10_000, 65_535
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,22 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
     def balanced(self) -> bool:
         """Tell whether the model is reached by a load balancer."""
         return self.load_balancer != "false"
+
+    @property
+    def strategy(self) -> str:
+        """Return how a new version takes over, as `rollout` says or its default."""
+        return self.rollout or ("blue-green" if self.balanced and not self.is_alone else "rolling")
+
+    @property
+    def shifts(self) -> bool:
+        """Tell whether a new version is tested beside the former one before it has traffic."""
+        return self.balanced and self.strategy in SHIFTING
+
+    @property
+    def test_port(self) -> int:
+        """Return the port where the load balancer shows a new version before it has traffic."""
+        away = self.listener_port + _TO_TEST_PORT
+        return away if away <= _HIGHEST_PORT else self.listener_port - _TO_TEST_PORT
 
     @property
     def listener_port(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from model_dockerize.patterns import server_address
+from model_dockerize.patterns import command_line, server_address
 from model_dockerize.settings.input import Input, Kind
 from model_dockerize.settings.keys import API_KEY, LICENSE_KEY
 
@@ -63,6 +63,17 @@ class SmokeSettings:
         ),
     ] = ""
 
+    check: Annotated[
+        str,
+        Input(
+            "Your own test of the service: a command, run without a shell after the smoke test has passed. MODEL_URL "
+            "is where the new version answers, behind a load balancer before it has traffic. Any exit code but 0 "
+            "rolls back.",
+            rule=command_line,
+            caller_only=True,
+        ),
+    ] = ""
+
     @property
     def of_image(self) -> bool:
         """Tell whether the image is tested before it is pushed."""
@@ -72,6 +83,11 @@ class SmokeSettings:
     def of_service(self) -> bool:
         """Tell whether the service is tested after its rollout."""
         return self.smoke_test in (True, "service")
+
+    @property
+    def seconds(self) -> int:
+        """Return how long the tests of the service may take: the sample's job, and a `check` besides."""
+        return 2 * self.smoke_timeout
 
     @property
     def left_out(self) -> str:

@@ -1,7 +1,7 @@
 """The smoke test: checks of the container API, at any address."""
 
 from model_dockerize.smoke.ask import ask
-from model_dockerize.smoke.check import CHECKS, HEALTHY, REPEATS, Check, Expectation, SmokeResult, check
+from model_dockerize.smoke.check import CHECKS, HEALTHY, REPEATS, Check, Expectation, SmokeResult, await_build, check
 from model_dockerize.smoke.foreign import check_foreign
 from model_dockerize.smoke.inside import answer, is_last, question
 from model_dockerize.smoke.mapping import propose_mapping
@@ -15,6 +15,7 @@ __all__ = [
     "SmokeResult",
     "answer",
     "ask",
+    "await_build",
     "check",
     "check_foreign",
     "is_last",

@@ -9,6 +9,8 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+#: The header that names the build of a server, and of whoever did a job.
+BUILD_ID = "X-Model-Build-Id"
 _TIMEOUT = (3.0, 60.0)  # seconds: to connect, and of silence
 _PROBE_TIMEOUT = (3.0, 5.0)
 _MOST_REDIRECTS = 5
@@ -116,10 +118,11 @@ class ModelClient:
         """Return the job; `Error` is a state, not an exception."""
         return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
 
-    def result(self, job: str) -> bytes:
+    def result(self, job: str) -> tuple[bytes, str]:
+        """Return what the model wrote, and the build that did; empty: the server does not say it."""
         answer = self._request("GET", f"/data/result/{job}", most=_MOST_RESULT)
         _expect(answer, 200, "/data/result")
-        return answer.content
+        return answer.content, answer.headers.get(BUILD_ID, "")
 
     def delete(self, job: str) -> Job:
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")

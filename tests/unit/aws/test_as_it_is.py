@@ -13,6 +13,7 @@ from model_dockerize.settings import INPUTS, as_found
 from .conftest import IMAGE, IRIS, Account, batch_settings, settings
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-AbCdEf"
+CANARY = {"load_balancer": "true", "rollout": "canary", "queue_url": SECRET, "volume": "data"}
 #: By each input of a service something other than its default, and what it needs beside it.
 SERVICE: dict[str, dict[str, Any]] = {
     "task_definition": {"task_definition": "other"},
@@ -42,6 +43,11 @@ SERVICE: dict[str, dict[str, Any]] = {
     "certificate": {"load_balancer": "true", "certificate": "arn:aws:acm:us-east-1:123456789012:certificate/c"},
     "max_count": {"max_count": 4},
     "scale_on_cpu": {"max_count": 4, "scale_on_cpu": 40},
+    "rollout": {"load_balancer": "true", "rollout": "rolling"},
+    "bake_minutes": {"load_balancer": "true", "bake_minutes": 30},
+    "step_percent": {**CANARY, "step_percent": 25},
+    "step_minutes": {**CANARY, "step_minutes": 2},
+    "alarms": {"alarms": ("errors", "latency")},
 }
 #: The same of what AWS Batch has.
 BATCH: dict[str, dict[str, Any]] = {
@@ -65,7 +71,7 @@ OTHERS = {
         "cluster",
         "service",
     ),
-    *("adopt", "vpc_cidr", "wait", "wait_timeout", "on_cancel", "commit", "run_number", "workflow"),
+    *("adopt", "vpc_cidr", "wait", "wait_timeout", "skip_bake", "on_cancel", "commit", "run_number", "workflow"),
     *("update_function", "function_source", "function_output"),  # left as they are: tests/unit/aws/test_function.py
 }
 

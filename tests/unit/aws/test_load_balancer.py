@@ -1,12 +1,16 @@
 """The load balancer before a service, and its scaling: what the model's stack is asked for, and what is refused."""
 
+import json
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from model_dockerize.aws.client import is_read
 from model_dockerize.aws.ground import ensure_foundations
-from model_dockerize.aws.model import Foundations
+from model_dockerize.aws.ground.template import _Loader, load
+from model_dockerize.aws.model import Foundations, LoadBalancer
 from model_dockerize.errors import InputError
 
 from .conftest import IRIS, Account, settings
@@ -69,6 +73,26 @@ class TestOfOurOwn:
             foundations(account, load_balancer="true", subnets=(subnet,))
         assert "zones" in caught.value.remedy
 
+    def test_a_new_version_is_shown_on_a_port_of_its_own_where_it_is_tested_before_it_has_traffic(
+        self, account: Account
+    ) -> None:
+        ground = foundations(account, **BALANCED)
+        assert had(account)["TestPort"] == "10080"
+        outputs = account.stacks.there["model-dockerize-iris"].outputs
+        names = ("Blue", "Green", "Rule", "TestRule", "InfrastructureRole")
+        assert ground.load_balancer == LoadBalancer(*(outputs[name] for name in names))
+
+    def test_without_such_a_test_there_is_no_such_port(self, account: Account) -> None:
+        foundations(account, **BALANCED, rollout="rolling")
+        assert had(account)["TestPort"] == "0"
+
+    def test_nothing_that_an_input_says_changes_the_actions_of_a_rule(self) -> None:
+        """ECS reads the live side from them: a stack that wrote them again would move users to an empty group."""
+        resources = yaml.load(load("model").body, Loader=_Loader)["Resources"]  # noqa: S506  a SafeLoader's child
+        for rule, listener in (("Rule", "Listener"), ("TestRule", "TestListener")):
+            properties = json.dumps(resources[rule]["Properties"])
+            assert set(re.findall(r'"(?:Ref|Fn::\w+)": "?(\w+)', properties)) == {listener, "Blue", "Green"}
+
     def test_the_plan_asks_only(self, account: Account) -> None:
         rehearsal, sent = rehearsed(account, **BALANCED, **SCALED)
         assert [operation for operation in sent if not is_read(operation)] == []
@@ -106,6 +130,15 @@ class TestOfSomebodyElse:
         with pytest.raises(InputError, match="answers for something else") as caught:
             foundations(account, load_balancer="shared")
         assert "load-balancer-port" in caught.value.remedy
+
+    def test_nor_is_its_test_port_taken_from_another(self, account: Account) -> None:
+        balancer = self.given(account)
+        account.aws.elbv2.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=10080, DefaultActions=[_refuses()]
+        )
+        with pytest.raises(InputError, match="Port 10080 of load balancer shared answers for something else"):
+            foundations(account, load_balancer="shared")
+        foundations(account, load_balancer="shared", rollout="rolling")
 
     def test_has_to_be_there_and_in_the_same_vpc(self, account: Account) -> None:
         self.given(account)

@@ -16,7 +16,7 @@ from model_dockerize.aws.client import Aws, connect
 from model_dockerize.aws.ecs import history
 from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.rollout.follow import follow
-from model_dockerize.aws.ecs.rollout.rollback import rollback
+from model_dockerize.aws.ecs.rollout.rollback import end_pause, rollback
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.aws.model import Foundations
 from model_dockerize.cancel import Cancelled
@@ -168,7 +168,7 @@ def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
             told.world, told.clock, told.refusals, told.calls = fresh.world, fresh.clock, list(refuses), []
         clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
-        for name, function in (("follow", follow), ("rollback", rollback)):
+        for name, function in (("follow", follow), ("rollback", rollback), ("end_pause", end_pause)):
             monkeypatch.setattr(ecs, name, partial(function, **clock))
         return Stage(told, connection, Ears(told.clock.monotonic))
 

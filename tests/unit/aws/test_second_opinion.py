@@ -40,9 +40,11 @@ NOT_IN_MOTO = {
     "cloudformation:DescribeEvents",
     "cloudformation:ListImports",
     "cloudformation:UpdateTerminationProtection",
+    "ecs:ContinueServiceDeployment",
     "ecs:DescribeServiceDeployments",
     "ecs:DescribeServiceRevisions",
     "ecs:ListServiceDeployments",
+    "ecs:StopServiceDeployment",
     "iam:SimulatePrincipalPolicy",
 }
 #: moto has them, but what would bring us to call them cannot be had from it. Why.

@@ -22,7 +22,7 @@ def test_the_report_has_the_documented_keys() -> None:
     assert set(document) == {
         *("outcome", "build_id", "image", "image_uri", "digest", "dockerfile", "archive", "url", "access", "lasts"),
         *("batch", "service", "plan", "changes", "findings", "stages", "smoke", "untested", "warnings", "error"),
-        *("headline", "models", "revisions"),
+        *("headline", "models", "revisions", "rollout"),
     }
     assert document["batch"] == {"job_definition_arn": "arn:aws:batch:::job-definition/iris:3", "revision": 3}
     assert document["stages"] == [{"name": "build", "status": "done", "seconds": 1.235}]

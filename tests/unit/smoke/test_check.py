@@ -40,6 +40,7 @@ class Behaviour:
     statuses: list[dict[str, Any]] = field(default_factory=lambda: [triple("InProgress"), triple("Complete")])
     result: bytes = b"id,n\n1,0.5\n"
     later_results: list[bytes] = field(default_factory=list)
+    done_by: list[str] = field(default_factory=list)  # builds that do the next jobs; then `header`
     deleted: dict[str, Any] = field(default_factory=lambda: triple("Deleted"))
     licensed: str = "No License Key found"
     applied: tuple[int, str] = (200, "")
@@ -85,7 +86,8 @@ class FakeModel(ThreadingHTTPServer):
                 elif path == f"/data/result/{JOB}" and behaviour.is_endless:
                     self.endless()
                 elif path == f"/data/result/{JOB}":
-                    self.answer(200, behaviour.result, "text/csv")
+                    build = behaviour.done_by.pop(0) if behaviour.done_by else behaviour.header
+                    self.answer(200, behaviour.result, "text/csv", build)
                     if behaviour.later_results:
                         behaviour.result = behaviour.later_results.pop(0)
                 elif path == "/ready":
@@ -113,11 +115,11 @@ class FakeModel(ThreadingHTTPServer):
             def json(self, value: Any, status: int = 200) -> None:
                 self.answer(status, json.dumps(value).encode(), "application/json; charset=utf-8")
 
-            def answer(self, status: int, body: bytes, content_type: str) -> None:
+            def answer(self, status: int, body: bytes, content_type: str, build: str = "") -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
-                self.send_header("X-Model-Build-Id", behaviour.header)
+                self.send_header("X-Model-Build-Id", build or behaviour.header)
                 self.send_header("X-Model-Runner-Mode", "command (as asked)")
                 self.end_headers()
                 self.wfile.write(body)
@@ -376,6 +378,20 @@ def test_a_model_that_is_right_twice_and_then_never_again(model: FakeModel, expe
     assert result.failures[0].startswith("repeat: not the result of expected.csv: row 2")
     assert model.behaviour.requests.count("POST /data/add-job") == 3
     assert model.behaviour.requests.count(f"DELETE /data/delete/{JOB}") == 3
+
+
+def test_a_job_that_another_build_took_from_a_shared_queue_proves_nothing(
+    model: FakeModel, expectation: Expectation
+) -> None:
+    model.behaviour.done_by = ["former", "former"]
+    result = smoke(model, expectation)
+    assert result.passed, result.failures
+    assert model.behaviour.requests.count("POST /data/add-job") == 3 + 2
+    assert model.behaviour.requests.count(f"DELETE /data/delete/{JOB}") == 3 + 2
+
+    model.behaviour.done_by = ["former"] * 99
+    (failure,) = smoke(model, expectation).failures
+    assert failure.startswith("result: another build, former, did all")
 
 
 def test_results_that_differ_are_told_where_any_is_right(model: FakeModel, expectation: Expectation) -> None:

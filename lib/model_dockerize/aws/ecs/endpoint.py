@@ -1,6 +1,7 @@
 """Addresses of a deployed model."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
@@ -15,6 +16,8 @@ _SECONDS = 60
 _STANDARD = {"HTTP": 80, "HTTPS": 443}
 #: Seconds until an address answers, if it does at all: the name of a new load balancer spreads slowly.
 _NEW_NAME, _PUBLIC, _PRIVATE = 120.0, 30.0, 3.0
+#: After so long every resolver knows the name of a load balancer.
+_SPREAD = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,13 @@ class Address:
     admitted: tuple[str, ...] = ()  # security groups that its tasks admit; empty: their own
 
 
-def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
+def address_of(
+    aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS, *, of_test: bool = False
+) -> Address:
     """Return the address of the service's load balancer, else of the newest running task of our revision.
+
+    Args:
+        of_test: where a new version answers before it has traffic.
 
     Raises:
         AwsError: no such task got an address within `seconds`.
@@ -44,7 +52,8 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
     with translate(f"address of service {service.name}"):
         task: Any = wait_until(lambda: _task_address(aws, service), lambda found: found is not None, seconds, late)
         public, private = task
-        balancer = next((found for group in service.target_groups if (found := _balancer(aws, group))), None)
+        rule = service.rule_arns[-1 if of_test else 0] if service.rule_arns else ""
+        balancer = next((found for group in service.target_groups if (found := _balancer(aws, group, rule))), None)
     inside = f"http://{private}"
     if balancer:
         url, patience, groups = balancer
@@ -56,27 +65,35 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
     return Address(inside, inside, _PRIVATE, inside)
 
 
-def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """Return the URL of the listener that forwards to the group, how long to wait for it, and its groups."""
+def _balancer(aws: Aws, target_group: str, rule: str) -> tuple[str, float, tuple[str, ...]] | None:
+    """Return the URL of the listener that forwards to the group, how long to wait for it, and its groups.
+
+    Args:
+        rule: by which it does; empty: by any.
+    """
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
         pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
         for listener in (found for page in pages for found in page["Listeners"]):
-            if _forwards(aws, listener, target_group):
+            if _forwards(aws, listener, target_group, rule):
                 scheme, port = listener["Protocol"], listener["Port"]
                 suffix = "" if port == _STANDARD.get(scheme) else f":{port}"
-                patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" else _PRIVATE
+                is_new = datetime.now(UTC) - balancer["CreatedTime"] < _SPREAD if rule else True
+                patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" and is_new else _PRIVATE
                 groups = tuple(balancer.get("SecurityGroups", []))
                 return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience, groups
     return None
 
 
-def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
-    """Tell whether a listener, or one of its rules, forwards requests to the group."""
+def _forwards(aws: Aws, listener: Any, target_group: str, rule: str) -> bool:
+    """Tell whether a listener has that rule; without one, whether any forwards requests to the group."""
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
+    rules = [found for page in pages for found in page["Rules"]]
+    if rule:
+        return any(found["RuleArn"] == rule for found in rules)
     # The default actions are a rule, too.
-    actions = [action for page in pages for rule in page["Rules"] for action in rule["Actions"]]
+    actions = [action for found in rules for action in found["Actions"]]
     groups = [g for action in actions for g in action.get("ForwardConfig", {}).get("TargetGroups", [])]
     return any(found.get("TargetGroupArn") == target_group for found in (*actions, *groups))
 

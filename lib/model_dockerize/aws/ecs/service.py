@@ -1,7 +1,7 @@
 """Makes the ECS service, or changes what differs. The rollout tells whether that works."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,11 @@ from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn
 from model_dockerize.aws.client.retries import once_assumable
 from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
+from model_dockerize.aws.ecs.proving import NOTHING, PROVING, proved_before, write_proving
 from model_dockerize.aws.ecs.scalable_target import SCALED, check_target
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
+from model_dockerize.aws.ecs.strategy import has_our_pause, without_pause
 from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours, runs_family
 from model_dockerize.aws.existing.service import (
     as_running,
@@ -32,13 +34,7 @@ from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.fargate import check_size
 
 _DRAIN_SECONDS = 300.0
-#: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
-#: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
-PROVING = f"{TAG}:proving"
-_NOTHING = "none"
-#: What the service ran and left without its proof: `iris:2 iris:4`. No rollback goes there.
-UNPROVED = f"{TAG}:unproved"
-_LONGEST = 256  # characters of a tag's value
+_ROLLING = "ROLLING"
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
     "ClientException",
@@ -57,11 +53,15 @@ def ensure_service(
     foundations: Foundations,
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
+    smoke_seconds: int = 300,
 ) -> Service:
-    """Make the service `name` run `task_definition`: rolling update, at least all healthy, at most twice as many.
+    """Make the service `name` run `task_definition`: at least all tasks healthy, at most twice as many.
 
     A service that must be alone on its volume stops its task before it starts the next one.
     An unchanged service costs one call. One that is being deleted is waited for, and replaced.
+
+    Args:
+        smoke_seconds: how long the tests of a new version may take, while it waits without traffic.
 
     Raises:
         SupersededError: a newer run deployed it.
@@ -79,7 +79,9 @@ def ensure_service(
     with translate(f"service {name}"):
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
-            whole = request(aws, settings, task_definition, foundations) | {"desiredCount": count(settings, None)}
+            whole = request(aws, settings, task_definition, foundations, smoke_seconds) | {
+                "desiredCount": count(settings, None)
+            }
             made = once_assumable(lambda: _create(aws, cluster, name, whole, order), foundations.fresh_roles)
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
@@ -94,13 +96,14 @@ def ensure_service(
             else _previous(there, task_definition.arn) or there["taskDefinition"]
         )
         # Brought to no task because its first version failed: nobody wanted that number.
-        is_given_up = proving == _NOTHING and there["desiredCount"] == 0
+        is_given_up = proving == NOTHING and there["desiredCount"] == 0
         is_ours = TAG in tags_of(there) and ADOPTED not in tags_of(there)
-        asked = update(aws, settings, there, task_definition, foundations, is_ours)
+        settings = _as_it_can(aws, settings, there, foundations, progress)
+        asked = update(aws, settings, there, task_definition, foundations, is_ours, smoke_seconds)
         now = None if is_given_up else there["desiredCount"]
         asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
         fields = [*differing(asked, there), *(() if TAG in tags_of(there) else ("adopted",))]
-        if _gave_up(there):
+        if _gave_up(aws, there, is_same=not fields):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             asked["forceNewDeployment"] = True
             fields.append("the last deployment failed")
@@ -108,7 +111,7 @@ def ensure_service(
             text = f"service {name}: there, {task_definition.short}"
             aws.settled(progress, "leave", "service", name, text=text)
             return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
-        _mark_proving(aws, there["serviceArn"], tags_of(there), there["taskDefinition"], task_definition.arn, previous)
+        write_proving(aws, there["serviceArn"], tags_of(there), there["taskDefinition"], task_definition.arn, previous)
         updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
@@ -120,43 +123,6 @@ def ensure_service(
     # UpdateService does not show its tags, and a plan not what it is called.
     updated |= {key: there[key] for key in ("serviceArn", "serviceName", "clusterArn", "tags") if key in there}
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
-
-
-def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: str) -> Service:
-    """Mark `wanted`, which the service will run, as not verified, and return the service so.
-
-    Args:
-        tags: of the service, as it is. One that is not ours gets none.
-    """
-    if TAG not in tags:
-        return service
-    here = service.task_definition_arn
-    with translate(f"service {service.name}"):
-        _mark_proving(aws, service.arn, tags, here, wanted, here)
-    return replace(service, proving=True)
-
-
-def _mark_proving(
-    aws: Aws, service_arn: str, tags: Mapping[str, str], here: str, wanted: str, proved: str | None
-) -> None:
-    """Write down what was proved last, or, where that stands there, that what runs `here` was not."""
-    left = tags.get(UNPROVED, "").split()
-    if tags.get(PROVING, short_arn(here)) != short_arn(here):
-        left.append(short_arn(here))
-    left = [name for name in dict.fromkeys(left) if name != short_arn(wanted)]
-    while len(" ".join(left)) > _LONGEST:
-        del left[0]
-    asked = {PROVING: tags.get(PROVING) or (short_arn(proved) if proved else _NOTHING), UNPROVED: " ".join(left)}
-    new: Any = [{"key": key, "value": value} for key, value in asked.items() if value != tags.get(key, "")]
-    if new:
-        aws.ecs.tag_resource(resourceArn=service_arn, tags=new)
-
-
-def mark_proved(aws: Aws, service: Service) -> None:
-    """Mark what the service runs as verified: a bad version is rolled back to it."""
-    if service.proving:
-        with translate(f"service {service.name}"):
-            aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
@@ -203,11 +169,23 @@ def scale_to_zero(aws: Aws, service: Service) -> None:
         aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
 
 
-def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
-    """Ask the service to run `task_definition_arn` again, and return it with that deployment."""
+def put_back(aws: Aws, service: Service, task_definition_arn: str, is_watched: bool = True) -> Service:
+    """Ask the service to run `task_definition_arn` again, and return it with that deployment.
+
+    Args:
+        is_watched: this run ends the pause at which that deployment waits; else it has none.
+    """
     with translate(f"service {service.name}"):
+        more: Any = {}
+        if service.is_paused_by_us and not is_watched:
+            there = describe(aws, service.cluster, service.name)["deploymentConfiguration"]
+            more = {"deploymentConfiguration": {**there, "lifecycleHooks": without_pause(there)}}
         updated = aws.ecs.update_service(
-            cluster=service.cluster, service=service.name, taskDefinition=task_definition_arn, forceNewDeployment=True
+            cluster=service.cluster,
+            service=service.name,
+            taskDefinition=task_definition_arn,
+            forceNewDeployment=True,
+            **more,
         )["service"]
     return service_of(
         updated, task_definition_arn, changed=True, previous=service.task_definition_arn, proving=service.proving
@@ -215,7 +193,7 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
 
 
 def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
-    own = {TAG: SERVICE, PROVING: _NOTHING, **order.tags(), **aws.tags}
+    own = {TAG: SERVICE, PROVING: NOTHING, **order.tags(), **aws.tags}
     tags: Any = [{"key": key, "value": value} for key, value in own.items()]
     return _understood(
         lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
@@ -273,9 +251,54 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
     return there if there and there["status"] == "ACTIVE" else None
 
 
-def _gave_up(service: Any) -> bool:
-    primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
-    return bool(primary) and primary[0].get("rolloutState") == "FAILED"
+def _as_it_can(
+    aws: Aws, settings: ServiceSettings, there: Any, foundations: Foundations, progress: Progress
+) -> ServiceSettings:
+    """Return the settings, with one deployment more that moves traffic where ECS cannot roll yet.
+
+    Rolling uses a service's first target group. While users are at the second one, the traffic is moved first.
+    """
+    balancer = foundations.load_balancer
+    if settings.strategy != "rolling" or balancer is None or _strategy_of(there) == _ROLLING:
+        return settings
+    if _group_of(aws, there) == balancer.target_group_arn:
+        return settings
+    progress.info(
+        "rollout: its users are at the second target group, and rolling is for the first. This deployment moves them "
+        "there, as blue-green without a test; the next one rolls."
+    )
+    return replace(settings, rollout="blue-green", bake_minutes=0, wait=False)
+
+
+def _group_of(aws: Aws, there: Any) -> str:
+    """Return the target group of the one revision that a service runs; empty: nobody knows."""
+    arns = [each["arn"] for each in there.get("currentServiceRevisions", [])]
+    if len(arns) != 1:
+        return ""
+    (revision,) = aws.ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"]
+    groups = [g["targetGroupArn"] for g in revision.get("resolvedConfiguration", {}).get("loadBalancers", [])]
+    return groups[0] if len(groups) == 1 else ""
+
+
+def _strategy_of(service: Any) -> str:
+    return str(service.get("deploymentConfiguration", {}).get("strategy", _ROLLING))
+
+
+def _gave_up(aws: Aws, service: Any, is_same: bool) -> bool:
+    """Tell whether ECS starts nothing more for the last deployment.
+
+    Args:
+        is_same: nothing else begins a new one.
+    """
+    if _strategy_of(service) == _ROLLING:
+        primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
+        return bool(primary) and primary[0].get("rolloutState") == "FAILED"
+    # ECS documents that state for rolling alone.
+    arn = service.get("currentServiceDeployment")
+    if not (is_same and arn):
+        return False
+    found = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+    return bool(found) and found[0].get("status") in ("STOPPED", "ROLLBACK_FAILED")
 
 
 def _previous(service: Any, task_definition_arn: str) -> str | None:
@@ -283,16 +306,6 @@ def _previous(service: Any, task_definition_arn: str) -> str | None:
     others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
     good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
     return str(good[0]["taskDefinition"]) if good else None
-
-
-def proved_before(tags: Mapping[str, str], task_definition_arn: str) -> str | None:
-    """Return the task definition that the tag PROVING names, as an ARN; None: there is none.
-
-    Args:
-        task_definition_arn: of any other one there.
-    """
-    name = tags.get(PROVING, _NOTHING)
-    return None if name == _NOTHING else f"{task_definition_arn.rpartition('/')[0]}/{name}"
 
 
 def service_of(
@@ -310,7 +323,28 @@ def service_of(
         task_definition_arn=task_definition_arn,
         previous_task_definition_arn=previous,
         proving=proving,
-        target_groups=tuple(b["targetGroupArn"] for b in data.get("loadBalancers", []) if "targetGroupArn" in b),
+        target_groups=_groups(data),
         scaled=SCALED in tags_of(data),
         desired=data["desiredCount"],
+        strategy=_strategy_of(data),
+        rule_arns=_rules(data),
+        is_paused_by_us=has_our_pause(data.get("deploymentConfiguration", {})),
     )
+
+
+def _groups(service: Any) -> tuple[str, ...]:
+    """Return the target groups of a service: of two between which ECS moves traffic, both."""
+    balancers = service.get("loadBalancers", [])
+    both = [
+        (b.get("targetGroupArn"), b.get("advancedConfiguration", {}).get("alternateTargetGroupArn")) for b in balancers
+    ]
+    return tuple(group for pair in both for group in pair if group)
+
+
+def _rules(service: Any) -> tuple[str, ...]:
+    for balancer in service.get("loadBalancers", []):
+        advanced = balancer.get("advancedConfiguration", {})
+        rules = tuple(filter(None, map(advanced.get, ("productionListenerRule", "testListenerRule"))))
+        if rules:
+            return rules
+    return ()

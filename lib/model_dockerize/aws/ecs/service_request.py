@@ -4,6 +4,7 @@ from typing import Any
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.compare import differences
+from model_dockerize.aws.ecs.strategy import alarms, strategy
 from model_dockerize.aws.existing.own_container import PORT
 from model_dockerize.aws.model import Foundations, TaskDefinition
 from model_dockerize.settings import ServiceSettings
@@ -32,9 +33,18 @@ _GRACE = 330
 
 
 def request(
-    aws: Aws, settings: ServiceSettings, task_definition: TaskDefinition, foundations: Foundations
+    aws: Aws,
+    settings: ServiceSettings,
+    task_definition: TaskDefinition,
+    foundations: Foundations,
+    smoke_seconds: int = 0,
 ) -> dict[str, Any]:
-    """Return the CreateService request, without the number of tasks."""
+    """Return the CreateService request, without the number of tasks.
+
+    Args:
+        smoke_seconds: how long the tests of a new version may take.
+    """
+    shifts = _shifts(settings, foundations)
     return {
         "taskDefinition": task_definition.arn,
         "networkConfiguration": {
@@ -52,14 +62,21 @@ def request(
                 "rollback": True,
                 **_known(aws, "DeploymentCircuitBreaker", {_THRESHOLD: _threshold(foundations)}),
             },
-            **_known(aws, "DeploymentConfiguration", _EARLY),
+            # Early success is for rolling alone.
+            **(strategy(settings, smoke_seconds, {}) if shifts else _known(aws, "DeploymentConfiguration", _EARLY)),
+            **(alarms(settings) if settings.alarms else {}),
         },
         "enableExecuteCommand": False,
         "propagateTags": "SERVICE",
         # AWS turns it on for new services, and refuses it where no task may be started before one has ended.
         **(_known(aws, "UpdateServiceRequest", _ONE_ZONE) if settings.is_alone else {}),
-        **_balanced(task_definition, foundations),
+        **_balanced(task_definition, foundations, shifts),
     }
+
+
+def _shifts(settings: ServiceSettings, foundations: Foundations) -> bool:
+    """Tell whether ECS moves the traffic of a load balancer that is a stack's."""
+    return settings.shifts and foundations.load_balancer is not None
 
 
 def update(
@@ -69,12 +86,13 @@ def update(
     task_definition: TaskDefinition,
     foundations: Foundations,
     is_ours: bool,
+    smoke_seconds: int = 0,
 ) -> dict[str, Any]:
     """Return the UpdateService request for the service `there`, without the number of tasks.
 
     Beside the revision it asks for what inputs say, and what a model alone on its volume needs.
     """
-    whole = request(aws, settings, task_definition, foundations)
+    whole = request(aws, settings, task_definition, foundations, smoke_seconds)
     asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
     # By its documentation AWS takes a default of its own in place of these two where a request does not say them.
     asked |= _known(aws, "UpdateServiceRequest", {name: there[name] for name in _SAID_AGAIN if there.get(name)})
@@ -89,13 +107,16 @@ def update(
     breaker = configuration.get("deploymentCircuitBreaker", {})
     if is_ours and breaker.get(_THRESHOLD) in _OURS:
         changed["deploymentCircuitBreaker"] = {**breaker, _THRESHOLD: _threshold(foundations)}
+    if foundations.load_balancer:
+        changed |= strategy(settings, smoke_seconds, configuration)
+    if "alarms" in settings.given:
+        changed |= alarms(settings)
     if changed:
-        asked["deploymentConfiguration"] = {**configuration, **changed}
+        kept = {name: value for name, value in configuration.items() if name not in _EARLY or not settings.shifts}
+        asked["deploymentConfiguration"] = {**kept, **changed}
     if settings.is_alone:
         asked |= _known(aws, "UpdateServiceRequest", _ONE_ZONE)
-    balancing = _balanced(task_definition, foundations)
-    targets = {each.get("targetGroupArn") for each in there.get("loadBalancers", [])}
-    if balancing and balancing["loadBalancers"][0]["targetGroupArn"] not in targets:
+    if balancing := _balancing(settings, there, task_definition, foundations):
         grace = there.get("healthCheckGracePeriodSeconds") or _GRACE
         asked |= {**balancing, "healthCheckGracePeriodSeconds": grace}
     return asked
@@ -122,16 +143,41 @@ def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -
     return min(wanted, most) if most else wanted
 
 
-def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:
-    """Return what asks for the load balancer, if one is wanted: one attached by hand stays."""
-    if foundations.load_balancer is None:
+def _balanced(task_definition: TaskDefinition, foundations: Foundations, shifts: bool) -> dict[str, Any]:
+    """Return what asks for the load balancer, if one is wanted: one attached by hand stays.
+
+    Args:
+        shifts: ECS moves the traffic between its two groups.
+    """
+    balancer = foundations.load_balancer
+    if balancer is None:
         return {}
     target = {
-        "targetGroupArn": foundations.load_balancer.target_group_arn,
+        "targetGroupArn": balancer.target_group_arn,
         "containerName": task_definition.container or task_definition.family,
         "containerPort": PORT,
     }
-    return {"loadBalancers": [target], "healthCheckGracePeriodSeconds": _GRACE}
+    advanced = {
+        "alternateTargetGroupArn": balancer.alternate_arn,
+        "productionListenerRule": balancer.rule_arn,
+        "testListenerRule": balancer.test_rule_arn,
+        "roleArn": balancer.role_arn,
+    }
+    whole = target | ({"advancedConfiguration": advanced} if shifts else {})
+    return {"loadBalancers": [whole], "healthCheckGracePeriodSeconds": _GRACE}
+
+
+def _balancing(
+    settings: ServiceSettings, there: Any, task_definition: TaskDefinition, foundations: Foundations
+) -> dict[str, Any]:
+    """Return what asks for the load balancer where the service `there` has another one, or none, or no rules."""
+    asked = _balanced(task_definition, foundations, _shifts(settings, foundations))
+    if not asked:
+        return {}
+    (target,) = asked["loadBalancers"]
+    same = [one for one in there.get("loadBalancers", []) if one.get("targetGroupArn") == target["targetGroupArn"]]
+    had = same[0].get("advancedConfiguration") if same else None
+    return {} if same and had == target.get("advancedConfiguration") else asked
 
 
 def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,11 @@ from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, QUEUE, RETENT
 from model_dockerize.settings.access import KEY
 
 _SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, SELF_PROOF, KEY)
+#: What ECS calls the share and the minutes of a step.
+STEPS = {
+    "canary": ("canaryPercent", "canaryBakeTimeInMinutes"),
+    "linear": ("stepPercent", "stepBakeTimeInMinutes"),
+}
 _UNIT = 1024  # CPU units of a vCPU
 
 Found = dict[str, object]
@@ -32,7 +37,22 @@ def of_service(there: Any, is_placed: bool) -> Found:
         if not is_placed:
             found["subnets"] = tuple(sorted(place["subnets"]))
             found["security_groups"] = tuple(sorted(place.get("securityGroups", ())))
-    return found
+    return found | _of_rollout(there.get("deploymentConfiguration", {}))
+
+
+def _of_rollout(configuration: Any) -> Found:
+    """Return what the inputs of a rollout were: what ECS does not show is rolling."""
+    if not configuration:
+        return {}
+    found: Found = {"rollout": configuration.get("strategy", "ROLLING").lower().replace("_", "-")}
+    if "bakeTimeInMinutes" in configuration:
+        found["bake_minutes"] = int(configuration["bakeTimeInMinutes"])
+    for strategy in ("canary", "linear"):
+        if steps := configuration.get(f"{strategy}Configuration"):
+            percent, minutes = STEPS[strategy]
+            found |= {"step_percent": int(steps[percent]), "step_minutes": int(steps[minutes])}
+    alarms = configuration.get("alarms", {})
+    return found | {"alarms": tuple(alarms.get("alarmNames", ())) if alarms.get("enable") else ()}
 
 
 def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:

@@ -96,7 +96,7 @@ def ensure_foundations(
         settings=now,
         is_new=stack.action == "make",
         current=current,
-        load_balancer=LoadBalancer(stack.outputs["Blue"]) if now.balanced else None,
+        load_balancer=_balancer_of(stack) if now.balanced else None,
         volume=Volume(stack.outputs["Volume"], stack.outputs["AccessPoint"]) if now.volume else None,
     )
 
@@ -205,6 +205,11 @@ def _execution_role(aws: Aws, settings: ServiceSettings, progress: Progress) -> 
 
 def _task_role(aws: Aws, settings: ServiceSettings, shared: Stack) -> str:
     return given_role(aws, settings.task_role, "task-role") if settings.task_role else shared.outputs["TaskRole"]
+
+
+def _balancer_of(stack: Stack) -> LoadBalancer:
+    names = ("Blue", "Green", "Rule", "TestRule", "InfrastructureRole")
+    return LoadBalancer(*(stack.outputs.get(name, "") for name in names))
 
 
 def _is_fresh(stack: Stack) -> bool:

@@ -97,13 +97,14 @@ def given_balancer(aws: Aws, settings: ServiceSettings, vpc: str, there: Stack |
                 f"Load balancer {wanted} is in {balancer['VpcId']}, the tasks are in {vpc}.",
                 remedy="Name subnets of the load balancer's VPC (subnets).",
             )
-        had = there.parameters if there else {}
-        ours = had.get("LoadBalancer") == arn and had.get("Port") == str(settings.listener_port)
-        if not ours and settings.listener_port in _ports(aws, arn):
+        had = there.parameters if there and there.parameters.get("LoadBalancer") == arn else {}
+        asked = {"Port": settings.listener_port, **({"TestPort": settings.test_port} if settings.shifts else {})}
+        new = [port for name, port in asked.items() if had.get(name) != str(port)]
+        if taken := sorted(set(new) & _ports(aws, arn)) if new else []:
             raise InputError(
-                f"Port {settings.listener_port} of load balancer {wanted} answers for something else.",
-                remedy="Choose a port that is free (load-balancer-port), or let the model have a load balancer of its "
-                "own (load-balancer: true).",
+                f"Port {taken[0]} of load balancer {wanted} answers for something else.",
+                remedy="Choose a port that is free (load-balancer-port; a new version is tested 10,000 above it), or "
+                "let the model have a load balancer of its own (load-balancer: true).",
             )
     return Balancer(arn, tuple(balancer.get("SecurityGroups", [])))
 

@@ -148,6 +148,8 @@ def _place(settings: ServiceSettings, place: Place, shared: Stack) -> dict[str, 
 
 def _balancing(settings: ServiceSettings, balancer: Balancer | None, network: Network) -> dict[str, str]:
     asked = {"Port": str(settings.listener_port), "Certificate": settings.certificate}
+    if settings.shifts:
+        asked["TestPort"] = str(settings.test_port)
     if balancer:
         return {**asked, "LoadBalancer": balancer.arn, **lettered("BalancerGroup", balancer.groups, _MOST)}
     subnets = sorted(subnet.id for subnet in network.public_subnets)

@@ -156,6 +156,16 @@ def boundary_policy(where: Where) -> dict[str, Any]:
                 *("secretsmanager:GetSecretValue", "ssm:GetParameters"),
             ),
         ),
+        # By them ECS moves traffic between two versions.
+        allow(
+            "Traffic",
+            (
+                *(f"elasticloadbalancing:Describe{what}" for what in ("Listeners", "Rules", "TargetGroups")),
+                *("elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DeregisterTargets"),
+                *("elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
+                "elasticloadbalancing:RegisterTargets",
+            ),
+        ),
         allow(
             "Functions",
             (

@@ -14,7 +14,7 @@ from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_
 from model_dockerize.aws.iam.statement import Statement, Where, only_if
 from model_dockerize.aws.iam.statement import allow as _allow
 from model_dockerize.aws.permissions.traffic import traffic
-from model_dockerize.settings import BatchSettings, Settings
+from model_dockerize.settings import BatchSettings, ServiceSettings, Settings
 
 
 def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
@@ -27,7 +27,10 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
     if settings.service.deploy_service or settings.batch.create_job_def:
         statements += [*_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
-        statements += [*_service(names, where, settings.service.adopt), *traffic(settings.service)]
+        statements += [
+            *_service(names, where, settings.service),
+            *traffic(settings.service),
+        ]
         if settings.service.volume:
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
@@ -159,9 +162,13 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
     """Return the right to pass roles on to tasks: those of our stacks and the named ones."""
     given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
-    own = [where.arn("iam", "role/model-dockerize-*", regional=False)] if len(given) < 2 else []
+    shifts = settings.service.deploy_service and settings.service.shifts
+    own = [where.arn("iam", "role/model-dockerize-*", regional=False)] if shifts or len(given) < 2 else []
     pass_on = _allow("PassRoles", ("iam:PassRole",), *arns, *own)
-    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    # ECS itself gets the role by which it moves traffic.
+    to_tasks = "ecs-tasks.amazonaws.com"
+    passed_to = [to_tasks, "ecs.amazonaws.com"] if shifts else to_tasks
+    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": passed_to}}
     linked = where.arn("iam", "role/aws-service-role/*", regional=False)
     named = [arn for arn, role in zip(arns, given, strict=True) if not role.startswith("arn:")]
     return [
@@ -171,7 +178,7 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
     ]
 
 
-def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
+def _service(names: Names, where: Where, settings: ServiceSettings) -> list[Statement]:
     """Return the rights to the service. Only what is made may get our tag, and one that is to be adopted.
 
     Whoever may give it to anything, or take away that it was adopted, and may `destroy`, could delete what is somebody
@@ -182,7 +189,7 @@ def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
     # Which of them, the actions that make them say.
     made = {"StringEquals": {"ecs:CreateAction": ["CreateCluster", "CreateService", "RegisterTaskDefinition"]}}
-    other_tags = {} if adopt else {"ForAllValues:StringNotEquals": {"aws:TagKeys": [TAG, ADOPTED]}}
+    other_tags = {} if settings.adopt else {"ForAllValues:StringNotEquals": {"aws:TagKeys": [TAG, ADOPTED]}}
     return [
         _allow("Tasks", ("ecs:DescribeTasks", "ecs:StopTask"), where.arn("ecs", f"task/{names.cluster}/*")),
         _allow(
@@ -191,6 +198,7 @@ def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
                 *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
                 *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:DescribeServiceDeployments"),
                 *("ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments", "ecs:RunTask"),
+                *(("ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment") if settings.shifts else ()),
             ),
             cluster,
             service,

@@ -6,15 +6,26 @@ from dataclasses import replace
 
 from model_dockerize.aws import ecs, ground
 from model_dockerize.aws.client import Aws, short_arn
-from model_dockerize.aws.ecs import Verdict
+from model_dockerize.aws.ecs import Action, Pause, Verdict
 from model_dockerize.aws.model import Container, Foundations, Service, TaskDefinition
-from model_dockerize.errors import DeployedSmokeError, ModelDockerizeError, PausedError, RolloutError, SupersededError
+from model_dockerize.errors import (
+    DeployedSmokeError,
+    ModelDockerizeError,
+    PausedError,
+    RolloutError,
+    SupersededError,
+    TimedOutError,
+)
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed, memory
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages.order import take_turn
 from model_dockerize.progress import Progress
 from model_dockerize.report import StageProgress, facts
+from model_dockerize.settings import ServiceSettings
+
+#: A role made moments ago cannot be assumed yet, and ECS gives a rollout up at once that moves traffic by it.
+_NEW_ROLE_TRIES, _NEW_ROLE_SECONDS = 12, 5.0
 
 
 def _is_wanted(release: Release) -> bool:
@@ -22,7 +33,10 @@ def _is_wanted(release: Release) -> bool:
 
 
 def deploy(release: Release) -> Release:
-    """Run stages `deploy`, `smoke-deployed` and `scaling`; without `wait`, only start."""
+    """Run stages `deploy`, `smoke-deployed`, `shift` and `scaling`: the service runs this image, and it answers.
+
+    Where ECS moves the traffic, the new version is tested before it has any. Without `wait` nothing is followed.
+    """
     run, account, settings = release.run, release.account, release.settings.service
     with run.recorder.stage("deploy") as stage:
         if release.changed:
@@ -34,36 +48,102 @@ def deploy(release: Release) -> Release:
             ecs.ensure_scaling(account, settings, service, stage)
             return _with(release, service)
         with _cancelled(settings.on_cancel, account, service, stage):
-            verdict = ecs.follow(account, service, settings.wait_timeout, stage)
-        if verdict.outcome is not Outcome.DEPLOYED:
+            service, verdict = _followed(release, service, stage)
+        if verdict.outcome is not Outcome.DEPLOYED and not verdict.pause:
             raise _not_deployed(release, service, verdict, stage)
-        if not service.changed:
+        if not service.changed and not verdict.pause:
             stage.unchanged(f"The service runs {definition.short} already.")
         if service.desired == 0:
             stage.info("No task is wanted (desired-count is 0), so there is nothing to test.")
-            ecs.mark_proved(account, service)
-            ecs.ensure_scaling(account, settings, service, stage)
-            return _with(release, service)
-        where = deployed.address(run, account, service, stage)
-    with run.recorder.stage("smoke-deployed") as stage:
-        if run.settings.smoke.of_service:
-            if service.changed or service.proving:
-                failed_checks = deployed.smoke_deployed(run, release.prepared, account, service, where, stage)
-            else:
-                failed_checks = deployed.smoke_again(run, release.prepared, where, stage)
-            if failed_checks:
-                raise _put_back(release, service, failed_checks, stage)
-        else:
-            stage.skipped(f"{run.settings.smoke.left_out}: nobody has seen the service answer.")
-            stage.found(facts.Untested("service"))
-        ecs.mark_proved(account, service)
-    if settings.max_count or service.scaled:
-        with run.recorder.stage("scaling") as stage:
-            before = len(account.changes)
-            ecs.ensure_scaling(account, settings, service, stage)
-            if all(change.action == "leave" for change in account.changes[before:]):
-                stage.unchanged("It is as asked for.")
+    with _cancelled(settings.on_cancel, account, service, stage):
+        verdict = _proved(release, service, verdict)
+    run.recorder.found(_traffic(settings, service, verdict))
+    ecs.mark_proved(account, service)
+    _scale(release, service)
     return _with(release, service)
+
+
+def _followed(release: Release, service: Service, stage: StageProgress) -> tuple[Service, Verdict]:
+    """Follow the rollout to its end or its pause; start it again while ECS does not see a role that was just made."""
+    settings = release.settings.service
+    for again in range(_NEW_ROLE_TRIES, -1, -1):
+        verdict = ecs.follow(release.account, service, settings.wait_timeout, stage, skip_bake=settings.skip_bake)
+        if not (again and _foundations(release).fresh_roles and verdict.lacks_role):
+            break
+        stage.info("ECS does not see its new role yet: the rollout is started again.")
+        release.pause(_NEW_ROLE_SECONDS)
+        _, service = _ensure(release, stage)
+    return service, verdict
+
+
+def _proved(release: Release, service: Service, verdict: Verdict) -> Verdict:
+    """Test the service, let a version that waits have the traffic, and return the verdict on it."""
+    run = release.run
+    if service.desired == 0:
+        return _shifted(release, service, verdict.pause) if verdict.pause else verdict
+    with run.recorder.stage("smoke-deployed") as stage:
+        try:
+            failed_checks = _test(release, service, verdict, stage)
+        except ModelDockerizeError:
+            if verdict.pause:
+                stage.warning("The new version still waits for its test, without traffic. Run again to test it.")
+            raise
+        if failed_checks:
+            raise _put_back(release, service, failed_checks, verdict, stage)
+    if verdict.pause:
+        verdict = _shifted(release, service, verdict.pause)
+    return verdict
+
+
+def _test(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[str, ...]:
+    """Return why the service does not answer as it must; nothing: it does, or nobody was to look."""
+    run, account, prepared = release.run, release.account, release.prepared
+    if verdict.pause:
+        where = deployed.test_address(account, service, stage)
+    else:
+        where = deployed.address(run, account, service, stage)
+    failed: tuple[str, ...] = ()
+    if not run.settings.smoke.of_service:
+        stage.skipped(f"{run.settings.smoke.left_out}: nobody has seen the service answer.")
+        stage.found(facts.Untested("service"))
+    elif verdict.pause:
+        failed = deployed.smoke_waiting(run, prepared, account, service, where, stage)
+    elif service.changed or service.proving:
+        failed = deployed.smoke_deployed(run, prepared, account, service, where, stage)
+    else:
+        failed = deployed.smoke_again(run, prepared, where, stage)
+    return failed or deployed.own_check(run, where, stage)
+
+
+def _shifted(release: Release, service: Service, pause: Pause) -> Verdict:
+    """Let the version that waits have the traffic, follow that to its end, and return the verdict."""
+    run, account, settings = release.run, release.account, release.settings.service
+    with run.recorder.stage("shift") as stage:
+        verdict = ecs.end_pause(
+            account, service, pause, Action.CONTINUE, settings.wait_timeout, stage, skip_bake=settings.skip_bake
+        )
+        if verdict.outcome is not Outcome.DEPLOYED:
+            raise _not_deployed(release, service, verdict, stage)
+        if service.desired:
+            deployed.address(run, account, service, stage)
+    return verdict
+
+
+def _traffic(settings: ServiceSettings, service: Service, verdict: Verdict) -> facts.Traffic:
+    bake = settings.bake_minutes if service.shifts else 0
+    strategy = service.strategy.lower().replace("_", "-")
+    return facts.Traffic(strategy, bake, verdict.is_baking and settings.skip_bake)
+
+
+def _scale(release: Release, service: Service) -> None:
+    run, account, settings = release.run, release.account, release.settings.service
+    if not (settings.max_count or service.scaled):
+        return
+    with run.recorder.stage("scaling") as stage:
+        before = len(account.changes)
+        ecs.ensure_scaling(account, settings, service, stage)
+        if all(change.action == "leave" for change in account.changes[before:]):
+            stage.unchanged("It is as asked for.")
 
 
 def _ask(release: Release, progress: Progress) -> Release:
@@ -80,7 +160,13 @@ def define(release: Release, progress: Progress) -> TaskDefinition:
 def _ensure(release: Release, progress: Progress) -> tuple[TaskDefinition, Service]:
     definition, settings = define(release, progress), release.settings.service
     service = ecs.ensure_service(
-        release.account, settings, release.names.service, definition, _foundations(release), progress
+        release.account,
+        settings,
+        release.names.service,
+        definition,
+        _foundations(release),
+        progress,
+        smoke_seconds=release.settings.smoke.seconds,
     )
     return definition, service
 
@@ -109,7 +195,7 @@ def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgr
     except ModelDockerizeError:
         raise
     except BaseException:
-        if service.changed:
+        if service.changed or service.proving:
             ecs.leave_or_put_back(account, service, on_cancel, stage)
         raise
 
@@ -150,25 +236,23 @@ def _put_right(release: Release, service: Service, verdict: Verdict, stage: Stag
 
 
 def _put_back(
-    release: Release, service: Service, evidence: tuple[str, ...], stage: StageProgress
+    release: Release, service: Service, evidence: tuple[str, ...], verdict: Verdict, stage: StageProgress
 ) -> DeployedSmokeError:
     """Roll back to the last verified revision or to nothing, unless this one was verified."""
     run, account, former = release.run, release.account, service.previous_task_definition_arn
     outcome = Outcome.FAILED
-    if not service.proving or former == service.task_definition_arn:
+    if verdict.pause:
+        outcome, after = _taken_back(release, service, verdict.pause, stage)
+    elif not service.proving or former == service.task_definition_arn:
         after = "It did when it was deployed, so the service is left as it is."
     else:
-        verdict = ecs.rollback(account, service, former, run.settings.service.wait_timeout, stage)
-        if verdict and verdict.outcome is not Outcome.DEPLOYED:
-            after = f"Putting it back to {_short(former)} {verdict.outcome}: {verdict.reason}"
+        back = ecs.rollback(account, service, former, run.settings.service.wait_timeout, stage)
+        if back and back.outcome is not Outcome.DEPLOYED:
+            after = f"Putting it back to {_short(former)} {back.outcome}: {back.reason}"
         else:
             after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
-            stage.found(facts.NoAddress())
-            if former:
-                ecs.mark_proved(account, service)
-                outcome = Outcome.SMOKE_FAILED_ROLLED_BACK
-                deployed.address(run, account, replace(service, task_definition_arn=former), stage)
-                stage.found(facts.Rolled(service.arn, former))
+            outcome = Outcome.SMOKE_FAILED_ROLLED_BACK if former else outcome
+            _tell_back(release, service, former, stage)
     if memory.was_killed(evidence):
         remedy = f"{memory.remedy(run.settings.service)} Its last lines: model-dockerize logs"
     elif run.settings.smoke.of_image:
@@ -176,6 +260,33 @@ def _put_back(
     else:
         remedy = f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
     return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence, outcome)
+
+
+def _taken_back(release: Release, service: Service, pause: Pause, stage: StageProgress) -> tuple[Outcome, str]:
+    """Take back a version that waits without traffic; return the outcome, and what the service runs now."""
+    account, timeout = release.account, release.settings.service.wait_timeout
+    try:
+        back = ecs.end_pause(account, service, pause, Action.ROLLBACK, timeout, stage)
+    except (PausedError, TimedOutError) as error:
+        return Outcome.FAILED, f"No user has met it, and taking it back is not over: {error}"
+    former = back.running_task_definition_arn
+    if back.outcome is Outcome.ROLLED_BACK:
+        _tell_back(release, service, former, stage)
+        return Outcome.SMOKE_FAILED_ROLLED_BACK, f"No user has met it: the service runs {_short(former)}."
+    if back.outcome is Outcome.FAILED and service.previous_task_definition_arn is None:
+        ecs.settle_failed_first_deployment(account, service, stage)
+        _tell_back(release, service, None, stage)
+        return Outcome.FAILED, "It was the first, and no user has met it: no task is left."
+    return Outcome.FAILED, f"Taking it back ended as {back.outcome}: {back.reason} It runs {_short(former)}."
+
+
+def _tell_back(release: Release, service: Service, former: str | None, stage: StageProgress) -> None:
+    """Put into the report that the service runs `former` again, which proved itself when it was deployed."""
+    stage.found(facts.NoAddress())
+    if former:
+        ecs.mark_proved(release.account, service)
+        deployed.address(release.run, release.account, replace(service, task_definition_arn=former), stage)
+        stage.found(facts.Rolled(service.arn, former))
 
 
 def _short(arn: str | None) -> str:

@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import EXPIRED, code_of, passing, translate
-from model_dockerize.aws.client.names import short_arn
+from model_dockerize.aws.ecs.rollout.evidence import Evidence, Verdict
 from model_dockerize.aws.ecs.rollout.judge import (
-    Deployment,
     Judgement,
     Observation,
     deployments_of,
@@ -20,41 +18,18 @@ from model_dockerize.aws.ecs.rollout.judge import (
     paused_at,
     rolls_back,
 )
-from model_dockerize.aws.ecs.rollout.target_health import TargetWatch
+from model_dockerize.aws.ecs.rollout.service_deployment import ours_of
+from model_dockerize.aws.ecs.rollout.shift import follow_shift
 from model_dockerize.aws.ecs.service import describe
-from model_dockerize.aws.ecs.stopped_tasks import StoppedTask, diagnose, stopped_tasks
 from model_dockerize.aws.model import Service
-from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
-from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
 
-#: Seconds within which a deployment and its service deployment are made.
-_SAME_MOMENT = 2.0
 #: Seconds between two looks at our service deployment while the service itself shows nothing that ends it.
 _ASK_AGAIN = 15.0
 #: Seconds after which a rollback that ECS was to begin by itself is not expected any more.
 _ROLLBACK_BEGINS = 8.0
 #: Looks in a row that AWS may leave unanswered (each is tried five times) before the run ends.
 _MISSES = 6
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The end of a deployment: what became of it, why, and the evidence."""
-
-    outcome: Outcome
-    reason: str
-    seconds: float
-    stopped_tasks: tuple[StoppedTask, ...]
-    running_task_definition_arn: str | None  # what the service runs now; None: nothing
-    stuck: bool  # the service still wants ours: nobody but us will put it back
-    events: tuple[str, ...]  # of the service, during the deployment, oldest first
-    targets: tuple[str, ...] = ()  # what the load balancer said of tasks that were not well
-
-    def details(self) -> tuple[str, ...]:
-        """Return the evidence: stopped tasks with their logs; without any, the service's events."""
-        lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
-        return (*self.targets, *lines) or self.events[-10:]
 
 
 def follow(
@@ -64,14 +39,24 @@ def follow(
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
+    *,
+    decided: str = "",
+    skip_bake: bool = False,
 ) -> Verdict:
-    """Watch the deployment `service.deployment_id` until it is over.
+    """Watch the deployment `service.deployment_id` until it is over, or waits for us.
+
+    Args:
+        timeout_seconds: which it may take, besides the minutes that its own strategy takes.
+        decided: the pause of ours that we have ended already.
+        skip_bake: end as soon as it has all traffic.
 
     Raises:
         TimedOutError: it was neither finished nor failed after `timeout_seconds`.
         AwsAccessError, AwsError: as AWS says.
     """
     with translate(f"follow service {service.name}"):
+        if service.shifts:
+            return follow_shift(aws, service, timeout_seconds, progress, sleep, monotonic, decided, skip_bake)
         return _Follower(aws, service, progress, sleep, monotonic).to_the_end(timeout_seconds)
 
 
@@ -92,17 +77,12 @@ class _Follower:
         self._sleep = sleep
         self._monotonic = monotonic
         self._started = monotonic()
-        self._calls = 0
-        self._events: dict[str, str] = {}
-        self._stopped: dict[str, StoppedTask] = {}
+        self._evidence = Evidence(aws, service, progress, sleep, monotonic)
         self._arn: str | None = None  # of our service deployment, once found
         self._has_service_deployments = True
         self._ours: Any = None  # what our service deployment said last
         self._asked_at = self._started  # when it said so
         self._failed_at: float | None = None  # when our deployment was first seen FAILED
-        self._picture: Any = None  # what the last look showed, to see changes
-        self._line = ""  # the last line about counts
-        self._targets = TargetWatch(aws, service.target_groups, progress)
 
     def to_the_end(self, timeout: float) -> Verdict:
         """Look until there is a verdict.
@@ -125,18 +105,18 @@ class _Follower:
             if service:
                 deployments = deployments_of(service)
                 seen = seen or any(d.id == self._service.deployment_id for d in deployments)
-                if self._tell(service, deployments):
+                if self._evidence.tell(service, deployments):
                     changed_at = now
-                    self._diagnose_new()
+                    self._evidence.diagnose_new()
                 judgement = self._judge(service, seen, now)
                 if judgement:
-                    return self._verdict(judgement, service["status"], deployments)
+                    return self._evidence.verdict(judgement, service["status"], deployments)
             if now - self._started >= timeout:
-                self._time_is_up(timeout)
-            self._sleep(interval(now - self._started, now - changed_at, self._calls, misses))
+                raise self._evidence.time_is_up(timeout)
+            self._sleep(interval(now - self._started, now - changed_at, self._evidence.calls, misses))
 
     def _look(self) -> Any:
-        self._calls += 1
+        self._evidence.calls += 1
         return describe(self._aws, self._service.cluster, self._service.name)
 
     def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
@@ -145,7 +125,7 @@ class _Follower:
         if judgement or now - self._asked_at >= _ASK_AGAIN:
             self._asked_at = now
             if judgement is None:
-                self._calls += self._targets.look()
+                self._evidence.look_at_targets()
             self._ours = self._service_deployment(service) or self._ours
             judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         return judgement
@@ -171,15 +151,15 @@ class _Follower:
         ecs = self._aws.ecs
         try:
             if self._arn is None:
-                self._calls += 1
+                self._evidence.calls += 1
                 found = ecs.list_service_deployments(cluster=self._service.cluster, service=self._service.name)
                 made = next(
                     (d.get("createdAt") for d in service["deployments"] if d["id"] == self._service.deployment_id), None
                 )
-                self._arn = _ours(found["serviceDeployments"], self._service.deployment_id, made)
+                self._arn = ours_of(found["serviceDeployments"], self._service.deployment_id, made)
                 if self._arn is None:
                     return None
-            self._calls += 1
+            self._evidence.calls += 1
             found_now = ecs.describe_service_deployments(serviceDeploymentArns=[self._arn])["serviceDeployments"]
             return found_now[0] if found_now else None
         except ClientError as error:
@@ -190,93 +170,3 @@ class _Follower:
             self._has_service_deployments = False
             self._progress.info(f"following the service itself: {error.operation_name} gives {code_of(error)}")
             return None
-
-    def _tell(self, service: Any, deployments: tuple[Deployment, ...]) -> bool:
-        """Say what is new: events, counts. Return whether anything is."""
-        new = [
-            e for e in reversed(service.get("events", [])) if e["id"] not in self._events and self._recent(e, service)
-        ]
-        for event in new:
-            self._events[event["id"]] = event["message"]
-            self._progress.info(event["message"])
-        ours = next((d for d in deployments if d.id == self._service.deployment_id), None)
-        changed = deployments != self._picture or bool(new)
-        if ours and (self._picture is None or changed):
-            others = sum(d.running for d in deployments if d.id != ours.id)
-            counts = f"{ours.running} of {ours.desired} running, {ours.pending} pending, {ours.failed} failed"
-            line = f"{short_arn(ours.task_definition_arn)}: {counts}" + (f"; {others} of before" if others else "")
-            if line != self._line:
-                self._line = line
-                self._progress.info(line)
-        self._picture = deployments
-        return changed
-
-    def _recent(self, event: Any, service: Any) -> bool:
-        """Tell whether an event came with our deployment: a service keeps its last 100."""
-        ours = [d for d in service["deployments"] if d["id"] == self._service.deployment_id]
-        since = ours[0].get("createdAt") if ours else None
-        return since is None or event["createdAt"] >= since
-
-    def _diagnose_new(self) -> None:
-        self._calls += 1 + self._targets.look()
-        try:
-            for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
-                self._calls += 3
-                self._stopped[task["taskArn"]] = diagnose(self._aws, task, self._progress, self._sleep)
-        except (AwsError, AwsAccessError) as error:
-            # The verdict does not hang on it.
-            self._progress.warning(f"Stopped tasks cannot be looked at: {error}")
-
-    def _verdict(self, judgement: Judgement, status: str, deployments: tuple[Deployment, ...]) -> Verdict:
-        outcome = judgement.outcome
-        if outcome in (Outcome.FAILED, Outcome.ROLLED_BACK):
-            self._diagnose_new()
-        running = _runs_now(deployments, self._service.deployment_id, outcome)
-        seconds = self._monotonic() - self._started
-        says = f"service {self._service.name}: {outcome} after {seconds:.0f} s"
-        if outcome is Outcome.DEPLOYED:
-            self._progress.info(says)
-        else:
-            now = short_arn(running) if running else "nothing"
-            self._progress.warning(f"{says}: {judgement.reason} It runs {now} now.")
-        return Verdict(
-            outcome=outcome,
-            reason=judgement.reason,
-            seconds=seconds,
-            stopped_tasks=tuple(self._stopped.values()),
-            running_task_definition_arn=running,
-            stuck=status == "ACTIVE" and any(d.id == self._service.deployment_id and d.primary for d in deployments),
-            events=tuple(self._events.values()),
-            targets=self._targets.lines,
-        )
-
-    def _time_is_up(self, timeout: float) -> None:
-        self._diagnose_new()
-        lines = [line for task in self._stopped.values() for line in (task.summary(), *task.log)]
-        lines = [*self._targets.lines, *lines]
-        raise TimedOutError(
-            f"Service {self._service.name} was neither deployed nor failed after {timeout:.0f} s.",
-            remedy="The deployment goes on by itself: run again to follow it, or raise wait-timeout.",
-            details=tuple(lines) or tuple(self._events.values())[-10:],
-        )
-
-
-def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | None:
-    """Return the ARN of the service deployment that DescribeServices calls `deployment_id`.
-
-    The target revision has the deployment's number, but AWS promises that nowhere: else the time decides, which is the
-    same for both because one call made both.
-    """
-    number = deployment_id.rsplit("/", 1)[-1]
-    same = [d for d in deployments if short_arn(d.get("targetServiceRevisionArn", "")) == number]
-    if not same and created_at:
-        same = [d for d in deployments if abs((d["createdAt"] - created_at).total_seconds()) < _SAME_MOMENT]
-    return str(same[0]["serviceDeploymentArn"]) if same else None
-
-
-def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
-    """Return the task definition that serves: ours if deployed, else what runs beside it."""
-    candidates = [d for d in deployments if (d.id == deployment_id) == (outcome is Outcome.DEPLOYED)]
-    candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
-    candidates.sort(key=lambda d: -d.running)
-    return candidates[0].task_definition_arn if candidates else None

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import short_arn
-from model_dockerize.aws.ecs.rollout.follow import Verdict, follow
+from model_dockerize.aws.ecs.rollout.decide import Action, decide, look
+from model_dockerize.aws.ecs.rollout.evidence import Pause, Verdict
+from model_dockerize.aws.ecs.rollout.follow import follow
+from model_dockerize.aws.ecs.rollout.shift_judge import Shift
 from model_dockerize.aws.ecs.service import describe, put_back, scale_to_zero
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
@@ -39,6 +43,9 @@ def rollback(
 ) -> Verdict | None:
     """Let the service run `to_task_definition_arn` again, and follow that; None: scale to zero.
 
+    What it ran before proved itself then: where ECS moves the traffic, nobody tests it again, and its bake is not
+    waited for.
+
     Returns:
         The verdict on going back; None if the service was brought to zero tasks instead.
 
@@ -50,7 +57,60 @@ def rollback(
         return None
     here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
     progress.info(f"service {service.name}: rolling back {here} -> {there}")
-    return follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
+    back = put_back(aws, service, to_task_definition_arn)
+    verdict = follow(aws, back, timeout_seconds, progress, sleep, monotonic, skip_bake=True)
+    if verdict.pause is None:
+        return verdict
+    return end_pause(aws, back, verdict.pause, Action.CONTINUE, timeout_seconds, progress, sleep, monotonic, True)
+
+
+def end_pause(
+    aws: Aws,
+    service: Service,
+    pause: Pause,
+    action: Action,
+    timeout_seconds: float,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+    skip_bake: bool = False,
+) -> Verdict:
+    """Let a new version that waits for us have the traffic, or take it back, and follow that to its end.
+
+    Raises:
+        PausedError: the decision is not allowed.
+        TimedOutError: it was not over in time.
+        AwsAccessError, AwsError: as AWS says.
+    """
+    with translate(f"pause of service {service.name}"):
+        decide(aws, pause.service_deployment_arn, pause.hook_id, action, progress, sleep)
+    return follow(aws, service, timeout_seconds, progress, sleep, monotonic, decided=pause.hook_id, skip_bake=skip_bake)
+
+
+def back_from_bake(
+    aws: Aws,
+    service: Service,
+    timeout_seconds: float,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Verdict | None:
+    """Move the traffic of a deployment that is under way back at once, and follow that; None: none is under way."""
+    with translate(f"rollout of service {service.name}"):
+        shift = _under_way(aws, service)
+        if shift is None:
+            return None
+        progress.info(f"service {service.name}: its rollout is under way ({shift.stage}), the traffic goes back")
+        decide(aws, shift.arn, "", Action.STOP, progress, sleep)
+    return follow(aws, replace(service, is_paused_by_us=False), timeout_seconds, progress, sleep, monotonic)
+
+
+def _under_way(aws: Aws, service: Service) -> Shift | None:
+    """Return the deployment that moves traffic, and could move it back; None: there is none."""
+    there: Any = describe(aws, service.cluster, service.name) if service.shifts else None
+    arn = there.get("currentServiceDeployment", "") if there else ""
+    shift = look(aws, arn) if arn else None
+    return shift if shift and shift.is_under_way and shift.has_former else None
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
@@ -60,14 +120,33 @@ def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Prog
         on_cancel: `leave` or `rollback`.
     """
     here, former = short_arn(service.task_definition_arn), service.previous_task_definition_arn
-    if on_cancel == "rollback" and former:
-        put_back(aws, service, former)
-        progress.warning(f"Cancelled: service {service.name} goes back from {here} to {short_arn(former)}, unwatched.")
+    name, shift = service.name, None
+    with translate(f"rollout of service {name}"):
+        shift = _under_way(aws, service)
+        if shift and on_cancel == "rollback":
+            hook = shift.pause("") if service.is_paused_by_us else None
+            action = Action.ROLLBACK if hook else Action.STOP
+            decide(aws, shift.arn, hook.id if hook else "", action, progress, time.sleep)
+            progress.warning(f"Cancelled: service {name} goes back from {here}, unwatched.")
+            return
+    if shift and (hook := shift.pause("")) and service.is_paused_by_us:
+        until = f" at {hook.expires_at:%H:%M} UTC" if hook.expires_at else ""
+        progress.warning(
+            f"Cancelled: {here} waits for its test without traffic, and ECS takes it back{until}. Run again to test it."
+        )
+    elif shift and service.is_paused_by_us and shift.is_before_traffic:
+        progress.warning(
+            f"Cancelled: service {name} starts {here} by itself, which then waits for its test and has no traffic. Run "
+            "again to test it; without that ECS takes it back."
+        )
+    elif on_cancel == "rollback" and former:
+        put_back(aws, service, former, is_watched=False)
+        progress.warning(f"Cancelled: service {name} goes back from {here} to {short_arn(former)}, unwatched.")
     elif on_cancel == "rollback":
         settle_failed_first_deployment(aws, service, progress)
-        progress.warning(f"Cancelled: service {service.name} ran nothing before {here}, so it is brought to no task.")
+        progress.warning(f"Cancelled: service {name} ran nothing before {here}, so it is brought to no task.")
     else:
         progress.warning(
-            f"Cancelled: service {service.name} goes on to {here} by itself. Run again to follow it, or go back with: "
+            f"Cancelled: service {name} goes on to {here} by itself. Run again to follow it, or go back with: "
             "model-dockerize rollback"
         )

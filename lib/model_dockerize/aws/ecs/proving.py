@@ -1,0 +1,65 @@
+"""Keeps in the tags of a service whether what it runs has proved itself, and what did last."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.names import TAG, short_arn
+from model_dockerize.aws.model import Service
+
+#: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
+#: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
+PROVING = f"{TAG}:proving"
+NOTHING = "none"
+#: What the service ran and left without its proof: `iris:2 iris:4`. No rollback goes there.
+UNPROVED = f"{TAG}:unproved"
+_LONGEST = 256  # characters of a tag's value
+
+
+def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: str) -> Service:
+    """Mark `wanted`, which the service will run, as not verified, and return the service so.
+
+    Args:
+        tags: of the service, as it is. One that is not ours gets none.
+    """
+    if TAG not in tags:
+        return service
+    here = service.task_definition_arn
+    with translate(f"service {service.name}"):
+        write_proving(aws, service.arn, tags, here, wanted, here)
+    return replace(service, proving=True)
+
+
+def write_proving(
+    aws: Aws, service_arn: str, tags: Mapping[str, str], here: str, wanted: str, proved: str | None
+) -> None:
+    """Write down what was proved last, or, where that stands there, that what runs `here` was not."""
+    left = tags.get(UNPROVED, "").split()
+    if tags.get(PROVING, short_arn(here)) != short_arn(here):
+        left.append(short_arn(here))
+    left = [name for name in dict.fromkeys(left) if name != short_arn(wanted)]
+    while len(" ".join(left)) > _LONGEST:
+        del left[0]
+    asked = {PROVING: tags.get(PROVING) or (short_arn(proved) if proved else NOTHING), UNPROVED: " ".join(left)}
+    new: Any = [{"key": key, "value": value} for key, value in asked.items() if value != tags.get(key, "")]
+    if new:
+        aws.ecs.tag_resource(resourceArn=service_arn, tags=new)
+
+
+def mark_proved(aws: Aws, service: Service) -> None:
+    """Mark what the service runs as verified: a bad version is rolled back to it."""
+    if service.proving:
+        with translate(f"service {service.name}"):
+            aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
+
+
+def proved_before(tags: Mapping[str, str], task_definition_arn: str) -> str | None:
+    """Return the task definition that the tag PROVING names, as an ARN; None: there is none.
+
+    Args:
+        task_definition_arn: of any other one there.
+    """
+    name = tags.get(PROVING, NOTHING)
+    return None if name == NOTHING else f"{task_definition_arn.rpartition('/')[0]}/{name}"

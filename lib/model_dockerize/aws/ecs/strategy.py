@@ -1,0 +1,84 @@
+"""The part of a request that says how a new version takes over: strategy, steps, bake, alarms, pause. Pure."""
+
+from typing import Any
+
+from model_dockerize.aws.existing.inputs import STEPS
+from model_dockerize.errors import InputError
+from model_dockerize.settings import ServiceSettings
+
+#: The stage at which our pause stands: the new version answers on the test port, and has no traffic.
+PAUSED_AT = "POST_TEST_TRAFFIC_SHIFT"
+_LONGEST_PAUSE = 20160  # minutes; ECS's own bound
+_ROLLING = "ROLLING"
+
+
+def strategy(settings: ServiceSettings, smoke_seconds: int, there: Any) -> dict[str, Any]:
+    """Return the members of `deploymentConfiguration`, with the hooks and numbers of others as `there` has them.
+
+    Args:
+        smoke_seconds: how long the tests of a new version may take, while it waits.
+        there: the `deploymentConfiguration` of the service; empty: there is none yet.
+
+    Raises:
+        InputError: somebody else's pause could not be told from ours.
+    """
+    name = settings.strategy.upper().replace("-", "_")
+    hooks = without_pause(there)
+    if name == _ROLLING:
+        return {"strategy": name, "lifecycleHooks": hooks} if there.get("strategy", _ROLLING) != _ROLLING else {}
+    if settings.wait:
+        _check(hooks)
+        hooks.append(pause(settings.wait_timeout, smoke_seconds))
+    asked = {"strategy": name, "bakeTimeInMinutes": settings.bake_minutes, "lifecycleHooks": hooks}
+    if steps := STEPS.get(settings.strategy):
+        has = there.get(f"{settings.strategy}Configuration", {})
+        wanted = dict(zip(steps, (float(settings.step_percent), settings.step_minutes), strict=True))
+        said = dict(zip(steps, ("step_percent", "step_minutes"), strict=True))
+        # What nobody says stays, with the decimals that no input has.
+        kept = {key: value for key, value in has.items() if said[key] not in settings.given}
+        asked[f"{settings.strategy}Configuration"] = wanted | kept
+    return asked
+
+
+def alarms(settings: ServiceSettings) -> dict[str, Any]:
+    """Return what of a rollout CloudWatch decides."""
+    named = list(settings.alarms)
+    return {"alarms": {"alarmNames": named, "enable": bool(named), "rollback": bool(named)}}
+
+
+def pause(wait_seconds: int, smoke_seconds: int) -> dict[str, Any]:
+    """Return our hook: a new version waits for us, and goes if nobody comes. Its odd minutes are what tells it."""
+    minutes = -(-wait_seconds // 60) - (-smoke_seconds // 60) + 1
+    timeout = {"timeoutInMinutes": min(minutes | 1, _LONGEST_PAUSE - 1), "action": "ROLLBACK"}
+    return {"targetType": "PAUSE", "lifecycleStages": [PAUSED_AT], "timeoutConfiguration": timeout}
+
+
+def is_ours(hook: Any) -> bool:
+    """Tell whether we put a hook there."""
+    timeout = hook.get("timeoutConfiguration", {})
+    is_odd = timeout.get("timeoutInMinutes", 0) % 2 == 1
+    return (
+        _is_pause_there(hook) and hook["lifecycleStages"] == [PAUSED_AT] and is_odd and timeout["action"] == "ROLLBACK"
+    )
+
+
+def has_our_pause(configuration: Any) -> bool:
+    """Tell whether a new version waits for us, by a service's `deploymentConfiguration`."""
+    return any(map(is_ours, configuration.get("lifecycleHooks", [])))
+
+
+def without_pause(configuration: Any) -> list[Any]:
+    """Return the hooks that are not ours."""
+    return [hook for hook in configuration.get("lifecycleHooks", []) if not is_ours(hook)]
+
+
+def _is_pause_there(hook: Any) -> bool:
+    return hook.get("targetType") == "PAUSE" and PAUSED_AT in hook.get("lifecycleStages", ())
+
+
+def _check(hooks: list[Any]) -> None:
+    if any(map(_is_pause_there, hooks)):
+        raise InputError(
+            f"The service has a pause of somebody else at {PAUSED_AT}, which ECS does not tell from ours.",
+            "Move that hook to another stage (PRE_PRODUCTION_TRAFFIC_SHIFT is next), or set rollout to rolling.",
+        )

@@ -1,0 +1,78 @@
+"""The user's own test of a service: what it is told, what it is not, and how it ends."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from model_dockerize.pipeline.own_check import own_check
+from tests.rig.leaks import planted
+from tests.rig.progress import Said
+
+HOME = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
+
+
+def python(code: str) -> str:
+    return f'{sys.executable} -c "{code}"'
+
+
+def run(command: str, seconds: float = 30, **variables: str) -> tuple[tuple[str, ...], Said]:
+    said = Said()
+    return own_check(command, "http://green:10080", seconds, {**HOME, **variables}, said), said
+
+
+def test_it_is_told_where_the_new_version_is_and_none_of_our_secrets() -> None:
+    secret = planted("secret-access-key")
+    kept, dropped = (
+        {"AWS_REGION": "eu-central-1", "MINE": "yes"},
+        {
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": secret,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": secret,
+            "INPUT_LICENSE-KEY": secret,
+            "GITHUB_TOKEN": secret,
+        },
+    )
+    code = "import os; print(sorted(os.environ)); raise SystemExit(os.environ['MODEL_URL'] != 'http://green:10080')"
+    failed, said = run(python(code), **kept, **dropped)
+    assert failed == ()
+    (line,) = said.outputs
+    assert all(f"'{name}'" in line for name in kept)
+    assert not any(f"'{name}'" in line for name in dropped)
+
+
+def test_its_exit_code_decides_and_its_last_lines_are_told() -> None:
+    failed, _ = run(python("print(*range(40), sep=chr(10)); raise SystemExit(7)"))
+    assert failed[0].endswith("ended with exit code 7")
+    assert failed[1:] == tuple(map(str, range(20, 40)))
+
+
+def test_no_shell_reads_it(tmp_path: Path) -> None:
+    run(f"{sys.executable} -c pass ; touch {tmp_path / 'made'} $(touch {tmp_path / 'made'})")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["/nowhere/at-all", "/etc/passwd"])
+def test_what_cannot_be_run_fails(command: str) -> None:
+    failed, _ = run(command)
+    assert f"{command} cannot be run" in failed[0]
+
+
+def test_too_long_it_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    code = (
+        "import subprocess, sys, pathlib, time; "
+        f"p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']); "
+        f"pathlib.Path('{child}').write_text(str(p.pid)); print('waiting', flush=True); time.sleep(300)"
+    )
+    started = time.monotonic()
+    failed, _ = run(python(code), seconds=2)
+    assert "not over after 2 s" in failed[0]
+    assert time.monotonic() - started < 100
+    with pytest.raises(ProcessLookupError):
+        for _ in range(1000):
+            os.kill(int(child.read_text()), signal.SIGCONT)
+            time.sleep(0.01)
