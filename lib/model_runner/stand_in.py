@@ -83,6 +83,7 @@ class StandIn:
             loop.run_until_complete(self._listen(loop))
         except Exception as error:
             sys.stderr.write("Failed to start server: {}".format(error))
+            library._print_gravity_message("Bad Port")
             sys.exit(2)
         loop.run_until_complete(self._serve(loop, library.asyncio.iscoroutinefunction(handler)))
 
