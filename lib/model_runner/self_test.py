@@ -173,6 +173,7 @@ def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) ->
                 sample.run(mode, "mode {}, {}".format(mode.name, what), sample.left())
         except UnfitError as error:
             mode.stop()
+            sample.renew()
             said = (sample.error or "").strip().splitlines()[-1:]
             raise UnfitError(": ".join([str(error), *said])) from error
         processes -= 1
