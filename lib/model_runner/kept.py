@@ -281,7 +281,10 @@ def status_of(text: str) -> Dict[str, Any]:
     Raises:
         ValueError: it is no status.
     """
-    status, _ = decode(text.lstrip())
+    try:
+        status, _ = decode(text.lstrip())
+    except RecursionError:
+        raise ValueError("it sent a status that is nested too deep") from None
     if not isinstance(status, dict):
         raise ValueError("a status must be an object")  # noqa: TRY004 - as other texts that are no status
     return status

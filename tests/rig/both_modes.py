@@ -4,8 +4,8 @@
 
 NAME is one of small_programs.PROGRAMS, of library_programs.PROGRAMS or a file of programs/ (all if none is given), and
 FOLDER has a main.py. In the virtual environment --environment, which is made if it is not there, lies what the programs
-say that they need; else what PYTHON lacks fails by hand. The answer of a difference, or of a program that fails by hand,
-is exit code 1.
+say that they need; else what PYTHON lacks fails by hand. The answer of a difference, or of a program that fails by
+hand, is exit code 1.
 """
 
 import argparse
