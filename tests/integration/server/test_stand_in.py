@@ -197,7 +197,7 @@ ROWS = {
     "what it prints": Row(
         (
             "print('one')\nprint('two', file=sys.stderr)\nos.write(1, b'bytes \\xff\\n')\nwrite(1)",
-            "subprocess.run(['echo', 'of a child'])\nprint('x' * 5000)\nprint('ü 🐍 \\x1b')\nwrite(1)",
+            "subprocess.run(['echo', 'of a child'])\nprint('x' * 500)\nprint('ü 🐍 \\x1b')\nwrite(1)",
             "print('no end of line', end='')\nwrite(1)",
             "print('last')\nwrite(1)",
         )
