@@ -1,6 +1,6 @@
 """A function that doubles a number, 8 clients: our durable jobs beside calls of other servers, in one run.
 
-python bench/throughput.py [--seconds 4] [--rounds 3] [--workers 8] [NAME ...]
+python bench/throughput.py [--seconds 4] [--rounds 3] [--workers 8] [--mode auto] [NAME ...]
 """
 
 import argparse
@@ -142,7 +142,7 @@ OURS = {"ours": ours.run_job, "ours in three requests": ours.job}
 ALONE = "our program without a server"
 
 
-def measure_ours(name: str, seconds: float, workers: int) -> load.Load | str:
+def measure_ours(name: str, seconds: float, workers: int, mode: str) -> load.Load | str:
     python = python_of("gravityai", "gravityai==0.1.4.post2")
     if python is None:
         return "the library could not be installed"
@@ -152,7 +152,13 @@ def measure_ours(name: str, seconds: float, workers: int) -> load.Load | str:
         if name == ALONE:
             return program_alone.measure(python, folder / "main.py", CLIENTS, seconds)
         command = [python, "main.py", "{input}", "{output}"]
-        with ours.server(folder, command, MODEL_WORKERS=str(workers)) as (port, _):
+        (folder / "sample.txt").write_text("21", encoding="utf-8")
+        environment = {"MODEL_WORKERS": str(workers), "MODEL_RUNNER_MODE": mode}
+        with ours.server(folder, command, "sample.txt", **environment) as (port, _):
+            deadline = time.monotonic() + START_SECONDS
+            while load.run(port, lambda c: OURS[name](c, b"21", b"42"), 1, 0.5).completed == 0:  # the self-test
+                if time.monotonic() > deadline:
+                    return "its self-test did not end"
             load.run(port, lambda c: OURS[name](c, b"21", b"42"), CLIENTS, 2)
             return load.run(port, lambda c: OURS[name](c, b"21", b"42"), CLIENTS, seconds)
 
@@ -162,14 +168,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=[*OURS, ALONE, *PEERS])
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--workers", type=int, default=CLIENTS)
+    parser.add_argument("--mode", default="auto", help="runner mode of ours")
     parser.add_argument("--rounds", type=int, default=3, help="all of them in turns, so often; the median counts")
     arguments = parser.parse_args()
     found: dict[str, list[load.Load]] = {name: [] for name in arguments.names}
     failed: dict[str, str] = {}
     for _ in range(arguments.rounds):
         for name in arguments.names:
-            seconds = arguments.seconds
-            one = measure_peer(name, seconds) if name in PEERS else measure_ours(name, seconds, arguments.workers)
+            seconds, workers, mode = arguments.seconds, arguments.workers, arguments.mode
+            one = measure_peer(name, seconds) if name in PEERS else measure_ours(name, seconds, workers, mode)
             if isinstance(one, str):
                 failed[name] = one
             else:

@@ -1,242 +1,62 @@
-"""Mode `resident`: a program that uses the `gravityai` library is kept alive and is given one job after the other.
+"""Mode `resident`: a program that uses the `gravityai` library is kept alive, and serves as the library does.
 
-The program is started as `<entry> serve -p PORT --gai`. It listens on 127.0.0.1, takes {"requestId", "inputFile",
-"outputFile"} in a text message, and answers with a status: "pending", then "complete" or "error" (with the text). It
-ends by itself half a minute after its last connection has closed, so the connection stays open for its whole life.
+The program is started as `<entry> serve -p PORT --gai`. It listens on 127.0.0.1 for WebSockets. It ends by itself half
+a minute after its last connection has closed, so the connection stays open for its whole life.
 """
 
-import os
 import random
-import select
-import signal
 import socket
-import subprocess
-import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import List, Sequence
 
-from model_runner.call import settle
-from model_runner.command import Ended
 from model_runner.imports import Script
-from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
-from model_runner.logs import JobLog, log
-from model_runner.processes import (
-    Strays,
-    death_signal_setter,
-    failure_text,
-    has_ended,
-    kill_group,
-    kill_orphans,
-    newest_process,
-)
-from model_runner.websocket import WebSocket, WebSocketError
+from model_runner.kept import BrokenError, KeptMode, Program
+from model_runner.processes import Strays
+from model_runner.websocket import WebSocket
 
 PORTS = (20000, 32000)  # below those that the kernel gives to outgoing connections
-KNOCK_MILLISECONDS = 20
 HANDSHAKE_SECONDS = 10.0
 
 
-class Program:
-    """One process of the program."""
+class Server(Program):
+    """A process of the program that serves WebSockets."""
 
-    def __init__(self, entry: Sequence[str], directory: str, connection: socket.socket, strays: Strays) -> None:
-        """Start it.
-
-        Args:
-            connection: to the server, which is watched together with it.
-            strays: of this program.
+    def __init__(self, script: Script, port: int, directory: str, connection: socket.socket, strays: Strays) -> None:
+        """Start it; it will listen on `port`.
 
         Raises:
             OSError: it cannot be started.
         """
-        self.job_log = JobLog("program")
-        self.strays = strays
-        self.websocket: Optional[WebSocket] = None
-        self._port = free_port()
-        self._process = subprocess.Popen(
-            [*entry, "serve", "-p", str(self._port), "--gai"],
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=death_signal_setter(signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - there are no threads here
-        )
-        self.pid = self._process.pid
-        self._streams = Streams(self._process.stdout.fileno(), self._process.stderr.fileno())  # type: ignore[union-attr]
-        self._connection = connection.fileno()
-        self._poll = select.poll()
-        for descriptor in (self._connection, *self._streams.descriptors):
-            self._poll.register(descriptor, select.POLLIN)
+        super().__init__([*interpreter(script), script.path, *served_on(port)], directory, connection, strays)
+        self._port = port
 
-    def knock(self) -> bool:
+    def reach(self) -> bool:
         """Connect, if the program listens yet; tell whether there is a connection."""
-        if self.websocket is None:
+        if self.channel is None:
             try:
-                self.websocket = WebSocket(self._port, HANDSHAKE_SECONDS)
-            except (OSError, WebSocketError):
+                self.talk_over(WebSocket(self._port, HANDSHAKE_SECONDS))
+            except (OSError, BrokenError):
                 return False
-            self._poll.register(self.websocket, select.POLLIN)
+            self.is_listening = True
         return True
 
-    def wait_for_end(self, seconds: float) -> None:
-        """Wait until the process is over, at most for so long."""
-        deadline = time.monotonic() + seconds
-        while not has_ended(self.pid) and time.monotonic() < deadline:
-            time.sleep(KNOCK_MILLISECONDS / 1000)
 
-    def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
-        """Wait for the program or the server, or for so long; take what the program said.
-
-        Returns:
-            Its statuses, and whether the server has something to say.
-
-        Raises:
-            EOFError, WebSocketError, ValueError: the program cannot be used any more.
-        """
-        statuses: List[Dict[str, Any]] = []
-        is_called = False
-        for descriptor, _ in self._poll.poll(milliseconds):
-            if descriptor == self._connection:
-                is_called = True
-            elif descriptor not in self._streams.descriptors:
-                statuses += map(status_of, self.websocket.receive())  # type: ignore[union-attr]
-            elif not self._streams.read(descriptor, self.job_log):
-                self._poll.unregister(descriptor)
-        return statuses, is_called
-
-    def stop(self) -> int:
-        """Kill it and what it started; return its exit code (negative: signal)."""
-        kill_group(self.pid)
-        code = self._process.wait()
-        kill_orphans(())
-        self._streams.drain(self.job_log)
-        self.job_log.finish()
-        self._process.stdout.close()  # type: ignore[union-attr]
-        self._process.stderr.close()  # type: ignore[union-attr]
-        if self.websocket is not None:
-            self.websocket.close()
-        return code
-
-
-class ResidentMode:
-    """Keeps the program alive; starts it again after it ended."""
+class ResidentMode(KeptMode):
+    """Talks to the program over the library's own WebSocket."""
 
     name = "resident"
 
-    def __init__(self, script: Script, directory: str, connection: socket.socket) -> None:
-        self._entry = [script.python, *script.options, script.path]
-        self._directory = directory
-        self._connection = connection
-        self._newest_process = newest_process()
-        self._program: Optional[Program] = None
-        self._start()
-
-    def run(self, request: Dict[str, Any]) -> Ended:
-        """Have the program do one job; return its exit code if it ended, and the error text of a failure.
-
-        Raises:
-            EOFError: the server is gone.
-        """
-        if self._program is None or has_ended(self._program.pid):
-            self.stop()
-            self._start()
-        program = self._program
-        if program is None:
-            return None, "The program could not be started; the log says why."
-        # What one that never listened has said so far is why it ends.
-        said = program.job_log.error_tail if program.websocket is None else b""
-        program.job_log = JobLog("job {}".format(request["job"]), request.get("told"))
-        limits = Limits(request, request["output"])
-        message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
-            *map(encode, (request["job"], request["input"], request["output"]))
-        )
-        try:
-            error = self._converse(program, request["job"], message, limits)
-        except (WebSocketError, ValueError, ConnectionError, socket.timeout) as failure:
-            self.stop()
-            return None, "The program broke its protocol: {}.".format(failure)
-        except GoneError:
-            program.wait_for_end(LOOK_SECONDS)  # it closes its connection a moment before it is over
-            code = program.stop()
-            self._program = None
-            self._start()
-            tail = program.job_log.error_tail or said
-            return code, failure_text(code, tail) if code else "The program ended by itself."
-        if error is not None:
-            return None, error
-        return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
-
-    def attend(self) -> None:
-        """Copy the program's output and answer its pings, until the server has something to say.
-
-        What the last job had the program start and let go ends before.
-        """
-        if self._program is not None:
-            self._program.strays.kill(self._program.pid)
-        is_called = False
-        while self._program is not None and not is_called:
-            try:
-                _, is_called = self._program.listen(None)
-            except (EOFError, WebSocketError, ValueError):
-                code = self._program.stop()
-                log("runner: the program ended between two jobs (exit code {}); it is started again".format(code))
-                self._program = None
-                self._start()
-
-    def stop(self) -> None:
-        """Kill the program and everything in its process group."""
-        if self._program is not None:
-            self._program.stop()
-            self._program = None
-
-    def _start(self) -> None:
-        try:
-            self._program = Program(self._entry, self._directory, self._connection, Strays(self._newest_process))
-        except OSError as error:
-            log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
-
-    def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
-        """Send the job, once the program listens, and wait for its end; return the error text."""
-        sent = False
-        while True:
-            if not sent and program.knock():
-                program.websocket.send(message.encode("utf-8"))  # type: ignore[union-attr]
-                sent = True
-            try:
-                statuses, is_called = program.listen(limits.pause() if sent else KNOCK_MILLISECONDS)
-            except EOFError:
-                raise GoneError from None
-            if is_called:
-                raise EOFError("the server is gone")
-            program.job_log.tell(self._connection)
-            for status in statuses:
-                if status.get("requestId") == job and status.get("status") == "complete":
-                    return None
-                if status.get("requestId") == job and status.get("status") == "error":
-                    return str(status.get("error") or "The program reported an error without a text.")
-            if not statuses and has_ended(program.pid):
-                raise GoneError
-            breach = limits.breach(program.pid)
-            if breach is not None:
-                self.stop()
-                self._start()
-                return breach
+    def _launch(self, strays: Strays) -> Program:
+        return Server(self._script, free_port(), self._directory, self._connection, strays)
 
 
-def status_of(text: str) -> Dict[str, Any]:
-    """Read what the program sent.
-
-    Raises:
-        ValueError: it is no status.
-    """
-    status, _ = decode(text.lstrip())
-    if not isinstance(status, dict):
-        raise ValueError("a status must be an object")  # noqa: TRY004 - as other texts that are no status
-    return status
+def interpreter(script: Script) -> List[str]:
+    """Return the words of the command that stand before the script."""
+    return [script.python, *script.options]
 
 
-class GoneError(Exception):
-    """The program ended in the middle of a job."""
+def served_on(port: int) -> Sequence[str]:
+    """Return the script's arguments that let the library serve."""
+    return ("serve", "-p", str(port), "--gai")
 
 
 def free_port() -> int:

@@ -27,8 +27,8 @@ model.json; "command", "working_directory", "runner_mode", "sample" and "uses_li
 program prints is copied to this process's standard output, line by line, behind the job's id. When the server goes
 away, so does the program.
 
-The modes are `command` (command.py), `warm` (warm.py) and `resident` (resident.py). MODEL_RUNNER_MODE names one, or
-`auto`, and counts more than the manifest's "runner_mode".
+The modes are `command` (command.py), `warm` (warm.py), `resident` (resident.py) and `library` (library.py).
+MODEL_RUNNER_MODE names one, or `auto`, and counts more than the manifest's "runner_mode".
 
 These files run under the interpreter that the model needs, which may be as old as Python 3.6: standard library only, no
 newer syntax.
@@ -49,10 +49,10 @@ if __name__ == "__main__":
 from model_runner.choice import MODES, Mode, choose
 from model_runner.data import remove, show, take_output, write_input
 from model_runner.job import decode, encode
+from model_runner.kept import KeptMode
 from model_runner.landlock import confine
 from model_runner.logs import log
 from model_runner.processes import adopt_orphans, death_signal_setter, hide_memory, kill_orphans
-from model_runner.resident import ResidentMode
 from model_runner.room import Room
 from model_runner.self_test import read_record
 
@@ -150,7 +150,7 @@ def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
         while True:
             mode.attend()
             connection.sendall(answer(mode, room, *receive(connection)))
-            if mode.name != ResidentMode.name:  # its program goes on, with what it has
+            if not isinstance(mode, KeptMode):  # its program goes on, with what it has
                 room.renew()
     except (EOFError, ConnectionError):
         pass

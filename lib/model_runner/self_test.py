@@ -1,4 +1,4 @@
-"""The self-test of mode `warm`: the sample runs in new processes and in forks, and all must agree."""
+"""The self-test: the sample runs in new processes and in the way of a faster mode, and all must agree."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from model_runner.command import CommandMode
 from model_runner.data import remove, write_input
+from model_runner.kept import KeptMode
 from model_runner.logs import log
 from model_runner.process_state import Imports
 from model_runner.room import Room
@@ -18,6 +19,9 @@ from model_runner.warm import UnfitError, WarmMode
 #: How often the sample is run in each way. A preloaded process that a job damages shows it in the job after.
 NEW_PROCESSES = 3
 FORKS = 3
+#: Of a program that is kept alive: processes, and jobs that each does.
+KEPT_PROCESSES = 3
+KEPT_JOBS = 2
 #: For all of it: the first job waits for its end.
 TEST_SECONDS = 150.0
 #: A sample that takes longer is not run again and again, at every start of a container.
@@ -61,10 +65,16 @@ class Sample:
         room.settle()
         self._deadline = time.monotonic() + TEST_SECONDS
         self._first = None  # type: Optional[bytes]
+        #: Why the last run failed; None: it did not.
+        self.error = None  # type: Optional[str]
 
     def left(self) -> float:
         """Return the seconds until the self-test must be over."""
         return max(0.0, self._deadline - time.monotonic())
+
+    def renew(self) -> None:
+        """Remove what a program that was kept alive has left."""
+        self._room.renew()
 
     def close(self) -> None:
         """Remove what was made for it."""
@@ -84,6 +94,7 @@ class Sample:
             write_input(source, self._content)
             request = {"job": "self-test", "input": source, "output": target, "timeout": min(seconds, self.left())}
             _, error = mode.run(request)
+            self.error = error
             output = None if error is not None else digest(target)
             if error is not None:
                 log("runner: the sample fails in {}: {}".format(what, error))
@@ -93,7 +104,8 @@ class Sample:
             remove(source)
             remove(target)
             self._room.clear(None)
-            self._room.renew()
+            if not isinstance(mode, KeptMode):
+                self._room.renew()
         if self.left() == 0:
             raise UnfitError("the self-test takes longer than {:g} s".format(TEST_SECONDS))
         if time.monotonic() - started >= seconds:
@@ -119,11 +131,7 @@ def prove(
     Raises:
         UnfitError: it does not, or that could not be found out.
     """
-    try:
-        for number in range(NEW_PROCESSES if known is None else 1):
-            sample.run(cold, "another new process" if number else "a new process", SAMPLE_SECONDS)
-    finally:
-        cold.leave()
+    prove_cold(sample, cold, NEW_PROCESSES if known is None else 1)
     warm = start(known or [], sample.left())
     try:
         forks = 0
@@ -135,6 +143,44 @@ def prove(
         warm.leave()
         raise
     return warm
+
+
+def prove_cold(sample: Sample, cold: CommandMode, times: int) -> None:
+    """Run the sample so many times in new processes.
+
+    Raises:
+        UnfitError: they do not agree.
+        UnprovedError: it fails.
+    """
+    try:
+        for number in range(times):
+            sample.run(cold, "another new process" if number else "a new process", SAMPLE_SECONDS)
+    finally:
+        cold.leave()
+
+
+def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) -> KeptMode:
+    """Return a mode that keeps the program alive, if so many of its processes give what new ones gave.
+
+    Raises:
+        UnfitError: they do not.
+    """
+    while True:
+        mode = start()
+        try:
+            for number in range(KEPT_JOBS):
+                what = "the second job of one process" if number else "one process for all jobs"
+                sample.run(mode, "mode {}, {}".format(mode.name, what), sample.left())
+        except UnfitError as error:
+            mode.stop()
+            sample.renew()
+            said = (sample.error or "").strip().splitlines()[-1:]
+            raise UnfitError(": ".join([str(error), *said])) from error
+        processes -= 1
+        if processes == 0:
+            return mode
+        mode.stop()
+        sample.renew()
 
 
 def digest(path: str) -> Optional[bytes]:

@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import List, Optional, Tuple
 
+from model_runner.kept import MESSAGE_BYTES, BrokenError, Channel
 from model_runner.processes import read_some
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -15,14 +16,9 @@ _FINAL = 0x80
 _HEAD_BYTES = 16384
 #: A client must mask what it sends, against proxies that misread it. Here are none: zeros leave it as it is.
 _MASK = bytes(4)
-_MESSAGE_BYTES = 4 * 1024 * 1024
 
 
-class WebSocketError(Exception):
-    """The other end does not speak the protocol."""
-
-
-class WebSocket:
+class WebSocket(Channel):
     """An open connection."""
 
     def __init__(self, port: int, timeout: float) -> None:
@@ -33,7 +29,7 @@ class WebSocket:
 
         Raises:
             OSError: there is nobody, or nobody answers.
-            WebSocketError: whoever is there is no WebSocket server.
+            BrokenError: whoever is there is no WebSocket server.
         """
         self._buffer = b""
         self._text = b""
@@ -65,7 +61,7 @@ class WebSocket:
 
         Raises:
             EOFError: the other end closed the connection.
-            WebSocketError: what came is no WebSocket message.
+            BrokenError: what came is no WebSocket message.
         """
         try:
             data = read_some(self._socket.fileno())
@@ -112,12 +108,12 @@ class WebSocket:
         while b"\r\n\r\n" not in self._buffer:
             data = self._socket.recv(4096)
             if not data or len(self._buffer) > _HEAD_BYTES:
-                raise WebSocketError("it is not a WebSocket server")
+                raise BrokenError("it is not a WebSocket server")
             self._buffer += data
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest())  # noqa: S324 - the protocol's  # nosec B324
         if b" 101 " not in head.split(b"\r\n")[0] or expected not in head:
-            raise WebSocketError("it refused the connection")
+            raise BrokenError("it refused the connection")
 
     def _frame(self) -> Optional[Tuple[int, bytes]]:
         """Take a frame from the buffer: its first byte and its content; None if there is none."""
@@ -126,15 +122,15 @@ class WebSocket:
             return None
         size, start = data[1], 2
         if size & 0x80:
-            raise WebSocketError("a server must not mask what it sends")
+            raise BrokenError("a server must not mask what it sends")
         if size == 126:
             start = 4
             size = int.from_bytes(data[2:4], "big")
         elif size == 127:
             start = 10
             size = int.from_bytes(data[2:10], "big")
-        if size > _MESSAGE_BYTES or len(self._text) > _MESSAGE_BYTES:
-            raise WebSocketError("it sent a message that is too long")
+        if size > MESSAGE_BYTES or len(self._text) > MESSAGE_BYTES:
+            raise BrokenError("it sent a message that is too long")
         if len(data) < start + size:
             return None
         self._buffer = data[start + size :]

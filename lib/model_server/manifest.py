@@ -94,7 +94,7 @@ class Manifest:
         return () if self.example is None or self.input_schema else self.example.names
 
 
-RUNNER_MODES = ("auto", "command", "warm", "resident")
+RUNNER_MODES = ("auto", "command", "warm", "resident", "library")
 _REQUIRED = ("name", "version", "build_id", "command", "working_directory", "input_types", "output_types")
 _KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample", "proof", "license_public_key")
 

@@ -52,6 +52,17 @@ with open(target, "wb") as file:
     if int(name) % 2:
         file.write(data)
 note("end")
+notes.close()
+"""
+#: The same as a program of the public library, which is kept alive.
+LIBRARY_PROGRAM = f"""
+import sys
+from gravityai import gravityai as grav
+code = compile({PROGRAM!r}, "main.py", "exec")
+def process(source, target):
+    sys.argv = ["main.py", source, target, "diary"]
+    exec(code, {{}})
+grav.wait_for_requests(process)
 """
 
 
@@ -106,11 +117,13 @@ def manifest(python: str, folder: str, diary: str) -> str:
 class ProcessHost:
     """A server from the sources, in a process group of its own."""
 
-    def __init__(self, folder: Path, name: str, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, name: str, environment: dict[str, str], library_python: str = "") -> None:
+        """Starts nothing yet. `library_python`: the program is one of the library, which this Python has."""
         self._log = folder / f"{name}.log"
         self._manifest = folder / "model.json"
-        (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
-        self._manifest.write_text(manifest(sys.executable, str(folder), str(folder / "diary")), encoding="utf-8")
+        (folder / "main.py").write_text(LIBRARY_PROGRAM if library_python else PROGRAM, encoding="utf-8")
+        python = library_python or sys.executable
+        self._manifest.write_text(manifest(python, str(folder), str(folder / "diary")), encoding="utf-8")
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None

@@ -2,9 +2,10 @@
 
     python -m tests.rig.both_modes [--python PYTHON | --environment FOLDER] [NAME or FOLDER ...]
 
-NAME is one of small_programs.PROGRAMS or a file of programs/ (all if none is given), FOLDER has a main.py. In the
-virtual environment --environment, which is made if it is not there, lies what the files say that they need; else what
-PYTHON lacks fails by hand. The answer of a difference, or of a program that fails by hand, is exit code 1.
+NAME is one of small_programs.PROGRAMS, of library_programs.PROGRAMS or a file of programs/ (all if none is given), and
+FOLDER has a main.py. In the virtual environment --environment, which is made if it is not there, lies what the programs
+say that they need; else what PYTHON lacks fails by hand. The answer of a difference, or of a program that fails by
+hand, is exit code 1.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rig import library_programs
 from tests.rig.small_programs import PROGRAMS
 
 from model_server.runner_client import RunnerClient, runner_command
@@ -32,6 +34,7 @@ SECONDS = 120.0
 INPUTS = ("a,b\n1,2\n3,4\n", "a,b\n1,2\n3,4\n5,6\n")
 #: Programs with libraries, by their names. Each says what it needs in a comment (PEP 723).
 FILES = {path.stem: path for path in sorted(Path(__file__).with_name("programs").glob("*.py"))}
+ALL = [*PROGRAMS, *library_programs.PROGRAMS, *FILES]
 _NEEDS = re.compile(r"^# /// script\n((?:# .*\n)*?)# ///$", re.MULTILINE)
 _INSTALLED = "installed"
 _HEAD = "import sys\nout = open(sys.argv[2], 'w')\ntext = open(sys.argv[1]).read()\n"
@@ -61,7 +64,9 @@ def _by_input(outputs: list[bytes | None]) -> list[list[bytes | None]]:
 
 
 def needs(name: str) -> list[str]:
-    """Return the packages that a program of FILES needs."""
+    """Return the packages that a program of FILES or of the library needs."""
+    if name in library_programs.PROGRAMS:
+        return [library_programs.REQUIREMENT]
     said = _NEEDS.search(FILES[name].read_text(encoding="utf-8"))
     text = said.group(1).replace("# ", "") if said else ""
     return list(tomllib.loads(text).get("dependencies", []))
@@ -72,17 +77,21 @@ def install(folder: Path, names: list[str], base: str = sys.executable) -> str:
     python = folder / "bin/python"
     if not python.exists():
         subprocess.run([base, "-m", "venv", str(folder)], check=True)
-        packages = sorted({package for name in names for package in needs(name)})
+        packages = sorted({package for name in names if name not in PROGRAMS for package in needs(name)})
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     return str(python)
 
 
 def write(folder: Path, name: str) -> Path:
-    """Make the folder of a program of PROGRAMS or FILES, and beside it what is installed."""
+    """Make the folder of a program of PROGRAMS, FILES or the library, and beside it what is installed."""
     folder.mkdir()
     folder.with_name(_INSTALLED).mkdir()
     if name in FILES:
         shutil.copyfile(FILES[name], folder / "main.py")
+        return folder
+    of_library = {**library_programs.PROGRAMS, **library_programs.LOADED}
+    if name in of_library:
+        (folder / "main.py").write_text(of_library[name], encoding="utf-8")
         return folder
     main, *others = PROGRAMS[name].split("=== ")
     (folder / "main.py").write_text(_HEAD + main, encoding="utf-8")
@@ -108,9 +117,10 @@ def _by_hand(folder: Path, python: str, given: bytes) -> bytes | None:
     """Run the program as every program of the server is: its priority, umask, session, and a HOME of its own."""
     source, target = folder.parent / "in", folder.parent / "out"
     source.write_bytes(given)
+    run = ["run"] if "gravityai" in (folder / "main.py").read_text(encoding="utf-8") else []
     with tempfile.TemporaryDirectory() as home, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
-            ["nice", "-n", "10", python, "main.py", str(source), str(target)],
+            ["nice", "-n", "10", python, "main.py", *run, str(source), str(target)],
             cwd=folder,
             env={**_environment(folder), "HOME": home},
             umask=0o077,
@@ -169,14 +179,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--environment", type=Path)
-    parser.add_argument("programs", nargs="*", default=[*PROGRAMS, *FILES])
+    parser.add_argument("programs", nargs="*", default=ALL)
     options = parser.parse_args()
-    python = install(options.environment, list(FILES), options.python) if options.environment else options.python
+    python = install(options.environment, ALL, options.python) if options.environment else options.python
     differences = failures = 0
     for name in options.programs:
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work, "program")
-            if name in PROGRAMS or name in FILES:
+            if name in ALL:
                 write(folder, name)
             else:
                 shutil.copytree(name, folder, symlinks=True)
@@ -184,7 +194,7 @@ def main() -> int:
         differences += bool(seen.difference)
         failures += None in seen.by_hand
         said = "FAILS" if None in seen.by_hand else "same"
-        shown = name if name in PROGRAMS or name in FILES else "/".join(Path(name).parts[-2:])
+        shown = name if name in ALL else "/".join(Path(name).parts[-2:])
         sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else said:8} {shown:24} {seen.mode}\n")
         if seen.difference:
             pairs = zip(seen.by_hand, seen.by_runner, strict=True)

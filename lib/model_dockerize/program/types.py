@@ -129,7 +129,7 @@ class Program:
     torch_index: str = ""  # a further index for packages that are not locked
     init_reads: tuple[str, ...] | None = None  # all that the init script reads of the folder; None: nobody can tell
     license_public_key: str = ""  # whose license keys the model wants; empty: none
-    runner_mode: str = "auto"  # how the program is run: auto, command, warm or resident
+    runner_mode: str = "auto"  # how the program is run: one of the server's RUNNER_MODES
     is_notebook: bool = False  # the entry is a notebook of Jupyter
 
     @property

@@ -83,8 +83,8 @@ class ProgramSettings:
         str,
         Input(
             "How the server runs the program: command (a new process for each job), warm (a fork for each), "
-            "resident, or auto: the fastest that the sample proves to be right.",
-            choices=("auto", "command", "warm", "resident"),
+            "resident or library (one process for all), auto: the fastest that the sample proves to be right.",
+            choices=("auto", "command", "warm", "resident", "library"),
             builds=True,
         ),
     ] = "auto"

@@ -11,15 +11,19 @@ from chaos.jobs import LEASE_SECONDS, torment
 from rig import postgres
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "mode library"])
 def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ProcessHost]]:
     environment = {"MODEL_LEASE_SECONDS": str(LEASE_SECONDS), "MODEL_WORKERS": "2"}
+    python = ""
+    if request.param == "mode library":
+        python = request.getfixturevalue("library_python")
+        environment["MODEL_RUNNER_MODE"] = "library"
     with contextlib.ExitStack() as stack:
         if request.param == "postgres":
             environment["MODEL_QUEUE_URL"] = stack.enter_context(postgres.running()).make_database()
         started: list[ProcessHost] = []
         for name in ("a", "b"):
-            host = ProcessHost(tmp_path, name, environment)
+            host = ProcessHost(tmp_path, name, environment, python)
             stack.callback(host.remove)
             host.start()
             started.append(host)

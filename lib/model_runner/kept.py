@@ -1,0 +1,294 @@
+"""A program that is kept alive and is given one job after the other: what modes `resident` and `library` share.
+
+The program takes {"requestId", "inputFile", "outputFile"} in a text, and answers with a status: "complete" or "error"
+(with the text). Whatever other status it sends says that it listens.
+"""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from model_runner.call import settle
+from model_runner.command import Ended
+from model_runner.imports import Script
+from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
+from model_runner.logs import JobLog, log
+from model_runner.processes import (
+    Strays,
+    death_signal_setter,
+    failure_text,
+    has_ended,
+    kill_group,
+    kill_orphans,
+    newest_process,
+)
+
+#: Between two looks whether the program can be talked to, or has ended.
+KNOCK_MILLISECONDS = 20
+#: Of a text from the program.
+MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+class BrokenError(Exception):
+    """The program does not keep to the protocol."""
+
+
+class Channel:
+    """A connection to the program."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, for select."""
+        raise NotImplementedError
+
+    def send(self, payload: bytes) -> None:
+        """Send a text in UTF-8.
+
+        Raises:
+            OSError: the program does not take it.
+        """
+        raise NotImplementedError
+
+    def receive(self) -> List[str]:
+        """Read once, without waiting, and return the texts that are complete.
+
+        Raises:
+            EOFError: the program closed the connection.
+            BrokenError: what came is no such text.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the connection without ceremony."""
+        raise NotImplementedError
+
+
+class Program:
+    """One process of the program."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        directory: str,
+        connection: socket.socket,
+        strays: Strays,
+        inherited: Sequence[int] = (),
+    ) -> None:
+        """Start it.
+
+        Args:
+            argv: its command.
+            directory: where it runs.
+            connection: to the server, which is watched together with it.
+            strays: of this program.
+            inherited: descriptors for it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        self.job_log = JobLog("program")
+        self.strays = strays
+        self.channel: Optional[Channel] = None
+        #: It has got so far that it takes jobs.
+        self.is_listening = False
+        self._process = subprocess.Popen(
+            argv,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=inherited,
+            start_new_session=True,
+            preexec_fn=death_signal_setter(signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - there are no threads here
+        )
+        self.pid = self._process.pid
+        self._streams = Streams(self._process.stdout.fileno(), self._process.stderr.fileno())  # type: ignore[union-attr]
+        self._connection = connection.fileno()
+        self._poll = select.poll()
+        for descriptor in (self._connection, *self._streams.descriptors):
+            self._poll.register(descriptor, select.POLLIN)
+
+    def reach(self) -> bool:
+        """Tell whether there is a connection to it, and try to have one."""
+        return self.channel is not None
+
+    def talk_over(self, channel: Channel) -> None:
+        """Take the connection to it."""
+        self.channel = channel
+        self._poll.register(channel, select.POLLIN)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until the process is over, at most for so long."""
+        deadline = time.monotonic() + seconds
+        while not has_ended(self.pid) and time.monotonic() < deadline:
+            time.sleep(KNOCK_MILLISECONDS / 1000)
+
+    def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
+        """Wait for the program or the server, or for so long; take what the program said.
+
+        Returns:
+            Its statuses, and whether the server has something to say.
+
+        Raises:
+            EOFError, BrokenError, ValueError: the program cannot be used any more.
+        """
+        statuses: List[Dict[str, Any]] = []
+        is_called = False
+        for descriptor, _ in self._poll.poll(milliseconds):
+            if descriptor == self._connection:
+                is_called = True
+            elif descriptor not in self._streams.descriptors:
+                statuses += map(status_of, self.channel.receive())  # type: ignore[union-attr]
+                self.is_listening = True
+            elif not self._streams.read(descriptor, self.job_log):
+                self._poll.unregister(descriptor)
+        return statuses, is_called
+
+    def stop(self) -> int:
+        """Kill it and what it started; return its exit code (negative: signal)."""
+        kill_group(self.pid)
+        code = self._process.wait()
+        kill_orphans(())
+        self._streams.drain(self.job_log)
+        self.job_log.finish()
+        self._process.stdout.close()  # type: ignore[union-attr]
+        self._process.stderr.close()  # type: ignore[union-attr]
+        if self.channel is not None:
+            self.channel.close()
+        return code
+
+
+class KeptMode:
+    """Keeps the program alive; starts it again after it ended."""
+
+    name = ""
+
+    def __init__(self, script: Script, directory: str, connection: socket.socket) -> None:
+        self._script = script
+        self._directory = directory
+        self._connection = connection
+        self._newest_process = newest_process()
+        self._program: Optional[Program] = None
+        self._start()
+
+    def run(self, request: Dict[str, Any]) -> Ended:
+        """Have the program do one job; return its exit code if it ended, and the error text of a failure.
+
+        Raises:
+            EOFError: the server is gone.
+        """
+        if self._program is None or has_ended(self._program.pid):
+            self.stop()
+            self._start()
+        program = self._program
+        if program is None:
+            return None, "The program could not be started; the log says why."
+        # What one that never listened has said so far is why it ends.
+        said = b"" if program.is_listening else program.job_log.error_tail
+        program.job_log.finish()
+        program.job_log = JobLog("job {}".format(request["job"]), request.get("told"))
+        limits = Limits(request, request["output"])
+        message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
+            *map(encode, (request["job"], request["input"], request["output"]))
+        )
+        try:
+            error = self._converse(program, request["job"], message, limits)
+        except (BrokenError, ValueError, ConnectionError, socket.timeout) as failure:
+            self.stop()
+            return None, "The program broke its protocol: {}.".format(failure)
+        except GoneError:
+            program.wait_for_end(LOOK_SECONDS)  # it closes its connection a moment before it is over
+            code = program.stop()
+            self._program = None
+            self._start()
+            tail = program.job_log.error_tail or said
+            return code, failure_text(code, tail) if code else "The program ended by itself."
+        if error is not None:
+            return None, error
+        return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
+
+    def attend(self) -> None:
+        """Copy the program's output and take what it says, until the server has something to say.
+
+        What the last job had the program start and let go ends before.
+        """
+        if self._program is not None:
+            self._program.strays.kill(self._program.pid)
+        is_called = False
+        while self._program is not None and not is_called:
+            try:
+                _, is_called = self._program.listen(None)
+            except (EOFError, BrokenError, ValueError):
+                code = self._program.stop()
+                log("runner: the program ended between two jobs (exit code {}); it is started again".format(code))
+                self._program = None
+                self._start()
+
+    def stop(self) -> None:
+        """Kill the program and everything in its process group."""
+        if self._program is not None:
+            self._program.stop()
+            self._program = None
+
+    def _launch(self, strays: Strays) -> Program:
+        """Start the program.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        try:
+            self._program = self._launch(Strays(self._newest_process))
+        except OSError as error:
+            log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
+
+    def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
+        """Send the job, once the program can be reached, and wait for its end; return the error text."""
+        sent = False
+        while True:
+            if not sent and program.reach():
+                program.channel.send(message.encode("utf-8"))  # type: ignore[union-attr]
+                sent = True
+            try:
+                statuses, is_called = program.listen(limits.pause() if sent else KNOCK_MILLISECONDS)
+            except EOFError:
+                raise GoneError from None
+            if is_called:
+                raise EOFError("the server is gone")
+            program.job_log.tell(self._connection)
+            for status in statuses:
+                if status.get("requestId") == job and status.get("status") == "complete":
+                    return None
+                if status.get("requestId") == job and status.get("status") == "error":
+                    return str(status.get("error") or "The program reported an error without a text.")
+            if not statuses and has_ended(program.pid):
+                raise GoneError
+            breach = limits.breach(program.pid)
+            if breach is not None:
+                self.stop()
+                self._start()
+                return breach
+
+
+def status_of(text: str) -> Dict[str, Any]:
+    """Read what the program sent.
+
+    Raises:
+        ValueError: it is no status.
+    """
+    try:
+        status, _ = decode(text.lstrip())
+    except RecursionError:
+        raise ValueError("it sent a status that is nested too deep") from None
+    if not isinstance(status, dict):
+        raise ValueError("a status must be an object")  # noqa: TRY004 - as other texts that are no status
+    return status
+
+
+class GoneError(Exception):
+    """The program ended in the middle of a job."""

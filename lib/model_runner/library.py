@@ -1,0 +1,70 @@
+"""Mode `library`: a program that uses the `gravityai` library is kept alive, and takes its jobs from a socket.
+
+The program is started by stand_in.py, as `<entry> serve -p PORT --gai`, though nobody listens on that port. What it
+would take and send over a WebSocket goes over the socket, a line for each message.
+"""
+
+import os
+import socket
+from typing import List
+
+from model_runner.imports import Script
+from model_runner.kept import MESSAGE_BYTES, BrokenError, Channel, KeptMode, Program
+from model_runner.processes import Strays, read_some
+from model_runner.resident import free_port, interpreter, served_on
+
+SEND_SECONDS = 10.0
+
+
+class Lines(Channel):
+    """A socket that takes and gives lines."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._socket = ours
+        self._socket.settimeout(SEND_SECONDS)
+        self._rest = b""
+
+    def fileno(self) -> int:
+        """Return the descriptor, for select."""
+        return self._socket.fileno()
+
+    def send(self, payload: bytes) -> None:
+        """Send a line."""
+        self._socket.sendall(payload + b"\n")
+
+    def receive(self) -> List[str]:
+        """Read once, without waiting, and return the lines that are complete."""
+        try:
+            data = read_some(self._socket.fileno())
+        except ConnectionError as error:
+            raise EOFError("the connection was reset") from error
+        if data == b"":
+            raise EOFError("the connection was closed")
+        *lines, self._rest = (self._rest + (data or b"")).split(b"\n")
+        if len(self._rest) > MESSAGE_BYTES:
+            raise BrokenError("it sent a message that is too long")
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class LibraryMode(KeptMode):
+    """Lets the program's function be called by our stand-in for the library's server."""
+
+    name = "library"
+
+    def _launch(self, strays: Strays) -> Program:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        stand_in = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stand_in.py")
+        argv = [*interpreter(self._script), stand_in, str(theirs.fileno()), self._script.path, *served_on(free_port())]
+        try:
+            program = Program(argv, self._directory, self._connection, strays, [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        program.talk_over(Lines(ours))
+        return program
