@@ -197,6 +197,7 @@ def _run(
         if lock is not None:
             lock.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
+    heartbeat.stop()
     sender.stop()
     sender.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
     left = store.queue.abandon_all(me.id)

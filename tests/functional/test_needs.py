@@ -36,7 +36,8 @@ def test_typo(): pass
 def test_only_what_is_really_missing_may_be_left_out(tmp_path: Path, workers: str) -> None:
     (tmp_path / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (tmp_path / "test_suite.py").write_text(_SUITE, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {' '.join(sys.path)}\n", encoding="utf-8")
+    ini = f"[pytest]\npythonpath = {' '.join(sys.path)}\naddopts = -p no:schemathesis -p no:anyio\n"
+    (tmp_path / "pytest.ini").write_text(ini, encoding="utf-8")
     argv = [sys.executable, "-m", "pytest", "-rA", "--strict-markers", "-n", workers, "test_suite.py"]
     done = subprocess.run(argv, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""How often this process collects garbage."""
+"""Garbage collection of the processes that test."""
 
 import gc
 

@@ -1,7 +1,6 @@
 # CPython 3.11 on trixie, built from its sources as docker-library/python does for python:3.11-slim-trixie: what our
-# stand-ins, made of Debian's build, cannot prove. Without optimizations (no PGO, LTO, -O0), which cost half an hour;
-# without Berkeley DB, bluetooth and Tk; without the modules for CPython's own tests and the codecs of East Asia; and pip
-# comes without bytecode, which would be removed again: slow to make for an interpreter without optimizations.
+# stand-ins, made of Debian's build, cannot prove. Without optimizations (no PGO, LTO, -O0), which cost half an hour, and
+# without Berkeley DB, bluetooth and Tk.
 ARG BASE=python:3.13-slim-trixie
 FROM ${BASE} AS debian
 RUN rm -r /usr/local/bin/* /usr/local/include/* /usr/local/lib/* && ldconfig
@@ -19,16 +18,12 @@ WORKDIR /usr/src/python
 RUN apt-get source --download-only --tar-only python3.11 \
     && tar -xf python3.11_*.orig.tar.* --strip-components=1 \
     && nice ./configure --build="$(dpkg-architecture --query DEB_BUILD_GNU_TYPE)" --enable-loadable-sqlite-extensions \
-        --enable-option-checking=fatal --enable-shared --disable-test-modules OPT=-O0 > /dev/null \
-    && printf '%s\n' '*disabled*' _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _multibytecodec \
-        > Modules/Setup.local
+        --enable-option-checking=fatal --enable-shared --with-ensurepip OPT=-O0 > /dev/null
 RUN nice make -s -j2 LDFLAGS=-Wl,--strip-all > /dev/null 2>&1
-# The compiler of bytecode is only asked for its help.
+# Bytecode would be removed again, so the compiler is only asked for its help.
 RUN rm python \
     && make -s LDFLAGS="-Wl,--strip-all -Wl,-rpath='\$\$ORIGIN/../lib'" python > /dev/null \
-    && make -s install ENSUREPIP=no COMPILEALL_OPTS=--help > /dev/null 2>&1 \
-    && PYTHONPATH="$(echo Lib/ensurepip/_bundled/pip-*.whl)" python3 -m pip install --quiet --root-user-action=ignore \
-        --no-cache-dir --no-compile --no-index Lib/ensurepip/_bundled/*.whl \
+    && make -s install COMPILEALL_OPTS=--help > /dev/null 2>&1 \
     && find /usr/local -depth \( \( -type d -a \( -name test -o -name tests -o -name idle_test \) \) \
         -o \( -type f -a \( -name '*.pyc' -o -name 'libpython*.a' \) \) \) -exec rm -rf '{}' + \
     && ln -sT python3-config /usr/local/bin/python-config \

@@ -21,6 +21,7 @@ class Heartbeat(threading.Thread):
         super().__init__(name="heartbeat", daemon=True)
         self._store = store
         self._lease = lease_seconds
+        self._stopping = threading.Event()
         #: To add, to discard and to copy are one step each for all threads.
         self._kept: set[_KeptLease] = set()
         #: All leases, and since when each has been as it is, by our own clock.
@@ -34,9 +35,14 @@ class Heartbeat(threading.Thread):
         """
         return _KeptLease(self._kept, job, stop, self._lease / 3)
 
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stopping.set()
+        self._store.deleted.notify()
+
     def run(self) -> None:
-        """Beat forever; after a fault, try again at the next beat."""
-        while True:
+        """Beat until it is stopped; after a fault, try again at the next beat."""
+        while not self._stopping.is_set():
             seen = self._store.deleted.count
             try:
                 self._beat()

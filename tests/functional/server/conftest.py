@@ -223,6 +223,9 @@ def running(
         workers.drain(5)
         server.should_exit = True
         thread.join(30)
+        heartbeat.stop()
+        heartbeat.join(30)
+        store.queue.close()
 
 
 @pytest.fixture

@@ -46,3 +46,7 @@ def test_a_silent_worker_loses_its_job_and_one_that_beats_keeps_it_whatever_the_
     assert time.monotonic() - began > LEASE
     assert taken(store.queue).token == silent.token + 1
     eventually(lambda: read(store.queue, "2").state is State.CREATED)  # it ended without a word
+    for heartbeat in (mine, other):
+        heartbeat.stop()
+        heartbeat.join(30)
+        assert not heartbeat.is_alive()
