@@ -13,9 +13,16 @@ _FILE = Path(__file__).with_suffix(".yaml")
 _MAPPING = "A JSON array of objects with source, destination and perhaps defaultValue."
 
 
-def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
-    """Describe the API of the model's server, OpenAPI 3.0."""
+def document(manifest: Manifest, wants_key: bool = False, root: str = "../../") -> dict[str, Any]:
+    """Describe the API of the model's server, OpenAPI 3.0.
+
+    Args:
+        manifest: of the model.
+        wants_key: an API key is needed.
+        root: of the server, relative to the document's address: right on any host, and behind any path prefix.
+    """
     values: dict[str, Any] = {
+        "root": root,
         "name": manifest.name,
         "version": manifest.version,
         "buildId": manifest.build_id,
@@ -27,6 +34,7 @@ def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
         "outputTypes": list(mime.convertible(manifest.output_types)),
         "mimeTypes": ["", *mime.convertible(manifest.input_types)],
         "mapping": _MAPPING,
+        "bodies": {kind: {"schema": {}} for kind in mime.convertible(manifest.input_types)},
         "uploadBytes": manifest.limits.upload_bytes,
         "result": _result_content(manifest),
     }
