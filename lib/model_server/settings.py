@@ -121,11 +121,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     log_format = environment.get("MODEL_LOG_FORMAT", "").strip().lower() or "text"
     if log_format not in ("text", "json"):
         problems.append("MODEL_LOG_FORMAT must be text or json")
-    open_paths = _words(environment, "MODELaccess.PROBES") or access.PROBES
+    open_paths = _words(environment, "MODEL_OPEN_PATHS") or access.PROBES
     if open_paths == ("none",):
         open_paths = ()
     if not set(open_paths) <= {*access.PROBES, "/metrics"}:
-        problems.append(f"MODELaccess.PROBES may name {', '.join(access.PROBES)} and /metrics, or be none")
+        problems.append(f"MODEL_OPEN_PATHS may name {', '.join(access.PROBES)} and /metrics, or be none")
     job_list = environment.get("MODEL_JOB_LIST", "").strip().lower() or "true"
     if job_list not in ("true", "false"):
         problems.append("MODEL_JOB_LIST must be true or false")

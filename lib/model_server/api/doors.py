@@ -144,11 +144,10 @@ def _sessions(headers: dict[str, list[str]]) -> list[str]:
 
 def _link(scope: Scope) -> tuple[str, str]:
     """Return the signature of a link to a result, and its job's id; "" where the request is none."""
-    _, is_result, job_id = scope["path"].partition(RESULT)
-    if not is_result or scope["method"] not in ("GET", "HEAD"):
+    if not scope["path"].startswith(RESULT) or scope["method"] not in ("GET", "HEAD"):
         return "", ""
     signatures = parse_qs(scope["query_string"].decode("latin-1")).get(LINK, [])
-    return (signatures[0], job_id) if len(signatures) == 1 else ("", "")
+    return (signatures[0], scope["path"].removeprefix(RESULT)) if len(signatures) == 1 else ("", "")
 
 
 def _refusal(scope: Scope, error: ApiError) -> Response:

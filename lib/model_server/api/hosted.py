@@ -66,16 +66,16 @@ def _translate(form: upload.Form, manifest: Manifest) -> None:
         raise ApiError(400, "the field data must be a JSON object") from error
     if not isinstance(wanted, dict):
         raise ApiError(400, "the field data must be a JSON object")
-    texts = {key: wanted.get(key) or "" for key in ("version", "mimeType", "name", "jobName")}
-    wrong = [key for key, value in texts.items() if not isinstance(value, str)]
+    texts = {key: wanted.get(key) for key in ("version", "mimeType", "name", "jobName")}
+    wrong = [key for key, value in texts.items() if not isinstance(value, str | None)]
     if wrong:
         raise ApiError(400, f"of the field data, these must be texts: {', '.join(wrong)}")
-    if texts["version"] not in ("", manifest.version):
+    if texts["version"] not in (None, "", manifest.version):
         raise ApiError(400, f"this server has version {manifest.version} of the model alone")
     name = texts["name"] or texts["jobName"]
     if name:
         form.name = upload.file_name(name.encode("utf-8", "replace").decode("latin-1"))
-    form.fields["mimetype"] = texts["mimeType"][: bounds.FIELD_BYTES]
+    form.fields["mimetype"] = texts["mimeType"] or ""
     for key, field in (("mapping", "mappings"), ("outputMapping", "outputmappings")):
         if wanted.get(key):
             form.fields[field] = json.dumps(wanted[key])

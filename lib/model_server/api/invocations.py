@@ -25,7 +25,7 @@ _SAYS_NOTHING = ("*/*", "application/octet-stream", "application/x-www-form-urle
 async def ping(request: Request) -> Response:
     """Answer 200 and nothing when this server takes jobs, else 503 with the reason."""
     problem = not_serving(services.of(request))
-    return Response() if problem is None else PlainTextResponse(problem, 503)
+    return PlainTextResponse(problem or "", 503 if problem else 200, {"cache-control": "no-store"})
 
 
 async def invocations(request: Request) -> Response:
