@@ -84,7 +84,7 @@ def test_the_form_of_the_net_client_is_read(server: Server) -> None:
     """Names of parts without quotes, and a type for each."""
     data = json.dumps({"version": None, "jobName": None, "mimeType": None, "mapping": None, "outputMapping": None})
     body = (
-        '--b1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Disposition: form-data; name=data\r\n\r\n'
+        "--b1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Disposition: form-data; name=data\r\n\r\n"
         f"{data}\r\n--b1\r\nContent-Type: text/csv\r\n"
         "Content-Disposition: form-data; name=file; filename=input.dat; filename*=utf-8''input.dat\r\n\r\n"
         "a\nx\n\r\n--b1--\r\n"
@@ -187,8 +187,9 @@ def test_a_link_needs_no_key_opens_one_result_and_ends(start_server: StartServer
     server = start_server(extra={"access": Access(keys)})
     jobs = []
     for _ in range(2):
-        form = {"files": {"file": b"a\nx\n"}, "headers": {"x-api-key": ann}, "timeout": 20}
-        jobs.append(details(requests.post(f"{server.url}/api/v1/jobs", **form))["id"])  # type: ignore[arg-type]
+        files, headers = {"file": b"a\nx\n"}, {"x-api-key": ann}
+        answer = requests.post(f"{server.url}/api/v1/jobs", files=files, headers=headers, timeout=20)
+        jobs.append(details(answer)["id"])
     link = link_of(server, jobs[0], **{"x-api-key": ann})
     address, _, signature = link.partition("?link=")
     assert requests.get(link, timeout=5).content == b"A\nX\n"

@@ -198,7 +198,13 @@ def test_what_is_larger_than_its_bounds_is_refused_before_it_is_read(iris: Serve
 
 
 def test_another_model_version_or_path_is_not_here(iris: Server) -> None:
-    for path in ("/v2/models/other", "/v2/models/iris/versions/2", "/v2/models/other/ready", "/v2/nothing", "/v2/models"):
+    for path in (
+        "/v2/models/other",
+        "/v2/models/iris/versions/2",
+        "/v2/models/other/ready",
+        "/v2/nothing",
+        "/v2/models",
+    ):
         refused(requests.get(iris.url + path, timeout=5), 404)
     assert "iris, version 1" in refused(infer(iris, {}, "other"), 404)
     assert "run the model" in refused(requests.post(f"{iris.url}/v2/models/iris", timeout=5), 405)
@@ -210,7 +216,10 @@ def test_another_model_version_or_path_is_not_here(iris: Server) -> None:
     [
         ({}, "this model declares none"),
         ({"input": FIELDS}, "of the output: tensors are columns of a schema"),
-        ({"input": [{"Path": "a/b", "DataType": "number"}], "output": FIELDS}, "of the input: tensors are columns, and"),
+        (
+            {"input": [{"Path": "a/b", "DataType": "number"}], "output": FIELDS},
+            "of the input: tensors are columns, and",
+        ),
         ({"input": FIELDS, "output": [{"Path": "a[*]", "DataType": "number"}]}, "these fields are nested: a[*]"),
     ],
 )

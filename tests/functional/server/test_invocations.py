@@ -52,7 +52,9 @@ def test_a_type_that_says_nothing_is_the_models_own(server: Server, kind: str | 
     assert (answer.status_code, answer.text) == (200, "A\n1\n")
 
 
-@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=b", "nonsense", "text/csv; header=absent2"])
+@pytest.mark.parametrize(
+    "kind", ["image/png", "multipart/form-data; boundary=b", "nonsense", "text/csv; header=absent2"]
+)
 def test_a_type_that_the_model_does_not_take_is_415(server: Server, kind: str) -> None:
     answer = invoke(server, b"a\n1\n", kind)
     assert (answer.status_code, answer.json()["isError"]) == (415, True)

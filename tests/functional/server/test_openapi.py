@@ -52,7 +52,9 @@ def test_it_describes_every_route_for_programs(server: Server) -> None:
         for method in route.methods - {"HEAD"}
     }
     undescribed = {("/swagger/v1/swagger.json", "get"), ("/openapi.json", "get"), ("/v2/", "get")}
-    assert routes - undescribed == {(path, method) for path, methods in described["paths"].items() for method in methods}
+    assert routes - undescribed == {
+        (path, method) for path, methods in described["paths"].items() for method in methods
+    }
     assert not for_people & set(described["paths"])
 
 
