@@ -99,6 +99,11 @@ LISTED_JOBS = 500
 #: A result of the self-proof is read so far beyond what is expected.
 PROOF_BYTES = MIB
 
+# Traces
+#: Jobs whose requests are known until they are over, and characters of a path.
+TRACED_JOBS = 10_000
+TRACED_CHARACTERS = 1000
+
 # Callbacks
 CALLS = 32
 CALLS_OF_A_RECEIVER = 4

@@ -30,6 +30,7 @@ from model_server.api.refusals import refusal
 from model_server.api.services import Services
 from model_server.jobs import database
 from model_server.pages import strays
+from model_server.tracing import Traced
 
 
 def create_app(server: Services, root_path: str = "") -> Starlette:
@@ -56,6 +57,7 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
         ],
         middleware=[
             *([Middleware(PathPrefix, prefix=root_path)] if root_path else []),
+            *([Middleware(Traced, tracing=server.tracing)] if server.tracing is not None else []),
             Middleware(Doors, access=server.access),
         ],
         exception_handlers={

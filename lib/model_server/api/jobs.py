@@ -73,6 +73,8 @@ async def begin(
             form = await receive(request, server.uploads, limit, space, key is not None)
         except asyncio.CancelledError:  # the server's last seconds are over
             raise _stopping() from None
+        if server.tracing is not None:
+            server.tracing.remember(job_id)
         return await _add(form, server, key, doors.client_of(request), job_id, durable)
     finally:
         space.give_back()
