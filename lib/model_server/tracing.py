@@ -111,7 +111,11 @@ class Tracing:
         with self._guard:
             parent = self._parents.pop(job.id, None)
         now = time.time()
-        attributes = {"model.job.id": job.id, "model.job.attempt": job.attempts, "model.job.state": str(ended.state)}
+        attributes: dict[str, str | int] = {
+            "model.job.id": job.id,
+            "model.job.attempt": job.attempts,
+            "model.job.state": str(ended.state),
+        }
         span = self._tracer.start_span(
             "job",
             context=parent,

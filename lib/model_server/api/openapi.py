@@ -34,7 +34,7 @@ def document(manifest: Manifest, wants_key: bool = False, root: str = "../../") 
         "outputTypes": list(mime.convertible(manifest.output_types)),
         "mimeTypes": ["", *mime.convertible(manifest.input_types)],
         "mapping": _MAPPING,
-        "bodies": {kind: {"schema": {}} for kind in mime.convertible(manifest.input_types)},
+        "bodies": {kind: _content(kind) for kind in mime.convertible(manifest.input_types)},
         "uploadBytes": manifest.limits.upload_bytes,
         "result": _result_content(manifest),
     }
@@ -87,8 +87,10 @@ def _file_text(manifest: Manifest) -> str:
 def _result_content(manifest: Manifest) -> dict[str, Any]:
     """Return the forms of a result: the model's own first, as which one Swagger UI asks for."""
     own = manifest.output_types[0]
-    # JSON may be any value; what is read as text need not be any encoding's.
-    content = {own: {"schema": {} if mime.form(own) is Form.JSON else {"type": "string", "format": "binary"}}}
-    if mime.form(own) is not None or mime.says_nothing(own):
-        content |= {"application/json": {"schema": {}}, "text/csv": {"schema": {"type": "string", "format": "binary"}}}
-    return content
+    converted = ("application/json", "text/csv") if mime.form(own) is not None or mime.says_nothing(own) else ()
+    return {kind: _content(kind) for kind in (own, *converted)}
+
+
+def _content(kind: str) -> dict[str, Any]:
+    """Describe data: JSON may be any value; what is read as text need not be any encoding's."""
+    return {"schema": {} if mime.form(kind) is Form.JSON else {"type": "string", "format": "binary"}}

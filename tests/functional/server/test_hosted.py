@@ -26,7 +26,7 @@ CONFIG = {
     "versionId": None,
     "containerId": None,
 }
-DETAILS = {
+DETAILS: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "inputFileName": str,
     "inputMime": str,

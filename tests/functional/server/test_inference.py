@@ -30,7 +30,7 @@ IRIS: dict[str, Any] = {
     "schema": {"input": FIELDS, "output": FIELDS},
     "limits": {"timeout_seconds": 20, "upload_bytes": 4 * bounds.INFERENCE_BYTES},
 }
-FULL = {"name": ["Al"], "age": [7], "born": ["2024-01-31"], "member": [True]}
+FULL: dict[str, list[Any]] = {"name": ["Al"], "age": [7], "born": ["2024-01-31"], "member": [True]}
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 import socket
 import struct
 import threading
+from contextlib import AbstractContextManager
 
 import pytest
 import requests
 
 from model_server import bounds, settings
 from model_server.__main__ import main
-from model_server.jobs.notifications import Watchers
+from model_server.jobs.notifications import Watch, Watchers
 from tests.rig.waiting import eventually
 
 from .conftest import LIMIT, Server, StartServer
@@ -87,9 +88,14 @@ def test_a_client_that_breaks_the_connection_is_waited_for_no_longer(
     monkeypatch.setattr(bounds, "WAIT_SECONDS", 1)
     watchers: list[Watchers] = []
     take = Watchers.watch
-    monkeypatch.setattr(Watchers, "watch", lambda self, job_id: watchers.append(self) or take(self, job_id))
+
+    def watch(self: Watchers, job_id: str) -> AbstractContextManager[Watch]:
+        watchers.append(self)
+        return take(self, job_id)
+
+    monkeypatch.setattr(Watchers, "watch", watch)
     server = start_server()
-    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
         connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n!sleep 90")
         eventually(lambda: len(watchers) > 1)  # beyond the wait of run-job
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
@@ -144,7 +150,12 @@ def test_many_at_once_each_get_their_own(server: Server) -> None:
 
 def test_sagemakers_word_serve_starts_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[settings.Settings] = []
-    monkeypatch.setattr("model_server.serve.serve", lambda current: served.append(current) or 0)
+
+    def serve(current: settings.Settings) -> int:
+        served.append(current)
+        return 0
+
+    monkeypatch.setattr("model_server.serve.serve", serve)
     monkeypatch.setenv("MODEL_SERVER_PORT", "8080")
     assert (main(["serve"]), main([])) == (0, 0)
     assert [each.port for each in served] == [8080, 8080]

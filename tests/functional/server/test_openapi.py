@@ -38,7 +38,7 @@ def test_it_describes_every_route_for_programs(server: Server) -> None:
     described = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()
     operations = [operation for methods in described["paths"].values() for operation in methods.values()]
     assert len(operations) == len({operation["operationId"] for operation in operations})
-    tags = ["Jobs", "Results", "Server", "License", "SageMaker", "Open Inference Protocol", "Hosted service"]
+    tags = ["Jobs", "Results", "Server", "License", "SageMaker", "Inference", "Hosted"]
     assert [tag["name"] for tag in described["tags"]] == tags
     assert {operation["tags"][0] for operation in operations} == {tag["name"] for tag in described["tags"]}
     results = [each for each in operations if "Results" in each["tags"]]
