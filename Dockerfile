@@ -34,7 +34,7 @@ RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --optimize 2 --nam
         --add-data lib/model_server/api/openapi.yaml:model_server/api \
         --add-data lib/model_server/pages/templates:model_server/pages/templates \
         --add-data lib/model_server/pages/static:model_server/pages/static \
-        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc --exclude-module yaml._yaml \
+        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc --exclude-module yaml._yaml --exclude-module setuptools --exclude-module curses \
         --hidden-import _cffi_backend --hidden-import array \
         lib/model_server/__main__.py \
     && mv dist/model-server /opt/model-server \

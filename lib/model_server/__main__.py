@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from model_server import preload
 
-_COMMANDS = ("run", "prepare", "manifest", "selftest", "health", "probe", "runner", "convert")
-_USAGE = """usage: model-server               serve the model on port 80
+_COMMANDS = ("serve", "run", "prepare", "manifest", "selftest", "health", "probe", "runner", "convert")
+_USAGE = """usage: model-server [serve]       serve the model on port 80
        model-server run IN OUT     do one job and end; a path, s3://BUCKET/KEY, or - for standard input and output;
                                    in an array job of AWS Batch, IN may be a list
        model-server prepare PROGRAM
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
     """Run a command; return the exit code: 0 well, 1 failed, 2 wrong usage."""
     _restore_environment()
     match arguments:
-        case []:
+        case [] | ["serve"]:  # SageMaker starts a container with this word
             return _serve()
         case ["run", source, target]:
             return _run(source, target)

@@ -18,8 +18,12 @@ VARIABLE = re.compile(r"MODEL_API_KEY(?:_([A-Z0-9][A-Z0-9_]{0,39}))?", re.ASCII)
 #: Any variable that may hold one: also one whose name is wrong is none of the program's business.
 PREFIX = "MODEL_API_KEY"
 SESSION_SECONDS = 8 * 3600
+#: Of a link to a result.
+LINK_SECONDS = 15 * 60
+#: Asked by ECS and load balancers, SageMaker, and Kubernetes; none says more than the others.
+PROBES = ("/health", "/ready", "/ping", "/v2/health/live", "/v2/health/ready")
 _KEY = re.compile(r"[!-~]{16,256}", re.ASCII)
-_SESSION = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
+_SIGNED = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Access:
     #: Host names that the server answers for, in lower case; empty: any.
     hosts: tuple[str, ...] = ()
     #: Paths that are answered without a key and for any host: load balancers have neither.
-    open_paths: tuple[str, ...] = ("/health", "/ready")
+    open_paths: tuple[str, ...] = PROBES
     #: The list of jobs is shown.
     job_list: bool = True
 
@@ -85,21 +89,35 @@ class Keys:
 
     def session(self, holder: Holder) -> str:
         """Make a session, which a browser shows for a while instead of the key."""
-        expires = int(self._clock()) + SESSION_SECONDS
-        return f"{expires}.{self._signature(holder, expires).hex()}"
+        return self._signed(holder, SESSION_SECONDS, "")
 
     def holder_of_session(self, text: str) -> Holder | None:
         """Return the session's holder; None if it is forged, over, or its key was removed."""
-        parts = _SESSION.fullmatch(text)
+        return self._signer(text, "")
+
+    def link(self, holder: Holder, job_id: str) -> str:
+        """Make what opens the result of one job for a while, to who has no key."""
+        return self._signed(holder, LINK_SECONDS, job_id)
+
+    def holder_of_link(self, text: str, job_id: str) -> Holder | None:
+        """Return who made a link to the result of this job; None if it is forged, over, or the key was removed."""
+        return self._signer(text, job_id) if job_id else None
+
+    def _signed(self, holder: Holder, seconds: int, what: str) -> str:
+        expires = int(self._clock()) + seconds
+        return f"{expires}.{self._signature(holder, expires, what).hex()}"
+
+    def _signer(self, text: str, what: str) -> Holder | None:
+        parts = _SIGNED.fullmatch(text)
         if parts is None:
             return None
         expires = int(parts[1])
-        known = [(self._signature(holder, expires), holder) for holder in self._holders]
+        known = [(self._signature(holder, expires, what), holder) for holder in self._holders]
         found = _same(bytes.fromhex(parts[2]), known)
         return found if self._clock() < expires else None
 
-    def _signature(self, holder: Holder, expires: int) -> bytes:
-        return hmac.digest(holder.signing, f"{expires} {self._model}".encode(), "sha256")
+    def _signature(self, holder: Holder, expires: int, what: str) -> bytes:
+        return hmac.digest(holder.signing, f"{what}\0{expires} {self._model}".encode(), "sha256")
 
 
 def _holder(client: str | None, key: str) -> Holder:

@@ -27,8 +27,12 @@ UNREAD_SECONDS = 60.0
 LINGER_SECONDS = 10.0
 #: The longest that `?wait=` makes an answer wait: below the idle time of common load balancers.
 WAIT_SECONDS = 50
+#: The longest that /invocations waits: as long as SageMaker does for an asynchronous request.
+INVOCATION_SECONDS = 3600
 #: Requests that wait at a time; further ones are answered at once.
 WAITING = 512
+#: While so many wait, nobody waits beyond WAIT_SECONDS: of a client that listens, none can know whether it went away.
+LONG_WAITING = 256
 
 # Forms
 PARTS = 100
@@ -64,6 +68,10 @@ QUICK_BYTES = 64 * KIB
 #: Conversions at a time for clients that wait.
 CONVERSIONS = 4
 
+# Inference: tensors in one document, which is in memory as a whole
+INFERENCE_BYTES = 8 * MIB
+INFERENCE_ID_CHARACTERS = 255
+
 # Pages
 #: Of a result, so much is read for its page: of a larger one its head.
 SHOWN_BYTES = 2 * MIB
@@ -90,6 +98,11 @@ ERROR_CHARACTERS = 8 * KIB
 LISTED_JOBS = 500
 #: A result of the self-proof is read so far beyond what is expected.
 PROOF_BYTES = MIB
+
+# Traces
+#: Jobs whose requests are known until they are over, and characters of a path.
+TRACED_JOBS = 10_000
+TRACED_CHARACTERS = 1000
 
 # Callbacks
 CALLS = 32

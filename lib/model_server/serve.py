@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, bounds, example, license, log, manifest, privileges, volume  # noqa: A004 - ours
+from model_server import __version__, bounds, example, license, log, manifest, privileges, tracing, volume  # noqa: A004 - ours
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
@@ -125,6 +125,7 @@ def _run(
     limits = settings.limits_of(model)
     converters = Converters()
     proof = _self_proof(settings, model, limits.timeout_seconds, converters)
+    traces = tracing.current(model)
     workers = Workers(
         [
             Worker(
@@ -144,6 +145,7 @@ def _run(
                 lease_seconds=settings.lease_seconds,
                 prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
                 gate=proof,
+                tracing=traces,
             )
             for slot in slots
         ],
@@ -159,6 +161,7 @@ def _run(
         runner_mode=lambda: workers.mode,
         said=workers.said,
         metrics=metrics,
+        tracing=traces,
         licensing=licensing,
         access=access,
         callback_hosts=settings.callback_hosts,
@@ -206,6 +209,8 @@ def _run(
     engine.dispose()
     if lock is not None:
         lock.release()
+    if traces is not None:
+        traces.stop()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return EXIT_NOT_PROVED if proof is not None and proof.failure is not None and not proof.is_stopped else 0
 

@@ -15,7 +15,6 @@ DEFAULT_MANIFEST = Path("/opt/model-server/model.json")
 DEFAULT_DATA_DIRECTORY = Path("/var/gai_data")
 DEFAULT_PORT = 80
 DEFAULT_USER = "1000:1000"  # need not exist in /etc/passwd
-_OPEN_PATHS = ("/health", "/ready")
 _SECRETS = ("MODEL_QUEUE_URL", "MODEL_LICENSE_KEY")
 DEFAULT_PROGRAM_USER = "20000:20000"  # likely to own nothing in any image
 
@@ -59,7 +58,7 @@ class Settings:
     api_keys: Mapping[str, str] = field(repr=False)
     #: Host names that the server answers for, in lower case; empty: any.
     allowed_hosts: tuple[str, ...]
-    #: What needs neither key nor host name: some of /health, /ready, /metrics.
+    #: What needs neither key nor host name: probes, and /metrics.
     open_paths: tuple[str, ...]
     job_list: bool
     #: Limits of a job that count instead of the manifest's; None where it decides.
@@ -122,11 +121,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     log_format = environment.get("MODEL_LOG_FORMAT", "").strip().lower() or "text"
     if log_format not in ("text", "json"):
         problems.append("MODEL_LOG_FORMAT must be text or json")
-    open_paths = _words(environment, "MODEL_OPEN_PATHS") or _OPEN_PATHS
+    open_paths = _words(environment, "MODEL_OPEN_PATHS") or access.PROBES
     if open_paths == ("none",):
         open_paths = ()
-    if not set(open_paths) <= {*_OPEN_PATHS, "/metrics"}:
-        problems.append("MODEL_OPEN_PATHS may name /health, /ready and /metrics, or be none")
+    if not set(open_paths) <= {*access.PROBES, "/metrics"}:
+        problems.append(f"MODEL_OPEN_PATHS may name {', '.join(access.PROBES)} and /metrics, or be none")
     job_list = environment.get("MODEL_JOB_LIST", "").strip().lower() or "true"
     if job_list not in ("true", "false"):
         problems.append("MODEL_JOB_LIST must be true or false")

@@ -18,6 +18,7 @@ from .conftest import Target, serving
 OWNER, ANN, BOB = "owner-0123456789abcdef", "ann-0123456789abcdef", "bob-0123456789abcdef"
 NEW_OWNER = "owner-fedcba9876543210"
 NO_JOB = "00000000-0000-4000-8000-000000000000"
+NO_LINK = f"/data/result/{NO_JOB}?link=9999999999.{'0' * 64}"
 #: Everything but what is open.
 CLOSED = [
     *(("GET", path) for path in ("/", "/License", "/AddJob", "/Mapping", "/Jobs", f"/Job/{NO_JOB}")),
@@ -28,6 +29,12 @@ CLOSED = [
     *(("GET", path) for path in ("/Login/../data/jobs", "//data/jobs", "/static", "/health/")),
     *(("POST", path) for path in ("/data/add-job", "/data/run-job", "/data/mapping", "/api/license", "/AddJob")),
     *(("POST", path) for path in ("/api/license/file", "/License", "/Mapping", f"/Job/{NO_JOB}/Delete", "/Logout")),
+    *(("GET", path) for path in ("/openapi.json", "/v2", "/v2/", "/v2/models/upper", "/v2/models/upper/ready")),
+    *(("GET", path) for path in ("/v2/models/upper/versions/1.2", "/v2/health", "/ping/", "/v2/health/live/")),
+    *(("GET", f"/api/v1/jobs/{path}") for path in ("latest", NO_JOB, f"result-link/{NO_JOB}")),
+    *(("POST", path) for path in ("/invocations", "/v2/models/upper/infer", "/api/v1/jobs")),
+    *(("POST", path) for path in ("/v2/models/upper/versions/1.2/infer", "/invocations/", f"{NO_LINK}")),
+    ("GET", NO_LINK),
     ("DELETE", f"/data/delete/{NO_JOB}"),
     ("HEAD", "/data/jobs"),
     ("OPTIONS", "/data/jobs"),
@@ -81,7 +88,8 @@ def test_nothing_but_what_is_open_answers_without_a_key_of_ours(closed: Target, 
         assert OWNER not in answer.text
     assert ask(closed, "GET", "/static/../data/jobs", headers=headers).status_code in (401, 404)
     assert requests.get(f"{closed.url}/health", timeout=10).text == "Health check is ok"
-    assert requests.get(f"{closed.url}/ready", timeout=10).ok
+    for path in ("/ready", "/ping", "/v2/health/live", "/v2/health/ready"):
+        assert requests.get(closed.url + path, timeout=10).ok
     assert requests.get(f"{closed.url}/static/style.css", timeout=10).ok
 
 
@@ -211,7 +219,8 @@ def test_a_page_of_another_site_changes_nothing(target: Target, closed: Target, 
         form = {"files": {"File": b"n\nx\n", "License": b"x", "Key": b"x"}, "headers": {**more, **headers}}
         total = ask(attacked, "GET", "/data/jobs", headers=more).json()["data"]["total"]
         paths = ("/data/add-job", "/data/run-job", "/AddJob", "/License", "/api/license/file", "/Login", "/Mapping")
-        for path in (*paths, f"/Job/{NO_JOB}/Delete", "/Logout"):
+        others = ("/invocations", "/v2/models/upper/infer", "/api/v1/jobs")
+        for path in (*paths, *others, f"/Job/{NO_JOB}/Delete", "/Logout"):
             assert ask(attacked, "POST", path, **form).status_code == 403, path  # type: ignore[arg-type]
         assert ask(attacked, "DELETE", f"/data/delete/{NO_JOB}", headers={**more, **headers}).status_code == 403
         assert ask(attacked, "GET", "/data/jobs", headers=more).json()["data"]["total"] == total
@@ -235,8 +244,11 @@ def test_a_name_that_is_bound_to_our_address_gets_nothing(
         wrong = ("evil.example", "localhost.evil.example", "evil.example:80", "", "localhost@evil.example", "[::1]")
         for host in wrong:
             headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
-            for path in ("/", "/data/jobs", "/metrics", "/swagger/v1/swagger.json", "/static/style.css"):
+            others = ("/v2", "/api/v1/jobs/latest", "/openapi.json", NO_LINK)
+            for path in ("/", "/data/jobs", "/metrics", "/swagger/v1/swagger.json", "/static/style.css", *others):
                 assert ask(target, "GET", path, headers=headers).status_code == 421, (host, path)
+            for path in ("/invocations", "/v2/models/upper/infer", "/api/v1/jobs"):
+                assert ask(target, "POST", path, headers=headers).status_code == 421, (host, path)
             assert send(target, "", **headers).status_code == 421
             assert ask(target, "GET", "/health", headers=headers).status_code == 200
         for host in ("localhost:9090", "LOCALHOST", "127.0.0.1:1", "models.example", "models.example."):
@@ -253,9 +265,14 @@ def test_no_cache_on_the_way_keeps_what_is_one_client_s(target: Target) -> None:
     data = (f"/data/status/{job}", f"/data/result/{job}", f"/data/result/json/{job}", f"/data/result/csv/{job}")
     for path in (*pages, *data, "/data/jobs", "/data/status/none", "/api/license", "/swagger/v1/swagger.json"):
         assert ask(target, "GET", path).headers["cache-control"] == "no-store", path
-    for path in ("/data/mapping", "/data/run-job"):
+    hosted = (f"/api/v1/jobs/{job}", f"/api/v1/jobs/result-link/{job}", "/api/v1/jobs/latest")
+    for path in (*hosted, "/ping", "/openapi.json", "/v2", "/v2/health/ready", "/v2/models/upper", "/v2/models/x"):
+        assert ask(target, "GET", path).headers["cache-control"] == "no-store", path
+    for path in ("/data/mapping", "/data/run-job", "/api/v1/jobs"):
         answer = ask(target, "POST", path, files={"File": b"n\nx\n"})
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    answer = ask(target, "POST", "/invocations", data=b"n\nx\n")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
 
 
 def test_the_list_can_be_switched_off(serve: Callable[..., AbstractContextManager[Target]]) -> None:
@@ -269,10 +286,44 @@ def test_the_list_can_be_switched_off(serve: Callable[..., AbstractContextManage
 
 
 def test_what_is_open_is_a_choice(serve: Callable[..., AbstractContextManager[Target]]) -> None:
-    environment = {"MODEL_API_KEY": OWNER, "MODEL_OPEN_PATHS": "/metrics, /ready"}
+    environment = {"MODEL_API_KEY": OWNER, "MODEL_OPEN_PATHS": "/metrics, /ready, /ping"}
     with serve(environment=environment) as target:
-        statuses = {path: ask(target, "GET", path).status_code for path in ("/health", "/ready", "/metrics")}
-        assert statuses == {"/health": 401, "/ready": 200, "/metrics": 200}
+        paths = ("/health", "/ready", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
+        statuses = {path: ask(target, "GET", path).status_code for path in paths}
+        assert statuses == {path: 200 if path in ("/ready", "/metrics", "/ping") else 401 for path in paths}
+
+
+def test_at_every_way_to_run_a_model_a_key_sees_its_own_jobs_alone(
+    serve: Callable[..., AbstractContextManager[Target]],
+) -> None:
+    fields = [{"Path": "n", "DataType": "string"}]
+    form = {"input": fields, "output": [{"Path": "N", "DataType": "string"}]}
+    tensor = {"name": "n", "datatype": "BYTES", "shape": [1], "data": ["of ann"]}
+    with serve(environment={"MODEL_API_KEY_ANN": ANN, "MODEL_API_KEY_BOB": BOB}, schema=form) as target:
+        sent = [
+            ask(target, "POST", "/invocations", ANN, data=b"n\nof ann\n"),
+            ask(target, "POST", "/v2/models/upper/infer", ANN, json={"inputs": [tensor]}),
+            ask(target, "POST", "/api/v1/jobs", ANN, files={"file": b"n\nof ann\n"}),
+        ]
+        for answer in sent:
+            assert answer.status_code == 200, answer.text
+            job = answer.headers["x-job-id"]
+            for path in (f"/data/status/{job}", f"/api/v1/jobs/{job}", f"/api/v1/jobs/result-link/{job}"):
+                assert ask(target, "GET", path, ANN).status_code == 200
+                assert ask(target, "GET", path, BOB).status_code == 404
+        assert len(ask(target, "GET", "/api/v1/jobs/latest", ANN).json()["data"]) == len(sent)
+        assert ask(target, "GET", "/api/v1/jobs/latest", BOB).json()["data"] == []
+
+
+def test_at_every_way_to_run_a_model_a_license_is_asked_for_before_the_data_is_read(
+    serve: Callable[..., AbstractContextManager[Target]],
+) -> None:
+    fields = [{"Path": "n", "DataType": "string"}]
+    key = {"MODEL_LICENSE_PUBLIC_KEY": "A" * 43}
+    with serve(environment=key, schema={"input": fields, "output": fields}) as target:
+        for path in ("/data/run-job", "/api/v1/jobs", "/invocations", "/v2/models/upper/infer"):
+            answer = ask(target, "POST", path, data=b"x" * 100_000, headers={"Content-Type": "text/csv"})
+            assert (answer.status_code, "apply one on the page License Key" in answer.text) == (403, True), path
 
 
 def test_the_program_gets_no_key(serve: Callable[..., AbstractContextManager[Target]], tmp_path: Path) -> None:

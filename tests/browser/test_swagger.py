@@ -11,8 +11,9 @@ from rig.chromium import Page
 from tests.rig.served_model import served
 
 SAMPLE = "name,age\nann,7\nbob,8.5\n"
-#: Where another status than 200 is right: no key is needed here, and none is at hand.
-REFUSED = {"applyLicense": "400", "uploadLicense": "400"}
+#: Where another status than 200 is right: no key is needed here, and none is at hand; this model has no tensors.
+TENSORS = ("modelMetadata", "infer", "versionMetadata", "inferByVersion")
+REFUSED = dict.fromkeys(("applyLicense", "uploadLicense", *TENSORS), "400")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_execute_does_what_it_says_on_every_operation(page: Page, url: str, tmp_
     page.open(f"{url}/swagger")
     page.wait(f"document.querySelectorAll('.opblock').length === {len(operations)}")
     groups = page.value("[...document.querySelectorAll('.opblock-tag')].map(group => group.dataset.tag)")
-    assert groups == ["Jobs", "Results", "Server", "License"]
+    assert groups == ["Jobs", "Results", "Server", "License", "SageMaker", "Inference", "Hosted"]
     job_id, statuses = "", {}
     for name in (*(name for name in operations if name != "deleteJob"), "deleteJob"):
         block = operations[name]

@@ -221,13 +221,34 @@ SEGMENTS = (
     ),
     *("swagger", "v1", "swagger.json", "AddJob", "Mapping", "ready", "metrics", "..", "%2e%2e", "%00", "~", "etc"),
 )
-raw_segments = st.sampled_from(SEGMENTS) | st.binary(max_size=8).map(
+OTHER_SEGMENTS = ("v2", "models", "versions", "infer", "health", "live", "jobs", "latest", "result-link", "ping")
+raw_segments = st.sampled_from((*SEGMENTS, *OTHER_SEGMENTS)) | st.binary(max_size=8).map(
     lambda raw: "".join(f"%{byte:02x}" for byte in raw)
 )
 raw_paths = st.lists(raw_segments, max_size=5).map(lambda items: "/" + "/".join(items))
 queries = st.one_of(
     st.just(""),
     st.sampled_from(["?limit=0", "?limit=x&offset=-1", "?wait=0", "?offset=" + "9" * 30, "?a", "?limit=1&limit=2"]),
+)
+tensors = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": names | scalars,
+        "datatype": st.sampled_from(["FP64", "BYTES", "BOOL", "INT8", "UINT64", "FP16"]) | scalars,
+        "shape": st.lists(st.integers(-1, 3), max_size=3) | scalars,
+        "data": st.lists(scalars | st.lists(scalars, max_size=2), max_size=4) | scalars,
+        "parameters": values,
+    },
+)
+whole = [
+    {"name": "name", "datatype": "BYTES", "shape": [2], "data": ["Al", "\u00e4"]},
+    {"name": "age", "datatype": "INT8", "shape": [2, 1], "data": [7, 8]},
+    {"name": "born", "datatype": "BYTES", "shape": [2], "data": ["2024-01-31", "2024-02-29"]},
+    {"name": "member", "datatype": "BOOL", "shape": [2], "data": [True, False]},
+]
+inferences = st.fixed_dictionaries(
+    {"inputs": st.just(whole) | st.lists(tensors, max_size=3).map(lambda more: [*whole, *more]) | values},
+    optional={"id": scalars, "outputs": st.lists(tensors, max_size=3) | scalars, "parameters": values},
 )
 methods = st.sampled_from(["GET", "POST", "DELETE", "HEAD", "PUT", "OPTIONS", "PATCH"])
 
@@ -243,6 +264,7 @@ class Fuzzer:
         self._session = requests.Session()
         self._session.trust_env = False
         self._jobs = ["00000000-0000-4000-8000-000000000000"]
+        self.kinds = (self.forms, self.multipart, self.results, self.paths, self.documents, self.bodies)
 
     def described(self, examples: int) -> None:
         """Everything that the OpenAPI document describes: as described, and not quite."""
@@ -270,7 +292,15 @@ class Fuzzer:
 
     def multipart(self, examples: int) -> None:
         """Bodies that are forms, or nearly."""
-        addresses = ["/data/add-job", "/data/mapping", "/AddJob", "/api/license/file", "/api/license", "/License"]
+        addresses = [
+            "/data/add-job",
+            "/data/mapping",
+            "/AddJob",
+            "/api/license/file",
+            "/api/license",
+            "/License",
+            "/api/v1/jobs",
+        ]
         self._run(
             examples,
             self._raw,
@@ -297,6 +327,15 @@ class Fuzzer:
             body,
             st.just("application/json"),
         )
+
+    def bodies(self, examples: int) -> None:
+        """Bodies that are the data, and tensors."""
+        address = st.sampled_from(["/invocations", "/v2/models/csv/infer", "/v2/models/csv/versions/1/infer"])
+        body = contents | inferences.map(lambda value: json.dumps(value).encode("utf-8", "replace"))
+        kinds = types.map(
+            lambda text: text.encode("latin-1", "replace").decode("latin-1").translate({13: None, 10: None})
+        )
+        self._run(examples, self._raw, st.just("body"), st.just("POST"), address, body, kinds.map(str.strip))
 
     def paths(self, examples: int) -> None:
         """Any path by any method."""
@@ -376,8 +415,8 @@ def run(fuzzers: list[Fuzzer], tally: Tally, wanted: int) -> None:
         fuzzer.described(share)
     while tally.total < wanted:
         for fuzzer in fuzzers:
-            part = max(5, min(250, (wanted - tally.total) // len(fuzzers) // 6))
-            for kind in (fuzzer.forms, fuzzer.multipart, fuzzer.results, fuzzer.paths, fuzzer.forms, fuzzer.documents):
+            part = max(5, min(250, (wanted - tally.total) // len(fuzzers) // 7))
+            for kind in (*fuzzer.kinds, fuzzer.forms):
                 kind(part)
 
 

@@ -11,7 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from model_server import pages
 from model_server.api import (
     disk,
-    envelope,
+    hosted,
+    inference,
+    invocations,
     job_list,
     jobs,
     licenses,
@@ -24,9 +26,11 @@ from model_server.api import (
 )
 from model_server.api.doors import Doors
 from model_server.api.envelope import ApiError
+from model_server.api.refusals import refusal
 from model_server.api.services import Services
 from model_server.jobs import database
 from model_server.pages import strays
+from model_server.tracing import Traced
 
 
 def create_app(server: Services, root_path: str = "") -> Starlette:
@@ -46,10 +50,14 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
             *licenses.ROUTES,
             *job_list.ROUTES,
             *mapping_file.ROUTES,
+            *invocations.ROUTES,
+            *inference.ROUTES,
+            *hosted.ROUTES,
             *pages.ROUTES,
         ],
         middleware=[
             *([Middleware(PathPrefix, prefix=root_path)] if root_path else []),
+            *([Middleware(Traced, tracing=server.tracing)] if server.tracing is not None else []),
             Middleware(Doors, access=server.access),
         ],
         exception_handlers={
@@ -89,7 +97,7 @@ async def _api_error(request: Request, error: Exception) -> Response:
         raise error
     if error.status == disk.NO_ROOM:
         services.of(request).space.log_refusal()
-    response = envelope.failure(error.status, error.message)
+    response = refusal(request, error.status, error.message)
     response.headers.update(error.headers)
     return response
 
@@ -105,24 +113,24 @@ async def _http_error(request: Request, error: Exception) -> Response:
     detail = error.detail
     if is_lost and request.method == "POST":
         detail = f"{detail}: to run the model, {strays.HOW_TO_SEND}"
-    response = envelope.failure(error.status_code, detail)
+    response = refusal(request, error.status_code, detail)
     response.headers.update(error.headers or {})
     return response
 
 
-async def _disconnect(_request: Request, _error: Exception) -> Response:
-    return envelope.failure(400, "the connection was closed before the form was complete")
+async def _disconnect(request: Request, _error: Exception) -> Response:
+    return refusal(request, 400, "the connection was closed before the form was complete")
 
 
-async def _queue_error(_request: Request, error: Exception) -> Response:
+async def _queue_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, SQLAlchemyError) or not database.is_away(error):
         raise error
     database.log_fault("a request was answered 503", error)
-    response = envelope.failure(503, "the job queue does not answer now; send the request again in a moment")
+    response = refusal(request, 503, "the job queue does not answer now; send the request again in a moment")
     response.headers["retry-after"] = "5"
     return response
 
 
-async def _fault(_request: Request, _error: Exception) -> Response:
+async def _fault(request: Request, _error: Exception) -> Response:
     # Starlette raises the error again after this answer, and uvicorn logs it.
-    return envelope.failure(500, "the server met an error of its own; its log says more")
+    return refusal(request, 500, "the server met an error of its own; its log says more")

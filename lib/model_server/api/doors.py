@@ -1,18 +1,21 @@
 """Access control before any route: host, origin and API key of a request."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server.access import Access, Holder
-from model_server.api import envelope
 from model_server.api.envelope import ApiError
+from model_server.api.refusals import refusal
 
 COOKIE = "model-session"
 LOGIN = "/Login"
+#: The path of a result, before the job's id, and the parameter that opens one to who has no key.
+RESULT = "/data/result/"
+LINK = "link"
 _HEADER = "x-api-key"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOLDER = "model_server.holder"
@@ -63,6 +66,7 @@ class Doors:
         if access.keys is None or holder is not None:
             return holder
         holder = next(filter(None, map(access.keys.holder_of_session, _sessions(headers))), None)
+        holder = holder or access.keys.holder_of_link(*_link(scope))
         if holder is None and not is_open and not _is_for_strangers(path):
             text = "this model needs an API key: send it in the header x-api-key, or log in on the page Login"
             raise ApiError(401, text, {"www-authenticate": "ApiKey"})
@@ -138,12 +142,20 @@ def _sessions(headers: dict[str, list[str]]) -> list[str]:
     return [value for name, _, value in pairs if name == COOKIE]
 
 
+def _link(scope: Scope) -> tuple[str, str]:
+    """Return the signature of a link to a result, and its job's id; "" where the request is none."""
+    if not scope["path"].startswith(RESULT) or scope["method"] not in ("GET", "HEAD"):
+        return "", ""
+    signatures = parse_qs(scope["query_string"].decode("latin-1")).get(LINK, [])
+    return (signatures[0], scope["path"].removeprefix(RESULT)) if len(signatures) == 1 else ("", "")
+
+
 def _refusal(scope: Scope, error: ApiError) -> Response:
     """Send a person to the login page and a program an envelope."""
     request = Request(scope)
     if error.status == 401 and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(root_of(request) + LOGIN[1:], 303, {"cache-control": "no-store"})
-    response = envelope.failure(error.status, error.message)
+    response = refusal(request, error.status, error.message)
     response.headers.update(error.headers)
     return response
 

@@ -49,14 +49,14 @@ def entry(job: Job) -> dict[str, Any]:
         "rows": job.rows,
         "bytes": job.size,
         "attempts": job.attempts,
-        "created": _moment(job.created),
-        "started": _moment(job.started),
-        "finished": _moment(job.finished),
+        "created": moment(job.created),
+        "started": moment(job.started),
+        "finished": moment(job.finished),
         "callback": callback,
     }
 
 
-def _moment(seconds: float | None) -> str | None:
+def moment(seconds: float | None) -> str | None:
     """Return a time as ISO 8601 in UTC, to the millisecond."""
     if seconds is None:
         return None

@@ -38,7 +38,9 @@ async def accept(request: Request) -> Job:
     return await recorded(await begin(request, new_id()))
 
 
-async def begin(request: Request, job_id: str, durable: bool = True) -> Future[Job]:
+async def begin(
+    request: Request, job_id: str, durable: bool = True, receive: upload.Receive = upload.receive
+) -> Future[Job]:
     """Make a job of the form in `request`, which is being recorded; it may run already.
 
     Args:
@@ -46,6 +48,7 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
         job_id: for the new job. One that was sent before under its idempotency key has another, and is known on return.
         durable: false: a small job is stored for good once it is over, or settled; until then it may be lost with the
             host, and in its first milliseconds with this server.
+        receive: reads the form, or what stands for one.
 
     Raises:
         ApiError: 400, 413, 415, 422, 507, or 503 while the server stops.
@@ -67,9 +70,11 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
             await upload.linger(request)
             raise
         try:
-            form = await upload.receive(request, server.uploads, limit, space, with_digest=key is not None)
+            form = await receive(request, server.uploads, limit, space, key is not None)
         except asyncio.CancelledError:  # the server's last seconds are over
             raise _stopping() from None
+        if server.tracing is not None:
+            server.tracing.remember(job_id)
         return await _add(form, server, key, doors.client_of(request), job_id, durable)
     finally:
         space.give_back()
@@ -218,10 +223,10 @@ async def status(request: Request) -> Response:
     seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
     server, job_id = services.of(request), id_of(request)
     with server.store.watchers.watch(job_id) as watch:
-        return envelope.job_status(await _wait_for_end(request, job_id, seconds, watch))
+        return envelope.job_status(await wait_for_end(request, job_id, seconds, watch))
 
 
-async def _wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
+async def wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
     """Wait until the job is over: this server notifies at once, others are polled each second.
 
     Raises:

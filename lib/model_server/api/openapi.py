@@ -13,9 +13,16 @@ _FILE = Path(__file__).with_suffix(".yaml")
 _MAPPING = "A JSON array of objects with source, destination and perhaps defaultValue."
 
 
-def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
-    """Describe the API of the model's server, OpenAPI 3.0."""
+def document(manifest: Manifest, wants_key: bool = False, root: str = "../../") -> dict[str, Any]:
+    """Describe the API of the model's server, OpenAPI 3.0.
+
+    Args:
+        manifest: of the model.
+        wants_key: an API key is needed.
+        root: of the server, relative to the document's address: right on any host, and behind any path prefix.
+    """
     values: dict[str, Any] = {
+        "root": root,
         "name": manifest.name,
         "version": manifest.version,
         "buildId": manifest.build_id,
@@ -27,6 +34,7 @@ def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
         "outputTypes": list(mime.convertible(manifest.output_types)),
         "mimeTypes": ["", *mime.convertible(manifest.input_types)],
         "mapping": _MAPPING,
+        "bodies": {kind: _content(kind) for kind in mime.convertible(manifest.input_types)},
         "uploadBytes": manifest.limits.upload_bytes,
         "result": _result_content(manifest),
     }
@@ -79,8 +87,10 @@ def _file_text(manifest: Manifest) -> str:
 def _result_content(manifest: Manifest) -> dict[str, Any]:
     """Return the forms of a result: the model's own first, as which one Swagger UI asks for."""
     own = manifest.output_types[0]
-    # JSON may be any value; what is read as text need not be any encoding's.
-    content = {own: {"schema": {} if mime.form(own) is Form.JSON else {"type": "string", "format": "binary"}}}
-    if mime.form(own) is not None or mime.says_nothing(own):
-        content |= {"application/json": {"schema": {}}, "text/csv": {"schema": {"type": "string", "format": "binary"}}}
-    return content
+    converted = ("application/json", "text/csv") if mime.form(own) is not None or mime.says_nothing(own) else ()
+    return {kind: _content(kind) for kind in (own, *converted)}
+
+
+def _content(kind: str) -> dict[str, Any]:
+    """Describe data: JSON may be any value; what is read as text need not be any encoding's."""
+    return {"schema": {} if mime.form(kind) is Form.JSON else {"type": "string", "format": "binary"}}

@@ -26,7 +26,7 @@ async def ready(request: Request) -> Response:
     is away, is looked at only with `?deep=1`.
     """
     server = services.of(request)
-    problem = _not_serving(server)
+    problem = not_serving(server)
     if problem is None and request.query_params.get("deep") == "1":
         problem = await server.probe(_problem, server)
     if problem is not None:
@@ -40,7 +40,8 @@ def _in_header(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
-def _not_serving(server: Services) -> str | None:
+def not_serving(server: Services) -> str | None:
+    """Return why this server takes no jobs, or None."""
     return STOPPING.decode() if server.draining() else server.unproved()
 
 

@@ -77,7 +77,7 @@ def _of_file(server: Services, job: Job, name: str, wish: Wish) -> Response:
         headers = _headers(job, wish.kind(server.manifest.output_types[0]), _head(made or path))
     except FileNotFoundError as error:
         raise no_job() from error
-    return FileResponse(path, headers=headers) if made is None else _once(made, headers)
+    return FileResponse(path, headers=headers) if made is None else once(made, headers)
 
 
 def _of_content(server: Services, job: Job, content: bytes, wish: Wish) -> Response:
@@ -86,7 +86,7 @@ def _of_content(server: Services, job: Job, content: bytes, wish: Wish) -> Respo
         file.write(content)
         file.flush()
         made = data.of_model(job, Path(file.name), wish, server.manifest, server.uploads, server.converters)
-    return _small(job, content, kind) if made is None else _once(made, _headers(job, kind, _head(made)))
+    return _small(job, content, kind) if made is None else once(made, _headers(job, kind, _head(made)))
 
 
 def _small(job: Job, content: bytes, kind: str) -> Response:
@@ -109,18 +109,27 @@ async def _answer(request: Request, wish: Wish) -> Response:
     if found is None:
         raise no_job()
     job, content = seen(found[0], request), found[1]
-    if job.state is State.ERROR:
-        raise ApiError(409, f"the job has no result, it failed: {job.error}")
-    if job.result is None:
-        raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    response = await answer(server, job, job.result, content, wish)
+    response = await answer(server, job, check_complete(job), content, wish)
     if job.build_id is not None:
         response.headers[BUILD_ID_HEADER] = job.build_id
     return response
 
 
-def _once(made: Path, headers: Mapping[str, str]) -> Response:
-    """Send a file that was made for this answer."""
+def check_complete(job: Job) -> str:
+    """Return the name of the job's result.
+
+    Raises:
+        ApiError: 409, there is none.
+    """
+    if job.state is State.ERROR:
+        raise ApiError(409, f"the job has no result, it failed: {job.error}")
+    if job.result is None:
+        raise ApiError(409, f"the result is not ready: the job is {job.state}")
+    return job.result
+
+
+def once(made: Path, headers: Mapping[str, str]) -> Response:
+    """Send a file that was made for this answer, and remove it."""
     size = made.stat().st_size
     file = made.open("rb")  # closed by the answer
     made.unlink()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 
 from starlette.requests import Request
@@ -9,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import accept, envelope, results, services
+from model_server.api import accept, envelope, results, services, upload
 from model_server.api.accept import Wish
 from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
@@ -18,18 +19,29 @@ from model_server.jobs.job import Job, JobResult
 from model_server.jobs.notifications import Watch
 from model_server.jobs.store import new_id
 
-_ID_HEADER = "X-Job-Id"
+ID_HEADER = "X-Job-Id"
 
 
-async def run_job(request: Request) -> Response:
-    """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails."""
+#: Answers a job that is over: its end, and the form that Accept wants.
+Answer = Callable[[Services, Job, JobResult, Wish], Awaitable[Response]]
+
+
+async def run_job(request: Request, receive: upload.Receive = upload.receive, answer: Answer | None = None) -> Response:
+    """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails.
+
+    Args:
+        request: with the job's data.
+        receive: reads it.
+        answer: of a job that is over; None: `finished`.
+    """
+    answer = answer or finished
     server = services.of(request)
     seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
     wish = accept.of_header(request, server.manifest.output_types[0])
     job_id = new_id()
     with server.store.watchers.watch(job_id) as watch:
         # Not durable: nobody counts on the job before it is answered, and then its end is durable, or it is settled.
-        added = await begin(request, job_id, durable=False)
+        added = await begin(request, job_id, durable=False, receive=receive)
         is_new = not added.done() or (await recorded(added)).id == job_id
         ended = await _end(server, added, watch, seconds) if is_new else None
     job = await recorded(added)
@@ -37,8 +49,8 @@ async def run_job(request: Request) -> Response:
         with server.store.watchers.watch(job.id) as watch:
             watch.look()
             ended = await _end(server, added, watch, seconds)
-    response = await _unfinished(request, job.id) if ended is None else await _finished(server, job, ended, wish)
-    response.headers[_ID_HEADER] = job.id
+    response = await _unfinished(request, job.id) if ended is None else await answer(server, job, ended, wish)
+    response.headers[ID_HEADER] = job.id
     return response
 
 
@@ -64,7 +76,8 @@ async def _end(server: Services, added: Future[Job], watch: Watch, seconds: floa
     return None
 
 
-async def _finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> Response:
+async def finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> Response:
+    """Answer a job that is over by its result, or 400 with its error."""
     if ended.error is not None or ended.result is None:
         error = ended.error or ""
         return envelope.refused(envelope.triple(job.id, "Error", error), error)

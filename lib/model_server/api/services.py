@@ -18,6 +18,7 @@ from model_server.jobs.store import Store
 from model_server.license import Licensing
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
+from model_server.tracing import Tracing
 
 T = TypeVar("T")
 _PROBES = 4
@@ -46,6 +47,8 @@ class Services:
     said: Callable[[str], tuple[str, ...]]
     #: None: licensing is off.
     licensing: Licensing | None = None
+    #: None: nothing is traced.
+    tracing: Tracing | None = None
     #: Who gets in, and to what.
     access: Access = field(default_factory=Access)
     #: The only hosts that a CallbackUrl may name; empty: any.

@@ -26,12 +26,13 @@ async def supported_mime_types(request: Request) -> Response:
 
 async def specification(request: Request) -> Response:
     server = services.of(request)
-    described = await run_in_threadpool(openapi.document, server.manifest, server.access.keys is not None)
+    root = "../" * (request.scope["path"].count("/") - 1) or "./"
+    described = await run_in_threadpool(openapi.document, server.manifest, server.access.keys is not None, root)
     return json_response(json_bytes(described))
 
 
 ROUTES = [
     Route("/health", health, methods=["GET"]),
     Route("/data/supported-mime-types", supported_mime_types, methods=["GET"]),
-    Route("/swagger/v1/swagger.json", specification, methods=["GET"]),
+    *(Route(path, specification, methods=["GET"]) for path in ("/swagger/v1/swagger.json", "/openapi.json")),
 ]

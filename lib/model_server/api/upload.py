@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,12 +77,23 @@ class Form:
             self.file.unlink(missing_ok=True)
 
 
+#: Reads the data of a request: takes what `receive` takes, and keeps its promises.
+Receive = Callable[[Request, Path, int, Part, bool], Awaitable[Form]]
+
+
 def no_file() -> ApiError:
     """Return the refusal of a form without data."""
     return ApiError(400, "the form has no data file: send it in a part named File")
 
 
-async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Form:
+async def receive(
+    request: Request,
+    folder: Path,
+    limit: int,
+    space: Part,
+    with_digest: bool = False,
+    texts: Mapping[str, int] = _FIELDS,
+) -> Form:
     """Read the multipart form of `request`; a data file that is not small goes to a new file in `folder`.
 
     The caller owns the file that is named in the answer. After an error nothing is left.
@@ -93,6 +104,7 @@ async def receive(request: Request, folder: Path, limit: int, space: Part, with_
         limit: of the data file, bytes.
         space: what the file takes of the volume.
         with_digest: of the data.
+        texts: the text fields that are read, in lower case, and the bytes that each may have.
 
     Raises:
         ApiError: 400 for a form that cannot be read, 413 for a file that is too large, 415 for one in a coding, 507.
@@ -100,7 +112,7 @@ async def receive(request: Request, folder: Path, limit: int, space: Part, with_
     """
     reader = None
     try:
-        reader = _Reader(folder, parser_of(request), limit, space, with_digest)
+        reader = _Reader(folder, parser_of(request), limit, space, with_digest, texts)
         if declared_length(request) > limit + bounds.FORM_BYTES:
             raise reader.too_large()  # noqa: TRY301 - handled with the refusals of the parser
         async for chunk in request.stream():
@@ -166,8 +178,17 @@ def file_name(sent: str) -> str:
 class _Reader:
     """Turns the events of the multipart parser into a Form."""
 
-    def __init__(self, folder: Path, parser: PushMultipartParser, limit: int, space: Part, with_digest: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        parser: PushMultipartParser,
+        limit: int,
+        space: Part,
+        with_digest: bool,
+        texts: Mapping[str, int],
+    ) -> None:
         self._folder = folder
+        self._texts = texts
         self._parser = parser
         self._limit = limit
         self._space = space
@@ -259,7 +280,7 @@ class _Reader:
         self._other_bytes += len(data)
         if self._other_bytes > bounds.FORM_BYTES:
             raise ApiError(413, f"the fields of the form are larger than {bounds.FORM_BYTES} bytes")
-        most = _FIELDS.get(self._name)
+        most = self._texts.get(self._name)
         if most is None:
             return
         if len(self._held) + len(data) > most:
@@ -267,7 +288,7 @@ class _Reader:
         self._held.extend(data)
 
     def _end(self) -> None:
-        if self._name in _FIELDS:
+        if self._name in self._texts:
             try:
                 self._form.fields[self._name] = self._held.decode()
             except UnicodeDecodeError as error:

@@ -172,6 +172,11 @@ class Watchers:
         self._count = 0
 
     @property
+    def count(self) -> int:
+        """Return how many wait."""
+        return self._count
+
+    @property
     def are_many(self) -> bool:
         """Tell whether no further request may wait."""
         return self._count > bounds.WAITING

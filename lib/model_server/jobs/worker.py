@@ -19,6 +19,7 @@ from model_server.log import log_job, logger
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
 from model_server.tabular.problems import NOT_TAKEN, DataError
+from model_server.tracing import Tracing
 
 _AFTER_FAULT_SECONDS = 1.0
 _GIVE_UP_SECONDS = 5.0
@@ -76,6 +77,7 @@ class Worker:
         lease_seconds: float,
         prepare: Prepare,
         gate: Gate | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Take what all workers share, and a runner of its own.
 
@@ -89,6 +91,7 @@ class Worker:
             lease_seconds: without a sign of life.
             prepare: makes the model's input, at the last path, of a job's data as it was sent.
             gate: decides whether it may take jobs at all; None: it may.
+            tracing: is told of each job that is over; None: nobody is.
         """
         self._store = store
         self._heartbeat = heartbeat
@@ -96,6 +99,7 @@ class Worker:
         self._runner = runner
         self._prepare = prepare
         self._gate = gate
+        self._tracing = tracing
         #: It may take jobs.
         self._is_open = gate is None
         self._claim = Claim(owner, lease_seconds)
@@ -265,6 +269,8 @@ class Worker:
         elif future.result():
             verb = "complete" if ended.error is None else "failed"
             self._metrics.ended(outcome.error is None, outcome.seconds)
+            if self._tracing is not None:
+                self._tracing.ended(job, ended)
             self._store.notify_end(job, ended)
             log_job(job.id, "%s after %.3f s", verb, outcome.seconds)
         else:

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model_server import bounds
-from model_server.api import doors, services
+from model_server.api import address, doors, services
 from model_server.api.services import Services
 from model_server.jobs.job import Counts
-from model_server.pages import address, formatting, results, statistics
+from model_server.pages import formatting, results, statistics
 from model_server.pages.licensing import license_of
 from model_server.pages.render import page
 from model_server.tabular import mime

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
 from openapi_spec_validator import validate
+from starlette.routing import Route
 
-from model_server import example, manifest
-from model_server.api import openapi
+from model_server import example, manifest, pages
+from model_server.api import app, openapi
 
 from .conftest import Server, StartServer, manifest_text
 
@@ -35,11 +37,35 @@ def test_it_is_valid(tmp_path: Path, kind: str, wants_key: bool) -> None:
 def test_it_describes_every_route_for_programs(server: Server) -> None:
     described = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()
     operations = [operation for methods in described["paths"].values() for operation in methods.values()]
-    assert len(operations) == len({operation["operationId"] for operation in operations}) == 16
-    assert [tag["name"] for tag in described["tags"]] == ["Jobs", "Results", "Server", "License"]
+    assert len(operations) == len({operation["operationId"] for operation in operations})
+    tags = ["Jobs", "Results", "Server", "License", "SageMaker", "Inference", "Hosted"]
+    assert [tag["name"] for tag in described["tags"]] == tags
     assert {operation["tags"][0] for operation in operations} == {tag["name"] for tag in described["tags"]}
     results = [each for each in operations if "Results" in each["tags"]]
     assert ["X-Model-Build-Id" in each["responses"]["200"]["headers"] for each in results] == [True] * 3
+    for_people = {route.path for route in pages.ROUTES if isinstance(route, Route)}
+    routes = {
+        (route.path.replace("{job_id}", "{id}"), method.lower())
+        for name, module in vars(app).items()
+        if name != "pages"
+        for route in getattr(module, "ROUTES", ())
+        for method in route.methods - {"HEAD"}
+    }
+    undescribed = {("/swagger/v1/swagger.json", "get"), ("/openapi.json", "get"), ("/v2/", "get")}
+    assert routes - undescribed == {
+        (path, method) for path, methods in described["paths"].items() for method in methods
+    }
+    assert not for_people & set(described["paths"])
+
+
+def test_it_is_at_the_usual_addresses_and_its_server_is_this_one(server: Server) -> None:
+    found = {}
+    for path in ("/swagger/v1/swagger.json", "/openapi.json"):
+        found[path] = requests.get(server.url + path, timeout=5).json()
+        (place,) = found[path].pop("servers")
+        assert urljoin(server.url + path, place["url"]) == f"{server.url}/"
+    first, second = found.values()
+    assert first == second
 
 
 def test_what_a_person_need_not_fill_in_is_empty(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The server's address, as the browser knows it."""
+"""The server's own address, as the client that asks knows it."""
 
 import re
 

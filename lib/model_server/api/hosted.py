@@ -1,0 +1,135 @@
+"""The jobs API of the hosted service, so that its clients can be pointed at this server: /api/v1/jobs.
+
+Documented by the vendor in jobs-api.md of gai-doc; where its newest client (gai-client, 2025) reads another form, that
+form counts: `status` is a number, and `statusMessage` the word.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from model_server import bounds
+from model_server.api import address, doors, envelope, job_list, jobs, results, services, upload
+from model_server.api.accept import Wish
+from model_server.api.disk import Part
+from model_server.api.envelope import ApiError
+from model_server.api.run_job import ID_HEADER, run_job
+from model_server.api.services import Services
+from model_server.jobs.job import Job, JobResult, State
+from model_server.manifest import Manifest
+
+_LATEST = 50
+_TEXTS = {"data": 2 * bounds.MAPPING_BYTES + bounds.FIELD_BYTES}
+#: Number and word of `status`.
+_STATUS = {State.COMPLETE: (1, "success"), State.ERROR: (2, "error")}
+_INCOMPLETE = (0, "incomplete")
+
+
+async def submit(request: Request) -> Response:
+    """Run a job as run-job does, and answer its details; it may go on when the wait runs out."""
+    server = services.of(request)
+
+    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> upload.Form:
+        form = await upload.receive(request, folder, limit, space, with_digest, _TEXTS)
+        try:
+            _translate(form, server.manifest)
+        except BaseException:
+            form.discard()
+            raise
+        return form
+
+    async def answer(server: Services, job: Job, _ended: JobResult, _wish: Wish) -> Response:
+        newest = await server.look(server.store.queue.get, job.id)
+        return envelope.success(_details(newest or job, server.manifest))
+
+    response = await run_job(request, receive, answer)
+    if response.status_code == 202:
+        return envelope.success(_details(await jobs.look(request, response.headers[ID_HEADER]), server.manifest))
+    return response
+
+
+def _translate(form: upload.Form, manifest: Manifest) -> None:
+    """Replace the field data by the fields of add-job.
+
+    Raises:
+        ApiError: 400, it cannot be read, or asks for another version of the model.
+    """
+    try:
+        wanted = json.loads(form.fields.pop("data", "") or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, "the field data must be a JSON object") from error
+    if not isinstance(wanted, dict):
+        raise ApiError(400, "the field data must be a JSON object")
+    texts = {key: wanted.get(key) for key in ("version", "mimeType", "name", "jobName")}
+    wrong = [key for key, value in texts.items() if not isinstance(value, str | None)]
+    if wrong:
+        raise ApiError(400, f"of the field data, these must be texts: {', '.join(wrong)}")
+    if texts["version"] not in (None, "", manifest.version):
+        raise ApiError(400, f"this server has version {manifest.version} of the model alone")
+    name = texts["name"] or texts["jobName"]
+    if name:
+        form.name = upload.file_name(name.encode("utf-8", "replace").decode("latin-1"))
+    form.fields["mimetype"] = texts["mimeType"] or ""
+    for key, field in (("mapping", "mappings"), ("outputMapping", "outputmappings")):
+        if wanted.get(key):
+            form.fields[field] = json.dumps(wanted[key])
+
+
+async def details(request: Request) -> Response:
+    job = await jobs.look(request, jobs.id_of(request))
+    return envelope.success(_details(job, services.of(request).manifest))
+
+
+async def latest(request: Request) -> Response:
+    client = job_list.readable(request)
+    server = services.of(request)
+    found = await run_in_threadpool(server.store.queue.list, _LATEST, 0, client)
+    return envelope.success([_details(job, server.manifest) for job in found])
+
+
+async def result_link(request: Request) -> Response:
+    """Answer an address at which the result can be had without a key, for a while."""
+    server, job_id = services.of(request), jobs.id_of(request)
+    results.check_complete(await jobs.look(request, job_id))
+    link = f"{address.of(request)}{doors.RESULT}{job_id}"
+    holder = doors.holder_of(request)
+    if server.access.keys is not None and holder is not None:
+        link += "?" + urlencode({doors.LINK: server.access.keys.link(holder, job_id)})
+    return envelope.success(link)
+
+
+def _details(job: Job, manifest: Manifest) -> dict[str, Any]:
+    """Return what the hosted service says of a job; nothing is billed here, so that the figures of bills are 0."""
+    status, word = _STATUS.get(job.state, _INCOMPLETE)
+    took = 0.0 if job.finished is None or job.started is None else max(0.0, job.finished - job.started)
+    return {
+        "name": job.name,
+        "inputFileName": job.name,
+        "inputMime": job.mime_type,
+        "billedUsage": 0,
+        "recordCount": 1 if job.rows is None else job.rows,
+        "recordGroupCount": 0,
+        "processingTimeMS": round(took * 1000),
+        "status": status,
+        "statusMessage": word,
+        "errorMessage": job.error,
+        "versionNumber": manifest.version,
+        "id": job.id,
+        "createdDateUtc": job_list.moment(job.created),
+        "lastUpdatedUtc": job_list.moment(job.finished or job.started or job.created),
+    }
+
+
+_JOBS = "/api/v1/jobs"
+ROUTES = [
+    Route(_JOBS, submit, methods=["POST"]),
+    Route(f"{_JOBS}/latest", latest, methods=["GET"]),
+    Route(f"{_JOBS}/result-link/{{job_id}}", result_link, methods=["GET"]),
+    Route(f"{_JOBS}/{{job_id}}", details, methods=["GET"]),
+]
