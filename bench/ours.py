@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,8 +26,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(folder: Path, command: Sequence[str], sample: str = "", **environment: str) -> Iterator[tuple[int, int]]:
-    """Serves the program in `folder`; gives the port and the process number. The data lie beside the program."""
+def server(
+    folder: Path,
+    command: Sequence[str],
+    sample: str = "",
+    model: Mapping[str, object] | None = None,
+    **environment: str,
+) -> Iterator[tuple[int, int]]:
+    """Serves the program in `folder`; gives the port and the process number. The data lie beside the program.
+
+    Args:
+        folder: with the program.
+        command: as in the manifest.
+        sample: the same.
+        model: what the manifest says beyond that.
+        environment: of the server.
+    """
     port = free_port()
     data = folder / "data-volume"
     shutil.rmtree(data, ignore_errors=True)
@@ -36,7 +50,7 @@ def server(folder: Path, command: Sequence[str], sample: str = "", **environment
     manifest.write_text(
         json.dumps(
             {"name": "bench", "version": "1", "build_id": "bench", "working_directory": str(folder), **types}
-            | {"command": list(command), "sample": sample}
+            | {"command": list(command), "sample": sample, **(model or {})}
         ),
         encoding="utf-8",
     )

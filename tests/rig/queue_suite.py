@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_server import bounds
-from model_server.jobs.job import CallbackState, Job, JobRequest, State
+from model_server.jobs import deferred as deferred_jobs
+from model_server.jobs.job import CallbackState, Claim, Job, JobRequest, JobResult, State
 from model_server.jobs.queue import Queue
 
 if TYPE_CHECKING:
@@ -312,6 +314,113 @@ def test_a_change_that_fails_harms_no_other_in_its_group(queue: Queue) -> None:
     in_threads(8, put)
     assert sorted(failed) == ["1", "3", "5", "7"]
     assert sorted(job.id for job in queue.list(10)) == ["0", "2", "4", "6", "taken"]
+
+
+MINE = Claim("me", LEASE)
+
+
+@pytest.fixture
+def slow_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep deferred jobs as long as the test takes: a slow machine would have them recorded."""
+    monkeypatch.setattr(deferred_jobs, "_DEFERRED_SECONDS", 3600.0)
+
+
+def deferred(queue: Queue, job_id: str, job_request: JobRequest = CSV, claim: Claim | None = MINE) -> Job:
+    job = queue.new(job_id, job_request, b"1", claim)
+    queue.defer(job)
+    return job
+
+
+@pytest.mark.usefixtures("slow_hand")
+def test_a_deferred_job_is_recorded_at_its_end_with_all_that_belongs_to_it(queue: Queue, clock: Clock) -> None:
+    async def work() -> None:
+        good, bad = deferred(queue, "good", CALLED), deferred(queue, "bad")
+        assert (queue.count(), queue.not_held([good, bad])) == (0, [])
+        clock.now += 5
+        ends = queue.end(good, JobResult(None, "r", b"2")), queue.end(bad, JobResult("no\x00", None, None))
+        assert all([await asyncio.wrap_future(end) for end in ends])
+
+    asyncio.run(work())
+    queue.put("old", CALLED)  # recorded when it comes, claimed, and ended: three changes
+    job = taken(queue)
+    clock.now += 5
+    assert queue.end(job, JobResult(None, "r", b"2")).result()
+    found, usual = queue.get_result("good"), queue.get_result("old")
+    assert found is not None
+    assert usual is not None
+    times = {"created": 1000, "started": 1000, "finished": 1005, "callback_due": 1005}
+    assert found == (replace(usual[0], id="good", size=found[0].size, **times), b"2")  # type: ignore[arg-type]
+    failed = read(queue, "bad")
+    assert (failed.state, failed.error, failed.lease_owner, failed.callback_state) == (State.ERROR, "no", None, None)
+    assert [job.id for job in queue.claim_callbacks(9, 60)] == ["good", "old"]
+
+
+@pytest.mark.usefixtures("slow_hand")
+def test_deferred_jobs_are_taken_in_their_order_and_by_nobody_else(queue: Queue, clock: Clock) -> None:
+    async def work() -> None:
+        for name in "ab":
+            deferred(queue, name, claim=None)
+        clock.now += 5
+        first = queue.claim_deferred(MINE)
+        assert first is not None
+        assert (first.id, first.state, first.attempts, first.token) == ("a", State.IN_PROGRESS, 1, 1)
+        assert (first.lease_owner, first.lease_expires, first.started) == ("me", clock.now + LEASE, clock.now)
+        second = queue.claim_deferred(MINE)
+        assert second is not None
+        assert queue.claim_deferred(MINE) is None
+        assert await asyncio.wrap_future(queue.claim_next("other", LEASE)) is None
+        assert await asyncio.wrap_future(queue.end(second, JobResult(None, "b-1", None)))
+
+    asyncio.run(work())
+    assert (read(queue, "b").state, queue.get("a")) == (State.COMPLETE, None)
+
+
+def test_a_job_that_is_not_soon_over_is_recorded_and_goes_on(queue: Queue) -> None:
+    async def work() -> None:
+        waits, runs = queue.new("waits", CSV, b"1"), queue.new("runs", CSV, b"1", MINE)
+        recorded = [queue.defer(waits), queue.defer(runs)]
+        assert [await asyncio.wrap_future(one) for one in recorded] == [waits, runs]
+        assert queue.claim_deferred(MINE) is None  # from here on it is everybody's
+        assert queue.not_held([waits, runs]) == [waits]
+        assert await asyncio.wrap_future(queue.end(runs, JobResult(None, "runs-1", None)))
+
+    asyncio.run(work())
+    assert (read(queue, "runs").state, taken(queue).id) == (State.COMPLETE, "waits")
+
+
+@pytest.mark.usefixtures("slow_hand")
+def test_what_needs_the_row_of_a_deferred_job_has_it_recorded_before(queue: Queue) -> None:
+    async def work() -> None:
+        jobs = [deferred(queue, name) for name in ("released", "abandoned", "beaten", "settled", "left")]
+        assert queue.count() == 0
+        assert await asyncio.to_thread(queue.release, jobs[0])
+        assert await asyncio.to_thread(queue.abandon, jobs[1])
+        assert await asyncio.to_thread(queue.heartbeat, jobs[2], LEASE)
+        assert await asyncio.wrap_future(queue.settle("settled"))
+        assert queue.get("left") is None
+        assert await asyncio.to_thread(queue.abandon_all, "me") == 3
+
+    asyncio.run(work())
+    found = {job.id: (job.state, job.attempts) for job in queue.list(9)}
+    assert found == {name: (State.CREATED, int(name != "released")) for name in found}
+    assert len(found) == 5
+
+
+@pytest.mark.usefixtures("slow_hand")
+def test_of_ends_that_are_recorded_together_only_the_one_at_fault_fails(queue: Queue) -> None:
+    queue.put("taken", CSV)
+
+    async def work() -> list[object]:
+        jobs = [deferred(queue, name) for name in ("1", "taken", "2")]
+        ends = [asyncio.wrap_future(queue.end(job, JobResult(None, "r", None))) for job in jobs]
+        return list(await asyncio.gather(*ends, return_exceptions=True))
+
+    first, fault, second = asyncio.run(work())
+    assert (bool(first), isinstance(fault, SQLAlchemyError), bool(second)) == (True, True, True)
+    assert {job.id: job.state for job in queue.list(9)} == {
+        **dict.fromkeys("12", State.COMPLETE),
+        "taken": State.CREATED,
+    }
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:

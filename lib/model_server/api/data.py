@@ -6,14 +6,17 @@ from pathlib import Path
 from shutil import copyfile
 from tempfile import NamedTemporaryFile
 
+from model_server import bounds
 from model_server.api import accept, disk
 from model_server.api.envelope import ApiError
 from model_server.api.upload import Form
 from model_server.converters import Converters
 from model_server.jobs.job import Job
+from model_server.jobs.store import SMALL_BYTES
 from model_server.manifest import Manifest
 from model_server.tabular import convert, detect, mapping, mime
 from model_server.tabular.convert import Plan
+from model_server.tabular.memory import MemoryFile
 from model_server.tabular.problems import NOT_TAKEN, DataError, TooLargeError
 
 
@@ -77,6 +80,28 @@ def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converte
         raise disk.no_room() if room < limit else _not_taken(error) from error
     except DataError as error:
         raise _not_taken(error) from error
+
+
+def small_to_model(content: bytes, plan: Plan) -> bytes:
+    """Make the model's input of small data in memory.
+
+    Raises:
+        ApiError: 400, as `to_model`.
+        TooLargeError: it is no longer small.
+    """
+    target = MemoryFile()
+    try:
+        convert.convert_input(MemoryFile(content), target, plan, SMALL_BYTES)
+    except TooLargeError:
+        raise
+    except DataError as error:
+        raise _not_taken(error) from error
+    return target.content
+
+
+def is_quick(content: bytes, plan: Plan) -> bool:
+    """Tell whether other requests may wait while this is converted: every record is compared with every field."""
+    return not plan.rules and len(content) * (1 + len(plan.fields)) <= bounds.INSTANT_BYTES
 
 
 def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: Converters) -> None:

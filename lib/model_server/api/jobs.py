@@ -5,6 +5,7 @@ import hashlib
 import re
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
@@ -19,10 +20,11 @@ from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
 from model_server.jobs.job import Job, JobRequest, State
-from model_server.jobs.notifications import Watch
+from model_server.jobs.notifications import Watch, result_of
 from model_server.jobs.store import SMALL_BYTES, new_id
 from model_server.license import Licensing
 from model_server.tabular.convert import Plan
+from model_server.tabular.problems import TooLargeError
 
 _KEY_HEADER = "Idempotency-Key"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -47,7 +49,7 @@ async def begin(
         request: with the form.
         job_id: for the new job. One that was sent before under its idempotency key has another, and is known on return.
         durable: false: a small job is stored for good once it is over, or settled; until then it may be lost with the
-            host, and in its first milliseconds with this server.
+            host, and for a tenth of a second with this server.
         receive: reads the form, or what stands for one.
 
     Raises:
@@ -104,7 +106,7 @@ async def _add(
         )
         is_long = form.file is not None and form.file.stat().st_size > bounds.CHECKED_BYTES
         if submission.plan is not None and not is_long:
-            form.content = await server.convert(_convert, form, submission.plan, server)
+            form.content = await _converted(form, submission.plan, server)
         if form.content is None:
             with form.as_file(server.uploads) as file:
                 as_sent = submission.plan is not None and is_long
@@ -129,7 +131,7 @@ async def recorded(job: Future[Job]) -> Job:
         ApiError: 507, the volume is full.
     """
     try:
-        return job.result() if job.done() else await asyncio.wrap_future(job)
+        return await result_of(job)
     except Exception as error:
         if disk.is_full(error):
             raise disk.no_room() from error
@@ -155,8 +157,17 @@ def _fingerprint(form: upload.Form) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
+async def _converted(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
     """Convert the form's data for the model; return it if it is small, else put it into a new file."""
+    if form.content is not None:
+        with suppress(TooLargeError):  # then it becomes a file
+            if data.is_quick(form.content, plan):
+                return data.small_to_model(form.content, plan)
+            return await server.convert(data.small_to_model, form.content, plan)
+    return await server.convert(_convert, form, plan, server)
+
+
+def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
     with form.as_file(server.uploads) as file:
         converted = data.to_model(file, plan, server.manifest.limits.upload_bytes, server.space.left, server.converters)
     form.content, form.file = None, converted

@@ -1,6 +1,5 @@
 """A job in one request: add it, wait for it, answer its result."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -16,7 +15,7 @@ from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs.job import Job, JobResult
-from model_server.jobs.notifications import Watch
+from model_server.jobs.notifications import Watch, result_of
 from model_server.jobs.store import new_id
 
 ID_HEADER = "X-Job-Id"
@@ -86,7 +85,7 @@ async def finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> 
 
 async def _unfinished(request: Request, job_id: str) -> Response:
     """Make the job durable, then name it: from here on the client counts on it."""
-    await asyncio.wrap_future(services.of(request).store.queue.settle(job_id))
+    await result_of(services.of(request).store.queue.settle(job_id))
     job = await look(request, job_id)
     response = envelope.job_status(job)
     response.status_code = 202

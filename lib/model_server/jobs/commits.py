@@ -1,10 +1,11 @@
 """Group commit: changes that wait at the same time share one transaction, and so one sync of the disk."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -16,8 +17,6 @@ from model_server.jobs import database
 R = TypeVar("R")
 #: How long a connection is kept without a change.
 _KEPT_SECONDS = 0.02
-#: How long a change waits for company, if it may.
-_COMPANY_SECONDS = 0.005
 
 
 class Need(Enum):
@@ -27,8 +26,6 @@ class Need(Enum):
     DISK = "disk"
     #: Once everybody sees it. The whole host may forget it when it loses its power, and nothing is lost by that.
     COMMIT = "commit"
-    #: As COMMIT, but nobody waits for it: it lets a few milliseconds go by, to share the transaction of another change.
-    COMPANY = "company"
 
 
 class Commits:
@@ -39,30 +36,36 @@ class Commits:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._changes: SimpleQueue[_Change[Any] | None] = SimpleQueue()
+        #: In the order in which they were posted, by whomever.
+        self._changes: deque[_Change[Any]] = deque()
+        #: Wakes the thread; False: for the last time.
+        self._calls: SimpleQueue[bool] = SimpleQueue()
+        #: The loop that wakes the thread when its turn ends.
+        self._turn: asyncio.AbstractEventLoop | None = None
+        self._is_over = False
         self._began: float | None = None
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
     def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
         """Have `change` run in a transaction; its result is there once that is committed.
 
-        What waits for the result is called in the thread of this object: it must be quick.
+        A coroutine's is handed over when the turn of its loop ends, and what waits for its result is called in that
+        loop, which must not be blocked for it: the two threads wake each other once for all changes of a turn. What
+        waits for the result of others is called in the thread of this object: it must be quick.
 
         Args:
             change: only statements; may be run more than once, each time on a database that has seen nothing of it.
             need: what the result waits for.
         """
-        mine = _Change(change, need)
-        self._changes.put(mine)
-        return mine.future
+        return self._post(_Change(change, need, asyncio._get_running_loop()))
 
     def run(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> R:
-        """Post a change and wait for its result.
+        """Post a change and wait for its result, which holds up a loop.
 
         Raises:
             SQLAlchemyError: nothing of this change was recorded.
         """
-        return self.post(change, need).result()
+        return self._post(_Change(change, need, None)).result()
 
     @property
     def stalled_seconds(self) -> float:
@@ -72,75 +75,107 @@ class Commits:
 
     def close(self) -> None:
         """End the thread after what was posted; nothing may be posted any more."""
-        self._changes.put(None)
+        self._calls.put(False)
+
+    def _post(self, change: "_Change[R]") -> Future[R]:
+        self._changes.append(change)
+        if change.loop is None:
+            self._calls.put(True)
+        elif self._turn is not change.loop:
+            self._turn = change.loop
+            change.loop.call_soon(self._end_turn)
+        return change.future
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        self._calls.put(True)
 
     def _serve(self) -> None:
-        going_on = True
-        while going_on:
-            group: list[_Change[Any] | None] = [self._changes.get()]
+        while not self._is_over:
+            self._wait(None)
+            group: list[_Change[Any]] = []
             self._began = time.monotonic()  # before the connection, for which one may wait, too
             try:
                 # One connection as long as changes come; in between the pool minds those that die.
                 with self._engine.connect() as connection:
-                    while group:
-                        group.extend(self._more())
-                        self._wait_for_company(group)
+                    while group := self._next_group():
                         self._began = time.monotonic()
-                        self._commit(connection, [change for change in group if change is not None and change.begins()])
+                        self._commit(connection, group)
                         self._began = None
-                        going_on = None not in group
-                        group = self._more(_KEPT_SECONDS) if going_on else []
             except Exception as error:  # noqa: BLE001 - without this thread nobody would be answered any more
                 database.log_fault("the thread of commits met a fault and goes on", error)
-                for change in group:
-                    if change is not None and not change.future.done():
-                        change.future.set_exception(error)
+                _tell([(change, None, error) for change in [*group, *self._taken()] if not change.future.done()])
             self._began = None
 
-    def _more(self, seconds: float = 0.0) -> list["_Change[Any] | None"]:
-        """Return the waiting changes; wait for the first up to `seconds`."""
-        group: list[_Change[Any] | None] = []
-        with suppress(Empty):
-            if seconds:
-                group.append(self._changes.get(timeout=seconds))
+    def _wait(self, seconds: float | None) -> None:
+        """Wait for a call; one answers all that came before."""
+        try:
+            is_last = not self._calls.get(timeout=seconds)
             while True:
-                group.append(self._changes.get_nowait())
-        return group
+                self._is_over = self._is_over or is_last
+                is_last = not self._calls.get_nowait()
+        except Empty:
+            pass
 
-    def _wait_for_company(self, group: list["_Change[Any] | None"]) -> None:
-        """Add to `group` what comes within a moment, if all of it can wait for that."""
-        end = time.monotonic() + _COMPANY_SECONDS
-        while all(change is not None and change.need is Need.COMPANY for change in group):
-            left = end - time.monotonic()
-            if left <= 0:
-                return
-            group.extend(self._more(left))
+    def _next_group(self) -> list["_Change[Any]"]:
+        """Return the changes that wait, or come within a moment; none: none came."""
+        if not self._changes and not self._is_over:
+            self._began = None
+            self._wait(_KEPT_SECONDS)
+        return self._taken()
+
+    def _taken(self) -> list["_Change[Any]"]:
+        """Take the changes that wait, and that somebody still wants."""
+        changes = [self._changes.popleft() for _ in range(len(self._changes))]
+        return [change for change in changes if change.future.set_running_or_notify_cancel()]
 
     def _commit(self, connection: Connection, group: list["_Change[Any]"]) -> None:
         """Commit changes in the order in which they were posted."""
-        if not group:
-            return
         try:
             connection.execution_options(durable=any(change.need is Need.DISK for change in group))
             with connection.begin():
                 results = [change.function(connection) for change in group]
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
             if len(group) == 1:
-                group[0].future.set_exception(error)
+                _tell([(group[0], None, error)])
             else:  # so that only the one at fault fails
                 for change in group:
                     self._commit(connection, [change])
             return
-        for change, result in zip(group, results, strict=True):
-            change.future.set_result(result)
+        _tell([(change, result, None) for change, result in zip(group, results, strict=True)])
 
 
 class _Change(Generic[R]):
-    def __init__(self, function: Callable[[Connection], R], need: Need) -> None:
+    def __init__(self, function: Callable[[Connection], R], need: Need, loop: asyncio.AbstractEventLoop | None) -> None:
         self.function = function
         self.need = need
+        #: In which it was posted; None: in none.
+        self.loop = loop
         self.future: Future[R] = Future()
 
-    def begins(self) -> bool:
-        """Claim the change for the commit; False if nobody wants it any more."""
-        return self.future.set_running_or_notify_cancel()
+
+#: A change with its result, or its error.
+_Told = tuple[_Change[Any], Any, Exception | None]
+
+
+def _tell(told: Sequence[_Told]) -> None:
+    """Give results and errors to those who wait for them: in their loop, which is woken once, or here."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[_Told]] = {}
+    for one in told:
+        by_loop.setdefault(one[0].loop, []).append(one)
+    for loop, mine in by_loop.items():
+        try:
+            if loop is None:
+                _set(mine)
+            else:
+                loop.call_soon_threadsafe(_set, mine)
+        except RuntimeError:  # the loop has ended
+            _set(mine)
+
+
+def _set(told: Sequence[_Told]) -> None:
+    for change, result, error in told:
+        if error is None:
+            change.future.set_result(result)
+        else:
+            change.future.set_exception(error)

@@ -6,11 +6,15 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import TypeVar
 
 from model_server import bounds
 from model_server.jobs.job import Claim, Job, JobResult
+
+R = TypeVar("R")
 
 
 class Notifier:
@@ -43,13 +47,28 @@ class _Loop:
         self.running = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
-    def call(self, function: Callable[[], None]) -> None:
+    def call(self, function: Callable[[], object]) -> None:
         """Have the loop call `function`: at once if the caller is in it, which spares a system call."""
         if threading.get_ident() == self._thread:
             function()
         else:
             with suppress(RuntimeError):  # the loop has ended
                 self.running.call_soon_threadsafe(function)
+
+
+async def result_of(future: Future[R]) -> R:
+    """Return a future's result; mostly it is set in this loop, which then needs no call to be woken."""
+    if not future.done():
+        loop = _Loop()
+        told = loop.running.create_future()
+        future.add_done_callback(lambda _: loop.call(lambda: _wake(told)))
+        await told
+    return future.result()
+
+
+def _wake(told: asyncio.Future[None]) -> None:
+    if not told.done():  # else who waited was cancelled
+        told.set_result(None)
 
 
 class IdleWorker:

@@ -6,31 +6,27 @@ long is counted by whoever looks at it: no two clocks are compared, and none nee
 carry the newest token: a worker that was thought dead and comes back records nothing.
 """
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Engine, Update, and_, delete, func, select, update
 
-from model_server import bounds
 from model_server.jobs.commits import Commits, Need
-from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, JobTimes, Lease, State
+from model_server.jobs.deferred import DeferredJobs, Row
+from model_server.jobs.job import CallbackState, Claim, Job, JobRequest, JobResult, Lease, State
+from model_server.jobs.questions import Questions
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
-from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
+from model_server.jobs.statements import COLUMNS, LISTED, Statements, end_of, held, read_job, storable
 
-#: The loop's, and one to spare.
-_KEPT_CONNECTIONS = 2
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
 
-class Queue:
-    """The jobs of one model. Every method is one transaction; any thread may call any of them."""
+class Queue(Questions):
+    """The jobs of one model. Every method is one transaction; any thread may call any that is not for a coroutine."""
 
     def __init__(
         self,
@@ -52,16 +48,10 @@ class Queue:
         Raises:
             VolumeError: it is the queue of another model than `model`.
         """
-        self._commits = Commits(engine)
-        self._reader = engine.execution_options(read_only=True)
-        #: Connections for those who ask: to have one of the pool for a question costs more than the question.
-        self._kept: deque[Connection] = deque()
-        self._guard = threading.Lock()
-        self._asker = engine.execution_options(isolation_level="AUTOCOMMIT")
-        #: `get` and `get_result` wait for nobody: with a write-ahead log, which there is only on a file system of this
-        #: host, a reader never waits for a writer.
-        self.answers_at_once = journal_mode(engine) == "WAL"
         self._statements = Statements(engine.dialect)
+        super().__init__(engine, self._statements)
+        self._commits = Commits(engine)
+        self._deferred = DeferredJobs(self._commits, self._insert)
         self._max_attempts = max_attempts
         self._build_id = build_id
         self._clock = clock
@@ -113,30 +103,43 @@ class Queue:
         """Add a job whose input is stored already, and wait for the commit."""
         return self.add(self.new(job_id, job_request)).result()
 
-    def add(self, job: Job, durable: bool = True) -> Future[Job]:
+    def add(self, job: Job) -> Future[Job]:
         """Add a new job; return it, or the one that came under the same key before.
 
         Args:
             job: made by `new`.
-            durable: false: nobody waits for it. The loss of power may forget the job until anything else is recorded
-                durably.
         """
-        return self._commits.post(partial(self._add, job), Need.DISK if durable else Need.COMPANY)
+        return self._commits.post(partial(self._add, job))
 
     def _add(self, job: Job, connection: Connection) -> Job:
-        values = {**vars(job), "input_data": job.content}
-        if self._statements.add.changes(connection, values):
+        if self._statements.add.changes(connection, _values(job, None, self._clock())):
             return job
         same = _jobs.c.idempotency_key == job.idempotency_key
         return read_job(connection.execute(select(*COLUMNS).where(same)).one())
 
+    def defer(self, job: Job) -> Future[Job]:
+        """Add a new job without a key, which is recorded when it is over, or after a moment, or when it is settled.
+
+        Nobody may count on it before: the end of this server forgets it. For a coroutine.
+        """
+        return self._deferred.add(job)
+
+    def _insert(self, rows: Sequence[Row], connection: Connection) -> None:
+        now = self._clock()
+        self._statements.add.insert(connection, [_values(job, ended, now) for job, ended in rows])
+
     def settle(self, job_id: str) -> Future[bool]:
-        """Make a job durable that was not yet; False when there is none."""
-        return self._post(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts))
+        """Make a job durable that was deferred; False when there is none."""
+        self._deferred.record(job_id)
+        return self._commits.post(_update(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
         """Claim the next job, and wait for the commit."""
         return self.claim_next(owner, lease_seconds).result()
+
+    def claim_deferred(self, claim: Claim) -> Job | None:
+        """Take the oldest deferred job that waits for a worker; None when there is none. For a coroutine."""
+        return self._deferred.claim(claim, self._clock(), self._build_id)
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
         """Take the oldest job that waits; None when there is none.
@@ -161,12 +164,6 @@ class Queue:
             connection.execute(held(job).values(attempts=self._max_attempts))
             self._end(job, JobResult(error, None, None), now, connection)
 
-    def leases(self) -> list[Lease]:
-        """Return the leases of all running jobs."""
-        query = select(_jobs.c.id, _jobs.c.token, _jobs.c.lease_expires).where(_jobs.c.state == State.IN_PROGRESS)
-        with self._reader.connect() as connection:
-            return [Lease(*row) for row in connection.execute(query)]
-
     def expire(self, lease: Lease) -> bool:
         """Give the job back unless its worker has given a sign of life; the attempt counts."""
         same = (_jobs.c.id == lease.id, _jobs.c.token == lease.token, _jobs.c.state == State.IN_PROGRESS)
@@ -176,19 +173,20 @@ class Queue:
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
         """Extend the lease; False when the job is no longer the caller's."""
+        self._deferred.record(job.id)
         return self._change(held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
         """End a job with the result file of this name, and wait for the commit."""
-        return self.end(job, JobResult(None, result, None)).result()
+        return bool(self.end(job, JobResult(None, result, None)).result())
 
     def fail(self, job: Job, error: str) -> bool:
         """End a job with a failure, and wait for the commit."""
-        return self.end(job, JobResult(error, None, None)).result()
+        return bool(self.end(job, JobResult(error, None, None)).result())
 
-    def end(self, job: Job, ended: JobResult) -> Future[bool]:
-        """Record how a job ended; False when it is no longer the caller's (nothing is recorded)."""
-        return self._commits.post(partial(self._end, job, ended, self._clock()))
+    def end(self, job: Job, ended: JobResult) -> Future[Any]:
+        """Record how a job ended; false when it is no longer the caller's (nothing is recorded)."""
+        return self._deferred.record(job.id, ended) or self._commits.post(partial(self._end, job, ended, self._clock()))
 
     def _end(self, job: Job, ended: JobResult, now: float, connection: Connection) -> bool:
         values = {
@@ -197,21 +195,24 @@ class Queue:
             "p_state": ended.state,
             "p_result": ended.result,
             "p_content": ended.content,
-            "p_error": None if ended.error is None else _storable(ended.error),
+            "p_error": None if ended.error is None else storable(ended.error),
             "p_now": now,
         }
         return self._statements.end.changes(connection, values)
 
     def release(self, job: Job) -> bool:
         """Give the job back of the worker's own will (it stops); the attempt does not count."""
+        self._deferred.record(job.id)
         return self._change(held(job).values(**_FREE, attempts=_jobs.c.attempts - 1))
 
     def abandon(self, job: Job) -> bool:
         """Give the job back because running it broke something; the attempt counts."""
+        self._deferred.record(job.id)
         return self._change(held(job).values(**_FREE))
 
     def abandon_all(self, owner: str) -> int:
-        """Give back all jobs of an owner that is known to be dead; return how many."""
+        """Give back all jobs of an owner that is dead, or is about to end itself; return how many."""
+        self._deferred.record_all()
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
         return self._commits.run(
             lambda connection: connection.execute(update(_jobs).where(held).values(**_FREE)).rowcount
@@ -252,60 +253,15 @@ class Queue:
         """Record how a claimed callback went, and the seconds until the next attempt; False if too late."""
         fence = and_(_jobs.c.id == job.id, _jobs.c.callback_attempts == job.callback_attempts)
         due = None if next_in is None else self._clock() + next_in
-        values = {"callback_state": state, "callback_error": error and _storable(error), "callback_due": due}
+        values = {"callback_state": state, "callback_error": error and storable(error), "callback_due": due}
         return self._change(update(_jobs).where(fence).values(**values))
-
-    def expired(self, finished_before: float | None, keep: int | None, limit: int) -> list[str]:
-        """Return up to `limit` ids of ended jobs that are too old, or not among the newest `keep`.
-
-        A job whose callback is still to be made is never named.
-        """
-        rules: list[ColumnElement[bool]] = []
-        over = _jobs.c.state.in_(OVER)
-        if finished_before is not None:
-            rules.append(_jobs.c.finished < finished_before)
-        if keep is not None:
-            newest = select(_jobs.c.number).where(over).order_by(_jobs.c.number.desc()).limit(1).offset(keep)
-            rules.append(_jobs.c.number <= newest.scalar_subquery())
-        if not rules:
-            return []
-        query = select(_jobs.c.id).where(over, _jobs.c.callback_due.is_(None), or_(*rules)).order_by(_jobs.c.number)
-        with self._reader.connect() as connection:
-            return list(connection.execute(query.limit(limit)).scalars())
-
-    def get(self, job_id: str) -> Job | None:
-        """Return the job, or None."""
-        row = self._ask(self._statements.get, job_id)
-        return None if row is None else read_job(row)
-
-    def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """Return the job, and its result if the queue keeps it; None when there is no such job."""
-        row = self._ask(self._statements.get_result, job_id)
-        return None if row is None else (read_job(row), row[-1])
-
-    def _ask(self, question: Prepared, job_id: str) -> tuple[Any, ...] | None:
-        try:
-            connection = self._kept.pop()
-        except IndexError:
-            connection = self._asker.connect()
-        try:
-            row = question.first(connection, {"p_id": job_id})
-        except BaseException:
-            connection.close()
-            raise
-        with self._guard:
-            if self.answers_at_once and len(self._kept) < _KEPT_CONNECTIONS:
-                self._kept.append(connection)
-                return row
-        connection.close()  # the pool needs it for others, and minds those of a database of its own that die
-        return row
 
     def not_held(self, claims: Iterable[Job]) -> list[Job]:
         """Return those of `claims` that lost their job: it was deleted, or another worker took it.
 
         Asked behind whatever was posted before: a worker may have begun a job whose row is still to be written.
         """
-        claims = list(claims)
+        claims = [job for job in claims if job.id not in self._deferred]
         query = select(_jobs.c.id, _jobs.c.token).where(
             _jobs.c.id.in_([job.id for job in claims]), _jobs.c.state == State.IN_PROGRESS
         )
@@ -313,84 +269,25 @@ class Queue:
         mine = {(row.id, row.token) for row in rows}
         return [job for job in claims if (job.id, job.token) not in mine]
 
-    def before(self, job_id: str) -> int:
-        """Count the jobs that wait and will be taken before this one."""
-        mine = select(_jobs.c.number).where(_jobs.c.id == job_id).scalar_subquery()
-        query = select(func.count()).where(_jobs.c.state == State.CREATED, _jobs.c.number < mine)
-        with self._reader.connect() as connection:
-            return int(connection.execute(query).scalar_one())
-
-    def times(self, limit: int, since: float, client: str | None = None) -> list[JobTimes]:
-        """Return the times of the newest jobs, newest first: up to `limit`, made after `since`.
-
-        Along the primary key, which grows with the time: no index of its own slows down who writes.
-        """
-        columns = (_jobs.c.created, _jobs.c.started, _jobs.c.finished)
-        query = select(*columns).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit)
-        with self._reader.connect() as connection:
-            return [JobTimes(*row) for row in connection.execute(query) if row.created >= since]
-
-    def list(self, limit: int, offset: int = 0, client: str | None = None, state: State | None = None) -> list[Job]:
-        """Return up to `limit` jobs, newest first; of one client and in one state, if they are named."""
-        wanted = _of(client) if state is None else (*_of(client), _jobs.c.state == state)
-        query = select(*LISTED).where(*wanted).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
-        with self._reader.connect() as connection:
-            return [read_job(row) for row in connection.execute(query)]
-
-    def count(self, client: str | None = None) -> int:
-        """Count the jobs; of one client, if it is named."""
-        with self._reader.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(_jobs).where(*_of(client))).scalar_one())
-
-    def counts(self, client: str | None = None) -> Counts:
-        """Count the jobs by state; of one client, if it is named. Reads the whole index."""
-        mine = _of(client)
-        by_state = select(_jobs.c.state, func.count()).where(*mine).group_by(_jobs.c.state)
-        waiting = (_jobs.c.state == State.CREATED, *mine)
-        oldest = select(_jobs.c.created).where(*waiting).order_by(_jobs.c.number).limit(1)
-        callbacks = select(func.count()).where(_jobs.c.callback_due.is_not(None), *mine)
-        with self._reader.connect() as connection:
-            found = {State(state): int(count) for state, count in connection.execute(by_state)}
-            return Counts(
-                {state: found.get(state, 0) for state in State},
-                connection.execute(oldest).scalar(),
-                connection.execute(callbacks).scalar_one(),
-            )
-
     @property
     def stalled_seconds(self) -> float:
         """Return how long the database has been at its current change; 0: at none."""
         return self._commits.stalled_seconds
 
-    def ping(self) -> None:
-        """Return if the database answers.
-
-        Raises:
-            SQLAlchemyError: it does not.
-        """
-        with self._reader.connect() as connection:
-            connection.execute(select(_jobs.c.number).limit(1)).first()
-
     def close(self) -> None:
         """End the queue after what was posted."""
+        self._deferred.record_all()
         self._commits.close()
-        while self._kept:
-            self._kept.pop().close()
+        super().close()
 
     def _change(self, statement: Update) -> bool:
-        return self._post(statement).result()
-
-    def _post(self, statement: Update) -> Future[bool]:
-        return self._commits.post(lambda connection: connection.execute(statement).rowcount == 1)
+        return self._commits.run(_update(statement))
 
 
-def _of(client: str | None) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for one client's jobs; none for all."""
-    return () if client is None else (_jobs.c.client == client,)
+def _values(job: Job, ended: JobResult | None, now: float) -> dict[str, Any]:
+    """Return the columns of a new job, which may be over already."""
+    return {**vars(job), "input_data": job.content, **({} if ended is None else end_of(job, ended, now))}
 
 
-def _storable(error: str) -> str:
-    """Return the text as every database takes it: bounded, without zero characters and halves of surrogate pairs."""
-    text = error.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
-    most = bounds.ERROR_CHARACTERS
-    return text if len(text) <= most else f"{text[: most - 2]} …"
+def _update(statement: Update) -> Callable[[Connection], bool]:
+    return lambda connection: connection.execute(statement).rowcount == 1

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from model_server import bounds
-from model_server.jobs.job import CallbackState, Job, State
+from model_server.jobs.job import CallbackState, Job, JobResult, State
 from model_server.jobs.schema import jobs
 
 
@@ -69,13 +69,29 @@ class Prepared:
         """Run the statement as `changes` does and return its first row."""
         return self._run(connection, values)[1]
 
+    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run an INSERT once with all `rows`.
+
+        Raises:
+            SQLAlchemyError: it failed; none is there.
+        """
+        start = self._text.index(" VALUES (") + len(" VALUES ")
+        end = self._text.index(")", start) + 1
+        text = ", ".join([self._text[:end], *[self._text[start:end]] * (len(rows) - 1)]) + self._text[end:]
+        self._execute(connection, text, tuple([value for values in rows for value in self._given(values)]))
+
     def _run(self, connection: Connection, values: Mapping[str, Any]) -> tuple[int, tuple[Any, ...] | None]:
+        return self._execute(connection, self._text, tuple(self._given(values)))
+
+    def _given(self, values: Mapping[str, Any]) -> list[Any]:
         own = self._own
-        given = tuple([values[name] if name in values else own[name] for name in self._names])
+        return [values[name] if name in values else own[name] for name in self._names]
+
+    def _execute(self, connection: Connection, text: str, given: tuple[Any, ...]) -> tuple[int, tuple[Any, ...] | None]:
         raw = connection.connection
         cursor = raw.cursor()
         try:
-            cursor.execute(self._text, given)
+            cursor.execute(text, given)
             row = None if cursor.description is None else cursor.fetchone()
             count = cursor.rowcount
             cursor.close()
@@ -84,7 +100,7 @@ class Prepared:
             if lost:
                 connection.invalidate(error)
                 connection.engine.dispose()  # the others of its time are as dead
-            raise DBAPIError(self._text, None, error, hide_parameters=True, connection_invalidated=lost) from error
+            raise DBAPIError(text, None, error, hide_parameters=True, connection_invalidated=lost) from error
         return count, None if row is None else tuple(row)
 
 
@@ -93,7 +109,7 @@ class Statements:
 
     def __init__(self, dialect: Dialect) -> None:
         insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(jobs)
-        columns = [column.name for column in jobs.columns if column.name not in ("number", "result_data")]
+        columns = [column.name for column in jobs.columns if column.name != "number"]
         #: A new row; none if its idempotency key is known.
         self.add = Prepared(insert.on_conflict_do_nothing(index_elements=["idempotency_key"]), dialect, columns)
         #: p_owner, p_now, p_expires: the job that is to be done next, with its input.
@@ -143,6 +159,30 @@ def _claim() -> Any:
         )
         .returning(*COLUMNS, jobs.c.input_data)
     )
+
+
+def end_of(job: Job, ended: JobResult, now: float) -> dict[str, Any]:
+    """Return the columns of a job that is over, as `end` sets them."""
+    is_called = job.callback_url is not None
+    return {
+        "state": ended.state,
+        "result": ended.result,
+        "result_data": ended.content,
+        "error": None if ended.error is None else storable(ended.error),
+        "finished": now,
+        "lease_owner": None,
+        "lease_expires": None,
+        "callback_state": CallbackState.WAITING if is_called else None,
+        "callback_attempts": 0 if is_called else None,
+        "callback_due": now if is_called else None,
+    }
+
+
+def storable(error: str) -> str:
+    """Return the text as every database takes it: bounded, without zero characters and halves of surrogate pairs."""
+    text = error.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
+    most = bounds.ERROR_CHARACTERS
+    return text if len(text) <= most else f"{text[: most - 2]} …"
 
 
 def _end() -> Update:

@@ -12,7 +12,7 @@ import uuid
 from concurrent.futures import Future
 from pathlib import Path
 
-from model_server.jobs.job import Job, JobRequest, JobResult
+from model_server.jobs.job import Job, JobRequest, JobResult, State
 from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
@@ -76,15 +76,15 @@ class Store:
             content: at most SMALL_BYTES.
             job_request: what is asked for.
             job_id: of the new job.
-            durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and in its
-                first milliseconds with this server.
+            durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and for a
+                tenth of a second with this server (`Queue.defer`).
         """
         return self._add(job_id, job_request, len(content), content, durable)
 
     def _add(
         self, job_id: str, job_request: JobRequest, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Record a job and give it to an idle worker, else to the next that is free.
+        """Record a job, or defer that, and give it to an idle worker, else to the next that is free.
 
         A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
         failed. Only under an idempotency key must it be known first whether the job is a new one.
@@ -93,23 +93,27 @@ class Store:
         job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
 
         def added(future: Future[Job]) -> None:
-            ours = not future.cancelled() and future.exception() is None and future.result().id == job_id
-            if idle is not None and job_request.idempotency_key is not None:
-                idle.give(job if ours else None)
-            if ours:
-                log_job(job_id, "created, %d bytes, %s", size, job_request.mime_type)
-                if idle is None:
-                    self.idle_workers.notify()
-            elif not future.cancelled() and future.exception() is None:
-                log_job(future.result().id, "was sent again under its idempotency key")
+            recorded = None if future.cancelled() or future.exception() is not None else future.result()
+            is_ours = recorded is not None and recorded.id == job_id
+            if has_key and idle is not None:
+                idle.give(job if is_ours else None)
+            if recorded is None:
+                return
+            if not is_ours:
+                log_job(recorded.id, "was sent again under its idempotency key")
+                return
+            log_job(job_id, "created, %d bytes, %s", size, job_request.mime_type)
+            if recorded.state is State.CREATED:
+                self.idle_workers.notify()
 
+        has_key = job_request.idempotency_key is not None
         try:
-            future = self.queue.add(job, durable)
+            future = self.queue.add(job) if durable or has_key else self.queue.defer(job)
         except BaseException:
             if idle is not None:
                 idle.give(None)
             raise
-        if idle is not None and job_request.idempotency_key is None:
+        if idle is not None and not has_key:
             idle.give(job)
         future.add_done_callback(added)
         return future

@@ -5,15 +5,15 @@ import concurrent.futures
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from model_server.converters import ConverterDiedError, Converters
 from model_server.jobs import database
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import Claim, Job, JobResult
+from model_server.jobs.notifications import result_of
 from model_server.jobs.store import Store, copy, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
@@ -160,11 +160,13 @@ class Worker:
         idle_workers = self._store.idle_workers
         seen = idle_workers.count
         if not idle_workers.pause:
-            claimed = self._store.queue.claim_next(self._claim.owner, self._claim.lease_seconds)
-            job = await asyncio.wrap_future(claimed)
+            job = await result_of(self._store.queue.claim_next(self._claim.owner, self._claim.lease_seconds))
             if job is not None:
                 return job
             idle_workers.found_nothing(seen)
+        deferred = self._store.queue.claim_deferred(self._claim)
+        if deferred is not None:
+            return deferred
         return await idle_workers.wait(self._claim, seen, idle_workers.pause)
 
     async def _do(self, job: Job) -> None:
@@ -234,14 +236,9 @@ class Worker:
 
     def _record(self, job: Job, ended: JobResult, outcome: Outcome) -> None:
         """Have the end of the job recorded, and do not wait for it: the next job can begin."""
-        loop = asyncio.get_running_loop()
-        told = self._recording = loop.create_future()
-
-        def recorded(future: concurrent.futures.Future[bool]) -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._recorded, job, ended, outcome, future, told)
-
-        self._store.queue.end(job, ended).add_done_callback(recorded)
+        told = self._recording = asyncio.get_running_loop().create_future()
+        recorded = self._store.queue.end(job, ended)
+        recorded.add_done_callback(partial(self._recorded, job, ended, outcome, told))
 
     async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> JobResult:
         """Return the job's end, and publish its output if that is still a file."""
@@ -259,9 +256,11 @@ class Worker:
         job: Job,
         ended: JobResult,
         outcome: Outcome,
-        future: concurrent.futures.Future[bool],
         told: asyncio.Future[None],
+        future: concurrent.futures.Future[Any],
     ) -> None:
+        if told.get_loop().is_closed():
+            return
         told.set_result(None)
         error = future.exception()
         if error is not None:  # the job's lease ends, and it is done again

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from model_server.tabular import mapping, numbers, records
 from model_server.tabular.mapping import Rule
+from model_server.tabular.memory import File
 from model_server.tabular.mime import Form
 from model_server.tabular.paths import Keys
 from model_server.tabular.problems import DataError, Problems
@@ -36,7 +36,7 @@ class Plan:
         return self.source is self.target and not self.rules and not self.fields
 
 
-def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
+def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
     """Map submitted data to the model's input, then check it against the schema.
 
     Raises:
@@ -54,7 +54,7 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
     _convert(source, target, plan, steps, () if plan.rules else names, only, is_array=True, limit=limit)
 
 
-def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
+def convert_result(source: File, target: File, plan: Plan, limit: int) -> None:
     """Turn a result into what the client asked for: type by the schema, then map.
 
     Raises:
@@ -76,7 +76,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
     _convert(source, target, plan, steps, names, (), is_array=None, limit=limit)
 
 
-def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
+def check(source: File, form: Form, fields: Sequence[Field]) -> None:
     """Raise DataError with the first problems, by row and path, of a file that does not fit `fields`."""
     plan = Plan(form, Form.JSON, fields=tuple(fields))
     flow = _Flow(source, plan, [Fitter(fields, as_text=False)], _names(plan.fields))
@@ -84,7 +84,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
         pass
 
 
-def is_json(source: Path) -> bool:
+def is_json(source: File) -> bool:
     """Tell whether a result is JSON without NaN and Infinity; raise DataError if not even with them."""
     document = records.Document(source, is_result=True)
     for _ in document.records():
@@ -93,8 +93,8 @@ def is_json(source: Path) -> bool:
 
 
 def _convert(
-    source: Path,
-    target: Path,
+    source: File,
+    target: File,
     plan: Plan,
     steps: Sequence[Step],
     names: tuple[str, ...],
@@ -120,7 +120,7 @@ class _Flow:
     """A file's records on their way through the steps."""
 
     def __init__(
-        self, source: Path, plan: Plan, steps: Sequence[Step], names: tuple[str, ...], *, is_result: bool = False
+        self, source: File, plan: Plan, steps: Sequence[Step], names: tuple[str, ...], *, is_result: bool = False
     ) -> None:
         self._steps = steps
         #: Columns that a table must have, also if it has no row that could lack a value.

@@ -4,10 +4,10 @@ import csv
 import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 from model_server import bounds
+from model_server.tabular.memory import File
 from model_server.tabular.problems import DataError
 
 REMEDY = "save it as CSV with commas, in UTF-8 (of a spreadsheet: CSV UTF-8)"
@@ -16,7 +16,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 csv.field_size_limit(bounds.RECORD_CHARACTERS)  # of the process; the library's own limit is 128 KiB
 
 
-def rows_of(file: IO[str], path: Path) -> Iterator[list[str]]:
+def rows_of(file: IO[str], path: File) -> Iterator[list[str]]:
     """Yield the rows without blank lines."""
     lines = _Lines(file)
     try:
@@ -62,7 +62,7 @@ class _Lines:
             raise DataError(f"a row of the CSV has more than {bounds.COLUMNS} columns")
 
 
-def _first_foreign(path: Path) -> str:
+def _first_foreign(path: File) -> str:
     # The place that is not UTF-8, for a message.
     with path.open("rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):

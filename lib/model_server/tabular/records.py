@@ -5,17 +5,16 @@ are "1", "2", ... A record of JSON is an array's element, or the whole document.
 """
 
 import csv
-import io
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from pathlib import Path
 from typing import IO, Any
 
 from model_server import bounds
 from model_server.tabular.csv_rows import REMEDY, rows_of
+from model_server.tabular.memory import File
 from model_server.tabular.problems import DataError, Problems, TooLargeError
 
 _CHUNK = 64 * 1024
@@ -30,7 +29,7 @@ _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 class Table:
     """A CSV file."""
 
-    def __init__(self, path: Path, has_header: bool, names: Sequence[str] = ()) -> None:
+    def __init__(self, path: File, has_header: bool, names: Sequence[str] = ()) -> None:
         """Read the first line; raise DataError if not UTF-8, damaged, or empty."""
         # Without a header line, `names` are the columns; a row with more is refused.
         self._path = path
@@ -85,7 +84,7 @@ class Table:
 class Document:
     """A JSON file."""
 
-    def __init__(self, path: Path, *, is_result: bool = False) -> None:
+    def __init__(self, path: File, *, is_result: bool = False) -> None:
         """Read the first character; raise DataError if not UTF-8, or nothing."""
         # In a result, NaN and Infinity, which are not JSON though many programs write them, are null.
         self._path = path
@@ -119,7 +118,7 @@ class Document:
         self.is_mended = True
 
 
-def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int) -> None:
+def write_json(records: Iterable[Any], is_array: bool, target: File, limit: int) -> None:
     """Write records as one JSON array, or the only one as it is.
 
     Raises:
@@ -134,7 +133,7 @@ def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int)
 
 
 def write_csv(
-    records: Iterable[tuple[int, Any]], columns: dict[str, int], with_header: bool, target: Path, limit: int
+    records: Iterable[tuple[int, Any]], columns: dict[str, int], with_header: bool, target: File, limit: int
 ) -> None:
     """Write flat records as CSV; null and absent are empty.
 
@@ -256,8 +255,8 @@ class _Output:
         self._file.write(content)
 
 
-def _text(path: Path) -> io.TextIOWrapper:
-    return path.open(encoding="utf-8-sig", newline="")
+def _text(path: File) -> IO[str]:
+    return path.open("r", encoding="utf-8-sig", newline="")
 
 
 def _read(file: IO[str], size: int) -> str:

@@ -377,3 +377,15 @@ def test_what_is_no_id_is_404_before_the_queue_is_asked(server: Server, job_id: 
     for path in ("data/status", "data/result", "data/result/json", "Job"):
         assert requests.get(f"{server.url}/{path}/{job_id}", timeout=5).status_code == 404
     assert requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5).status_code == 404
+
+
+def test_small_data_that_is_large_once_it_is_converted_becomes_a_file(start_server: StartServer) -> None:
+    columns = [{"Path": f"column-{number}", "DataType": "number", "Optional": True} for number in range(3000)]
+    server = start_server(schema={"input": columns})
+    job = server.send(b"column-0\n1\n")
+    assert len(list(server.data.glob("inputs/*"))) == 1
+    assert server.wait(job)["errorMessage"] is None
+    header, row, end = requests.get(f"{server.url}/data/result/{job}", timeout=10).text.split("\n")
+    assert (len(header.split(",")), header[-12:], row.strip(","), end) == (3000, ",COLUMN-2999", "1", "")
+    refused = requests.post(f"{server.url}/data/add-job", files={"File": b"column-0\nx\n"}, timeout=10)
+    assert (refused.status_code, "row 1, column-0" in refused.json()["errorMessage"]) == (400, True)

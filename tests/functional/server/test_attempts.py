@@ -77,7 +77,7 @@ def test_conversions_that_clients_wait_for_take_turns(
     now, most, lock = 0, 0, threading.Lock()
     four = threading.Barrier(bounds.CONVERSIONS, timeout=30)
 
-    def convert(*arguments: Any) -> Path:
+    def convert(*arguments: Any) -> bytes:
         nonlocal now, most
         with lock:
             now += 1
@@ -86,10 +86,11 @@ def test_conversions_that_clients_wait_for_take_turns(
         time.sleep(0.02)  # for one more to come, if it may
         with lock:
             now -= 1
-        return to_model(*arguments)
+        return small_to_model(*arguments)
 
-    to_model = data.to_model
-    monkeypatch.setattr(data, "to_model", convert)
+    small_to_model = data.small_to_model
+    monkeypatch.setattr(data, "small_to_model", convert)
+    monkeypatch.setattr(bounds, "INSTANT_BYTES", 0)
     server = start_server(schema=NUMBERS)
     with ThreadPoolExecutor(3 * bounds.CONVERSIONS) as clients:
         list(clients.map(lambda _: server.send(b"n\n1\n"), range(3 * bounds.CONVERSIONS)))

@@ -32,33 +32,67 @@ def test_what_waits_shares_a_transaction_in_its_order_and_one_that_needs_the_dis
     commits = Commits(engine)
     ends: list[int] = []
     event.listen(engine, "commit", lambda _: ends.append(1))
-    assert [commits.run(level, need) for need in (Need.COMMIT, Need.DISK, Need.COMPANY)] == [1, 2, 1]
+    assert [commits.run(level, need) for need in (Need.COMMIT, Need.DISK)] == [1, 2]
     ends.clear()
     seen: list[str] = []
     free = threading.Event()
     first = commits.post(lambda _: free.wait(30))
     waiting = [
         commits.post(lambda connection, name=need.value: (seen.append(name), level(connection))[1], need)
-        for need in (Need.COMPANY, Need.COMMIT, Need.DISK, Need.COMPANY)
+        for need in (Need.COMMIT, Need.DISK, Need.COMMIT)
     ]
     free.set()
     assert first.result(30)
-    assert [change.result(30) for change in waiting] == [2, 2, 2, 2]
-    assert seen == ["company", "commit", "disk", "company"]
+    assert [change.result(30) for change in waiting] == [2, 2, 2]
+    assert seen == ["commit", "disk", "commit"]
     assert len(ends) <= 2
 
 
-def test_a_change_that_may_wait_for_company_goes_with_the_next_one_and_without_one_alone(engine: Engine) -> None:
+def test_the_changes_of_one_turn_of_a_loop_share_a_transaction_and_are_told_in_the_loop(engine: Engine) -> None:
     commits = Commits(engine)
-    started = time.monotonic()
-    assert commits.run(level, Need.COMPANY) == 1
-    assert time.monotonic() - started < 5
-    together = 0
-    for _ in range(20):  # a busy computer may take longer from one to the next than a change waits
-        alone = commits.post(level, Need.COMPANY)
-        commits.run(level, Need.DISK)
-        together += alone.result(30) == 2
-    assert together > 0
+    ends: list[int] = []
+    event.listen(engine, "commit", lambda _: ends.append(1))
+    told: list[int] = []
+
+    async def post() -> list[int]:
+        posted = [commits.post(level, Need.COMMIT) for _ in range(20)]
+        for change in posted:
+            change.add_done_callback(lambda _: told.append(threading.get_ident()))
+        return await asyncio.gather(*map(asyncio.wrap_future, posted))
+
+    assert asyncio.run(post()) == [1] * 20
+    assert (ends, set(told)) == ([1], {threading.get_ident()})
+
+
+def test_what_a_loop_posted_in_its_last_turn_is_recorded_and_told_to_who_waits_in_a_thread(engine: Engine) -> None:
+    commits = Commits(engine)
+
+    async def post() -> Future[int]:
+        return commits.post(level, Need.COMMIT)
+
+    for _ in range(3):  # each loop wakes the thread anew
+        posted = asyncio.run(post())
+        assert commits.run(level, Need.COMMIT) == 1
+        assert posted.result(30) == 1
+
+
+def test_a_database_that_cannot_be_opened_fails_all_who_wait_and_the_thread_goes_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = Commits(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "connect", lambda: (_ for _ in ()).throw(OSError("away")))
+        assert isinstance(commits.post(level).exception(30), OSError)
+    assert commits.run(level) == 2
+
+
+def test_an_end_waits_for_what_was_posted(engine: Engine) -> None:
+    commits = Commits(engine)
+    free = threading.Event()
+    posted = [commits.post(lambda _: free.wait(30)), commits.post(level)]
+    commits.close()
+    free.set()
+    assert posted[1].result(30) == 2
 
 
 def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_key(
@@ -125,6 +159,6 @@ def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:
     assert refused.exception() is not None
     assert queue.not_held([twin]) == [twin]
     job = queue.new(new_id(), JobRequest("text/csv"), b"1", Claim("a", 60))
-    queue.add(job, durable=False)
+    queue.add(job)
     assert queue.not_held([job]) == []  # asked behind what was posted before
     assert queue.complete(job, "x")

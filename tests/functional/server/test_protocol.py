@@ -25,8 +25,8 @@ from .conftest import Server, StartServer
 Asked = list[tuple[str, bytes]]
 
 
-def protocol_with(asked: Asked, go_on: asyncio.Event) -> Protocol:
-    """A connection whose application reads each request once `go_on` is set."""
+def protocol_with(asked: Asked, go_on: asyncio.Event, other: Any = None) -> Protocol:
+    """A connection whose application, if it is no `other`, reads each request once `go_on` is set."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await go_on.wait()
@@ -40,7 +40,7 @@ def protocol_with(asked: Asked, go_on: asyncio.Event) -> Protocol:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 
-    config = uvicorn.Config(app, log_config=None, lifespan="off")
+    config = uvicorn.Config(other or app, log_config=None, lifespan="off")
     config.load()
     protocol = Connections()(config, ServerState(), {}, asyncio.get_running_loop())
     transport = create_autospec(asyncio.Transport, instance=True)
@@ -220,3 +220,50 @@ def test_the_connection_that_has_waited_longest_gives_way(start_server: StartSer
         first.sendall(health)
         assert first.recv(65536).startswith(b"HTTP/1.1 200 OK")
         assert busy.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_an_answer_is_one_write_and_none_of_it_is_kept_back() -> None:
+    written: list[bytes] = []
+
+    async def check() -> None:
+        asked: Asked = []
+        go_on = asyncio.Event()
+        go_on.set()
+        protocol = protocol_with(asked, go_on)
+        transport: Any = protocol.transport
+        transport.write.side_effect = written.append
+        transport.writelines.side_effect = lambda parts: written.append(b"".join(parts))
+        for head in (b"GET /1", b"HEAD /2", b"POST /3"):
+            expects = b"Content-Length: 1\r\nExpect: 100-continue\r\n" if head.startswith(b"POST") else b""
+            protocol.data_received(head + b" HTTP/1.1\r\nHost: x\r\n" + expects + b"\r\n")
+            await asyncio.sleep(0)
+            if expects:
+                while len(written) < 3:
+                    await asyncio.sleep(0)
+                protocol.data_received(b"x")
+            while len(asked) < int(head[-1:]) or not protocol.cycle.response_complete:
+                await asyncio.sleep(0)
+
+    asyncio.run(check())
+    assert [text.split(b"\r\n")[0] for text in written] == [
+        *(b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b"HTTP/1.1 100 Continue", b"HTTP/1.1 200 OK")
+    ]
+
+
+def test_the_head_of_an_answer_that_breaks_off_is_sent_all_the_same() -> None:
+    written: list[bytes] = []
+
+    async def breaks(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+
+    async def check() -> None:
+        protocol = protocol_with([], asyncio.Event(), breaks)
+        transport: Any = protocol.transport
+        transport.write.side_effect = written.append
+        transport.close.side_effect = lambda: written.append(b"closed")
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while b"closed" not in written:
+            await asyncio.sleep(0)
+
+    asyncio.run(check())
+    assert (written[0][:15], written[1]) == (b"HTTP/1.1 200 OK", b"closed")

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import tempfile
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from model_server import bounds
 from model_server.tabular import convert, mapping, mime, schema
 from model_server.tabular.convert import Plan
+from model_server.tabular.memory import MemoryFile
 from model_server.tabular.mime import Form
 from model_server.tabular.problems import DataError
 
@@ -75,11 +77,20 @@ def test_any_text_is_a_type_or_is_not(text: str) -> None:
 def made(
     content: bytes, plan: Plan, *, result: bool = False, limit: int = 10_000_000, folder: pathlib.Path | None = None
 ) -> bytes:
+    function = convert.convert_result if result else convert.convert_input
     with tempfile.TemporaryDirectory(dir=folder) as name:
         source, target = pathlib.Path(name, "source"), pathlib.Path(name, "target")
         source.write_bytes(content)
-        (convert.convert_result if result else convert.convert_input)(source, target, plan, limit)
-        return target.read_bytes()
+        in_memory = MemoryFile()
+        try:
+            function(source, target, plan, limit)
+        except DataError as problem:
+            with pytest.raises(type(problem), match=f"^{re.escape(str(problem))}$"):
+                function(MemoryFile(content), in_memory, plan, limit)
+            raise
+        function(MemoryFile(content), in_memory, plan, limit)
+        assert in_memory.content == target.read_bytes()
+        return in_memory.content
 
 
 def fields(*entries: str, is_table: bool = True) -> tuple[schema.Field, ...]:
@@ -465,7 +476,8 @@ def test_the_time_for_a_wide_table_with_a_repeated_column_grows_with_its_size() 
     def seconds(columns: int) -> float:
         names = ["same", "same", *map(str, range(columns - 2))]
         began = time.process_time()
-        made("\n".join([",".join(names)] * 20).encode(), Plan(Form.CSV, Form.JSON))
+        table = MemoryFile("\n".join([",".join(names)] * 20).encode())
+        convert.convert_input(table, MemoryFile(), Plan(Form.CSV, Form.JSON), 10_000_000)
         return time.process_time() - began
 
     # The least of several: a collection of garbage may fall into one.

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
-from model_server.jobs import database, worker
+from model_server.jobs import database, deferred, worker
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import Job, JobRequest, JobResult, State
 from model_server.jobs.notifications import IdleWorkers
@@ -214,3 +214,26 @@ def test_a_folder_in_the_place_of_a_result_is_removed_beside_the_loop(store: Sto
     assert removed
     assert threading.main_thread() not in removed
     assert not (tmp_path / "it-1").exists()
+
+
+def test_with_fewer_workers_than_jobs_the_next_comes_from_memory_and_all_are_recorded_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deferred, "_DEFERRED_SECONDS", 3600.0)
+    ids = [str(number) for number in range(9)]
+
+    async def work() -> None:
+        one = worker_of(store, tmp_path, writes)
+        working = asyncio.create_task(one.run())
+        while not store.idle_workers._idle:
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(store.queue, "claim_next", None)
+        recorded = [store.submit_small(b"1", JobRequest("text/plain"), name, durable=False) for name in ids]
+        done = [await asyncio.wrap_future(future) for future in recorded]
+        assert [(job.id, job.token, job.lease_owner) for job in done] == [(name, 1, "me") for name in ids]
+        one.stop_claiming()
+        await working
+
+    asyncio.run(work())
+    jobs = store.queue.list(10)
+    assert [(job.id, job.state, job.attempts) for job in reversed(jobs)] == [(name, State.COMPLETE, 1) for name in ids]

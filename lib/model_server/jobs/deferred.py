@@ -1,0 +1,148 @@
+"""Jobs that are recorded when they are over: nobody counts on them before, and most are over at once."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from model_server.jobs.commits import Commits
+from model_server.jobs.job import Claim, Job, JobResult, State
+
+#: A job that takes longer is recorded before it is over: others are to see it, and no crash is to lose it.
+_DEFERRED_SECONDS = 0.1
+#: Rows that share a statement: it has a few dozen values for each, and databases bound their number.
+_BATCH_ROWS = 16
+
+
+@dataclass
+class _Deferred:
+    job: Job
+    due: float
+    ended: JobResult | None = None
+    #: The job, once it is recorded.
+    future: Future[Job] = field(default_factory=Future)
+
+
+Row = tuple[Job, JobResult | None]
+_Batch = list[_Deferred]
+
+
+class DeferredJobs:
+    """The jobs of this server that are not recorded yet, in the order in which they came.
+
+    They are made and claimed in one loop. They end, and are recorded, in any thread; those that end in one turn of the
+    loop by one statement: at each one its thread and that of the database hold each other up.
+    """
+
+    def __init__(self, commits: Commits, insert: Callable[[Sequence[Row], Connection], None]) -> None:
+        """Record jobs, with their end if they are over, by `insert` in a transaction of `commits`."""
+        self._commits = commits
+        self._insert = insert
+        self._jobs: dict[str, _Deferred] = {}
+        #: Those that no worker has claimed; some may be recorded by now.
+        self._waiting: deque[_Deferred] = deque()
+        #: A job that is no longer among these was posted to be recorded.
+        self._guard = threading.Lock()
+        #: What the loop has posted, and is still to be begun.
+        self._batch: _Batch = []
+        self._sweeping: asyncio.AbstractEventLoop | None = None
+
+    def __contains__(self, job_id: str) -> bool:
+        """Tell whether this job is not recorded yet, nor about to be."""
+        with self._guard:
+            return job_id in self._jobs
+
+    def add(self, job: Job) -> Future[Job]:
+        """Keep a new job; return it once it is recorded."""
+        loop = asyncio.get_running_loop()
+        deferred = _Deferred(job, loop.time() + _DEFERRED_SECONDS)
+        deferred.future.set_running_or_notify_cancel()  # who no longer waits for it does not undo it
+        self._jobs[job.id] = deferred
+        if job.state is State.CREATED:
+            self._waiting.append(deferred)
+        if self._sweeping is not loop:
+            self._sweeping = loop
+            loop.call_at(deferred.due, self._sweep, loop)
+        return deferred.future
+
+    def claim(self, claim: Claim, now: float, build_id: str | None) -> Job | None:
+        """Take the oldest job that waits for a worker; None when there is none."""
+        while self._waiting:
+            deferred = self._waiting.popleft()
+            with self._guard:
+                if deferred.job.id in self._jobs:
+                    deferred.job = replace(
+                        deferred.job,
+                        state=State.IN_PROGRESS,
+                        attempts=1,
+                        token=1,
+                        lease_owner=claim.owner,
+                        lease_expires=now + claim.lease_seconds,
+                        started=now,
+                        build_id=build_id,
+                    )
+                    return deferred.job
+        return None
+
+    def record(self, job_id: str, ended: JobResult | None = None) -> Future[Job] | None:
+        """Have a job recorded now, and return it then; None: it is, or is about to be.
+
+        Args:
+            job_id: of any job.
+            ended: its end.
+        """
+        with self._guard:
+            deferred = self._jobs.pop(job_id, None)
+            if deferred is None:
+                return None
+            deferred.ended = ended
+            if asyncio._get_running_loop() is None:  # its results are not for the loop
+                self._post([deferred])
+            elif self._batch:
+                self._batch.append(deferred)
+            else:
+                self._batch = [deferred]
+                self._post(self._batch)
+        return deferred.future
+
+    def record_all(self) -> None:
+        """Have all of them recorded now."""
+        for job_id in list(self._jobs):
+            self.record(job_id)
+
+    def _post(self, batch: _Batch) -> None:
+        self._commits.post(partial(self._run, batch)).add_done_callback(partial(self._tell, batch))
+
+    def _run(self, batch: _Batch, connection: Connection) -> None:
+        with self._guard:
+            if self._batch is batch:
+                self._batch = []
+        for start in range(0, len(batch), _BATCH_ROWS):
+            rows = [(deferred.job, deferred.ended) for deferred in batch[start : start + _BATCH_ROWS]]
+            self._insert(rows, connection)
+
+    def _tell(self, batch: _Batch, recorded: Future[None]) -> None:
+        error = recorded.exception()
+        if error is not None and len(batch) > 1:  # so that only the one at fault fails
+            for deferred in batch:
+                self._post([deferred])
+            return
+        for deferred in batch:
+            if error is None:
+                deferred.future.set_result(deferred.job)
+            else:
+                deferred.future.set_exception(error)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Record those that have been here for long."""
+        for job_id, deferred in list(self._jobs.items()):
+            if deferred.due > loop.time():
+                loop.call_at(deferred.due, self._sweep, loop)
+                return
+            self.record(job_id)
+        self._sweeping = None
