@@ -85,7 +85,7 @@ def test_every_role_can_be_bounded() -> None:
         for resource in templates.resources(load(name).body).values()
         if resource["Type"] == "AWS::IAM::Role"
     ]
-    assert len(roles) == 3
+    assert len(roles) == 4
     assert all("PermissionsBoundary" in role["Properties"] for role in roles)
 
 

@@ -165,7 +165,7 @@ class Ecs:
 
     def _said(self, operation: str, asked: Any) -> Any:
         if operation == "DescribeServiceDeployments":
-            other = {"targetServiceRevision": {"arn": "x/11"}}
+            other = {**self._shown("IN_PROGRESS", "BAKE_TIME", 100.0, [], ""), "targetServiceRevision": {"arn": "x/33"}}
             return {"serviceDeployments": [self.shown() if asked["serviceDeploymentArns"] == [OURS] else other]}
         dead = [f"{_ARN}:task/c/dead{n}" for n, at in enumerate(self.dies) if self.now >= at]
         return {
@@ -410,6 +410,16 @@ def test_cancelled_it_ends_in_one_call(
     assert says in account.said.warnings[-1]
     if on_cancel == "rollback":
         assert world.turned
+
+
+@pytest.mark.parametrize("on_cancel", ["leave", "rollback"])
+@pytest.mark.usefixtures("_no_pause")
+def test_cancelled_it_leaves_a_newer_deployment_alone(account: Account, on_cancel: str) -> None:
+    world = Ecs(account, replaced=10.0)
+    world.now = 20.0
+    leave_or_put_back(account.aws, SERVICE, on_cancel, account.said)
+    assert world.changes() == []
+    assert "newer deployment" in account.said.warnings[-1]
 
 
 @pytest.mark.usefixtures("_no_pause")

@@ -97,7 +97,7 @@ def back_from_bake(
 ) -> Verdict | None:
     """Move the traffic of a deployment that is under way back at once, and follow that; None: none is under way."""
     with translate(f"rollout of service {service.name}"):
-        shift = _under_way(aws, service)
+        shift = _under_way(_current(aws, service), service)
         if shift is None:
             return None
         progress.info(f"service {service.name}: its rollout is under way ({shift.stage}), the traffic goes back")
@@ -105,12 +105,20 @@ def back_from_bake(
     return follow(aws, replace(service, is_paused_by_us=False), timeout_seconds, progress, sleep, monotonic)
 
 
-def _under_way(aws: Aws, service: Service) -> Shift | None:
-    """Return the deployment that moves traffic, and could move it back; None: there is none."""
+def _current(aws: Aws, service: Service) -> Shift | None:
+    """Return the last deployment of a service whose traffic ECS moves, whoever's it is; None: there is none."""
     there: Any = describe(aws, service.cluster, service.name) if service.shifts else None
     arn = there.get("currentServiceDeployment", "") if there else ""
-    shift = look(aws, arn) if arn else None
-    return shift if shift and shift.is_under_way and shift.has_former else None
+    return look(aws, arn) if arn else None
+
+
+def _is_ours(shift: Shift, service: Service) -> bool:
+    return shift.revision == service.deployment_id.rpartition("/")[2]
+
+
+def _under_way(shift: Shift | None, service: Service) -> Shift | None:
+    """Return our deployment where it moves traffic, and could move it back; None: there is none."""
+    return shift if shift and _is_ours(shift, service) and shift.is_under_way and shift.has_former else None
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
@@ -120,9 +128,13 @@ def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Prog
         on_cancel: `leave` or `rollback`.
     """
     here, former = short_arn(service.task_definition_arn), service.previous_task_definition_arn
-    name, shift = service.name, None
+    name = service.name
     with translate(f"rollout of service {name}"):
-        shift = _under_way(aws, service)
+        current = _current(aws, service)
+        if current and not _is_ours(current, service):
+            progress.warning(f"Cancelled: service {name} has a newer deployment than {here}, which is left alone.")
+            return
+        shift = _under_way(current, service)
         if shift and on_cancel == "rollback":
             hook = shift.pause("") if service.is_paused_by_us else None
             action = Action.ROLLBACK if hook else Action.STOP

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from model_dockerize.aws.client.names import short_arn
 from model_dockerize.aws.ecs.rollout.judge import Judgement
 from model_dockerize.aws.ecs.strategy import PAUSED_AT
 from model_dockerize.outcome import Outcome
@@ -42,6 +43,7 @@ class Shift:
     """One look at a service deployment. A status or stage that nobody knows is no end."""
 
     arn: str
+    revision: str  # number of the new version's service revision, which is that of its deployment
     status: str
     stage: str
     reason: str
@@ -57,6 +59,7 @@ class Shift:
         waiting = [hook for hook in shown.get("lifecycleHookDetails", []) if hook.get("status") == "AWAITING_ACTION"]
         return cls(
             arn=shown["serviceDeploymentArn"],
+            revision=short_arn(shown.get("targetServiceRevision", {}).get("arn", "")),
             status=shown.get("status", ""),
             stage=stage,
             reason=shown.get("statusReason") or shown.get("rollback", {}).get("reason", ""),
