@@ -16,7 +16,7 @@ import pytest
 
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Silent
-from model_dockerize.smoke import Expectation, SmokeResult, check, client
+from model_dockerize.smoke import Expectation, SmokeResult, await_build, check, client
 
 BUILD_ID = "ab" * 16
 JOB = "48e42a87-0000-4000-8000-000000000000"
@@ -308,6 +308,16 @@ def test_another_build_answers(model: FakeModel, expectation: Expectation) -> No
     assert outcome(result)["build-id"] == "failed"
     assert outcome(result)["add-job"] == "not run"
     assert result.failures == (f"build-id: another build answers: expected {BUILD_ID}, /health says {'cd' * 16}",)
+
+
+def test_a_build_is_waited_for_where_the_former_one_answers_a_moment_longer(model: FakeModel) -> None:
+    model.behaviour.header = "former"
+    assert not await_build(model.url, BUILD_ID, 0)
+    late = threading.Timer(0.2, lambda: setattr(model.behaviour, "header", BUILD_ID))
+    late.start()
+    assert await_build(model.url, BUILD_ID, 60)
+    late.join()
+    assert not await_build(closed_port(), BUILD_ID, 0)
 
 
 def test_another_build_wrote_the_specification(model: FakeModel, expectation: Expectation) -> None:
