@@ -72,6 +72,7 @@ CONVERSIONS = 4
 
 # Inference: tensors in one document, which is in memory as a whole
 INFERENCE_BYTES = 8 * MIB
+INFERENCE_RESULT_BYTES = 32 * MIB
 INFERENCE_ID_CHARACTERS = 255
 
 # Pages
