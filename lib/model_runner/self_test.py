@@ -27,6 +27,8 @@ TEST_SECONDS = 150.0
 #: A sample that takes longer is not run again and again, at every start of a container.
 SAMPLE_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
+#: Of a reason, which pages and the runner's first message carry: a program may say megabytes in one line.
+REASON_CHARACTERS = 500
 #: Written by model_server/selftest.py.
 RECORD = "self-test.json"
 
@@ -175,7 +177,7 @@ def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) ->
             mode.stop()
             sample.renew()
             said = (sample.error or "").strip().splitlines()[-1:]
-            raise UnfitError(": ".join([str(error), *said])) from error
+            raise UnfitError(": ".join([str(error), *said])[:REASON_CHARACTERS]) from error
         processes -= 1
         if processes == 0:
             return mode

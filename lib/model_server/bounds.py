@@ -63,15 +63,18 @@ COLUMNS = 16_384
 COUNTED_QUOTED_BYTES = 8 * MIB
 #: Larger data is checked and converted when its job is done, not while its client waits.
 CHECKED_BYTES = 8 * MIB
-#: Data is converted while other requests wait, if its bytes by one more than the schema's fields are no more than this.
-INSTANT_BYTES = 8 * KIB
 #: Smaller data is converted by the server itself, larger by a process of its own.
 QUICK_BYTES = 64 * KIB
+#: The same of its bytes times one more than the fields of the schema and the rules of the mapping.
+QUICK_COST = 1 * MIB
+#: At this cost, and without a mapping, other requests wait while it is converted.
+INSTANT_COST = 8 * KIB
 #: Conversions at a time for clients that wait.
 CONVERSIONS = 4
 
 # Inference: tensors in one document, which is in memory as a whole
 INFERENCE_BYTES = 8 * MIB
+INFERENCE_RESULT_BYTES = 32 * MIB
 INFERENCE_ID_CHARACTERS = 255
 
 # Pages

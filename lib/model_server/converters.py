@@ -50,6 +50,12 @@ class Converters:
         if source.stat().st_size <= bounds.QUICK_BYTES:
             with self._here:
                 return function(source, *arguments, **named)
+        return self.do_apart(function, source, *arguments, **named)
+
+    def do_apart(
+        self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """Call a function in another process; see `do`."""
         process = self._start()
         try:
             answer, _ = process.communicate(pickle.dumps((function, source, arguments, named)))

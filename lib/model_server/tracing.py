@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -81,12 +81,18 @@ class Tracing:
             kind=self._trace.SpanKind.SERVER,
             attributes=attributes,
             record_exception=False,  # its text may hold what a client sent
+            set_status_on_exception=False,  # and it would be the status's text
         ) as span:
-            yield span
-            if "endpoint" in scope:  # known once it was found
-                route = _route(scope)
-                span.update_name(f"{scope['method']} {route}")
-                span.set_attribute("http.route", route)
+            try:
+                yield span
+            except Exception:
+                span.set_status(self._trace.StatusCode.ERROR)
+                raise
+            finally:
+                if "route" in scope:  # known once it was found
+                    route = scope["route"].path  # with its parameters by name: so many there are, and no more
+                    span.update_name(f"{scope['method']} {route}")
+                    span.set_attribute("http.route", route)
 
     def answered(self, span: "Span", start: Message) -> None:
         """Note the beginning of a request's answer."""
@@ -153,13 +159,6 @@ class Traced:
                 await send(message)
 
             await self._app(scope, receive, answer)
-
-
-def _route(scope: Scope) -> str:
-    """Return the path with its parameters by name: so many routes there are, and no more."""
-    parameters: dict[str, Any] = scope.get("path_params", {})
-    names = {str(value): f"{{{name}}}" for name, value in parameters.items()}
-    return "/".join(names.get(part, part) for part in scope["path"].split("/"))
 
 
 def current(manifest: Manifest) -> Tracing | None:

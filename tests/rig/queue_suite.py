@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -386,6 +388,18 @@ def test_a_job_that_is_not_soon_over_is_recorded_and_goes_on(queue: Queue) -> No
 
     asyncio.run(work())
     assert (read(queue, "runs").state, taken(queue).id) == (State.COMPLETE, "waits")
+
+
+@pytest.mark.usefixtures("slow_hand")
+def test_a_job_that_is_recorded_takes_no_memory_though_no_worker_is_free(queue: Queue) -> None:
+    async def work() -> weakref.ref[Job]:
+        job = weakref.ref(deferred(queue, "waits", claim=None))
+        assert await asyncio.wrap_future(queue.settle("waits"))
+        return job
+
+    job = asyncio.run(work())
+    gc.collect()
+    assert job() is None
 
 
 @pytest.mark.usefixtures("slow_hand")

@@ -99,11 +99,6 @@ def small_to_model(content: bytes, plan: Plan) -> bytes:
     return target.content
 
 
-def is_quick(content: bytes, plan: Plan) -> bool:
-    """Tell whether other requests may wait while this is converted: every record is compared with every field."""
-    return not plan.rules and len(content) * (1 + len(plan.fields)) <= bounds.INSTANT_BYTES
-
-
 def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: Converters) -> None:
     """Make the model's input of data that was too large to be checked while its client waited.
 
@@ -114,7 +109,7 @@ def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: 
     plan = _plan(job.mime_type, job.mappings, manifest, problems)
     if problems or plan is None:  # it was another image that took the job
         raise DataError(*problems or ("this image takes other data than the one that took the job",))
-    converters.do(convert.convert_input, sent, target, plan, manifest.limits.upload_bytes)
+    _convert(convert.convert_input, sent, target, plan, manifest.limits.upload_bytes, converters)
 
 
 def of_sample(sample: Path, target: Path, mapping: Path | None, manifest: Manifest, converters: Converters) -> None:
@@ -131,7 +126,7 @@ def of_sample(sample: Path, target: Path, mapping: Path | None, manifest: Manife
     if plan is None:
         copyfile(sample, target)
     else:
-        converters.do(convert.convert_input, sample, target, plan, manifest.limits.upload_bytes)
+        _convert(convert.convert_input, sample, target, plan, manifest.limits.upload_bytes, converters)
 
 
 def _not_taken(error: DataError) -> ApiError:
@@ -213,8 +208,16 @@ def _result_rules(text: str, manifest: Manifest) -> tuple[mapping.Rule, ...]:
     return mapping.parse(text, source_is_table=form.is_table, destination_is_table=form.is_table)
 
 
+_Conversion = Callable[[Path, Path, Plan, int], None]
+
+
+def _convert(function: _Conversion, source: Path, target: Path, plan: Plan, limit: int, converters: Converters) -> None:
+    do = converters.do if plan.cost(source.stat().st_size) <= bounds.QUICK_COST else converters.do_apart
+    do(function, source, target, plan, limit)
+
+
 def _converted(
-    function: Callable[[Path, Path, Plan, int], None],
+    function: _Conversion,
     source: Path,
     plan: Plan,
     folder: Path,
@@ -224,7 +227,7 @@ def _converted(
     with NamedTemporaryFile(dir=folder, delete=False) as file:
         target = Path(file.name)
     try:
-        converters.do(function, source, target, plan, limit)
+        _convert(function, source, target, plan, limit, converters)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

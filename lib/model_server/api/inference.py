@@ -144,6 +144,8 @@ class _Inference:
         limit = manifest.limits.upload_bytes
         try:
             with _result_file(server, ended) as file, _new_file(server.uploads) as target:
+                if file.stat().st_size > bounds.INFERENCE_RESULT_BYTES:
+                    raise TooLargeError(f"it is larger than {bounds.INFERENCE_RESULT_BYTES} bytes")
                 made = data.of_model(job, file, _JSON, manifest, server.uploads, server.converters)
                 try:
                     what = (manifest.output_schema, asked["outputs"], head, limit)

@@ -11,7 +11,7 @@ from model_server import bounds
 from model_server.api import accept, body, services, upload
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
-from model_server.api.jobs import look, no_job, wait_for_end
+from model_server.api.jobs import no_job, wait_for_end
 from model_server.api.operations import not_serving
 from model_server.api.run_job import ID_HEADER, finished, run_job
 from model_server.jobs.job import JobResult
@@ -75,9 +75,8 @@ async def _late(request: Request, job_id: str) -> Response:
             if are_many or server.draining() or await request.is_disconnected():
                 text = f"this server cannot wait for the job {job_id}, which goes on: ask for its status"
                 raise ApiError(503, text, {**header, "retry-after": "5"})
-            await wait_for_end(request, job_id, bounds.WAIT_SECONDS, watch)
-        if not (await look(request, job_id)).is_over:
-            continue
+            if not (await wait_for_end(request, job_id, bounds.WAIT_SECONDS, watch)).is_over:
+                continue
         found = await server.look(server.store.queue.get_result, job_id)
         if found is None:
             raise no_job()

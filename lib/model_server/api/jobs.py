@@ -159,9 +159,9 @@ def _fingerprint(form: upload.Form) -> str:
 
 async def _converted(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
     """Convert the form's data for the model; return it if it is small, else put it into a new file."""
-    if form.content is not None:
+    if form.content is not None and (cost := plan.cost(len(form.content))) <= bounds.QUICK_COST:
         with suppress(TooLargeError):  # then it becomes a file
-            if data.is_quick(form.content, plan):
+            if cost <= bounds.INSTANT_COST and not plan.rules:
                 return data.small_to_model(form.content, plan)
             return await server.convert(data.small_to_model, form.content, plan)
     return await server.convert(_convert, form, plan, server)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -44,8 +44,8 @@ class DeferredJobs:
         self._commits = commits
         self._insert = insert
         self._jobs: dict[str, _Deferred] = {}
-        #: Those that no worker has claimed; some may be recorded by now.
-        self._waiting: deque[_Deferred] = deque()
+        #: Those of them that no worker has claimed.
+        self._waiting: OrderedDict[str, _Deferred] = OrderedDict()
         #: A job that is no longer among these was posted to be recorded.
         self._guard = threading.Lock()
         #: What the loop has posted, and is still to be begun.
@@ -62,9 +62,10 @@ class DeferredJobs:
         loop = asyncio.get_running_loop()
         deferred = _Deferred(job, loop.time() + _DEFERRED_SECONDS)
         deferred.future.set_running_or_notify_cancel()  # who no longer waits for it does not undo it
-        self._jobs[job.id] = deferred
-        if job.state is State.CREATED:
-            self._waiting.append(deferred)
+        with self._guard:
+            self._jobs[job.id] = deferred
+            if job.state is State.CREATED:
+                self._waiting[job.id] = deferred
         if self._sweeping is not loop:
             self._sweeping = loop
             loop.call_at(deferred.due, self._sweep, loop)
@@ -72,22 +73,21 @@ class DeferredJobs:
 
     def claim(self, claim: Claim, now: float, build_id: str | None) -> Job | None:
         """Take the oldest job that waits for a worker; None when there is none."""
-        while self._waiting:
-            deferred = self._waiting.popleft()
-            with self._guard:
-                if deferred.job.id in self._jobs:
-                    deferred.job = replace(
-                        deferred.job,
-                        state=State.IN_PROGRESS,
-                        attempts=1,
-                        token=1,
-                        lease_owner=claim.owner,
-                        lease_expires=now + claim.lease_seconds,
-                        started=now,
-                        build_id=build_id,
-                    )
-                    return deferred.job
-        return None
+        with self._guard:
+            if not self._waiting:
+                return None
+            _, deferred = self._waiting.popitem(last=False)
+            deferred.job = replace(
+                deferred.job,
+                state=State.IN_PROGRESS,
+                attempts=1,
+                token=1,
+                lease_owner=claim.owner,
+                lease_expires=now + claim.lease_seconds,
+                started=now,
+                build_id=build_id,
+            )
+            return deferred.job
 
     def record(self, job_id: str, ended: JobResult | None = None) -> Future[Job] | None:
         """Have a job recorded now, and return it then; None: it is, or is about to be.
@@ -100,6 +100,7 @@ class DeferredJobs:
             deferred = self._jobs.pop(job_id, None)
             if deferred is None:
                 return None
+            self._waiting.pop(job_id, None)
             deferred.ended = ended
             if asyncio._get_running_loop() is None:  # its results are not for the loop
                 self._post([deferred])

@@ -35,6 +35,10 @@ class Plan:
     def changes_nothing(self) -> bool:
         return self.source is self.target and not self.rules and not self.fields
 
+    def cost(self, size: int) -> int:
+        """Return what so many bytes cost: each record meets each field and each rule."""
+        return size * (1 + len(self.fields) + len(self.rules))
+
 
 def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
     """Map submitted data to the model's input, then check it against the schema.

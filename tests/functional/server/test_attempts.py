@@ -90,7 +90,7 @@ def test_conversions_that_clients_wait_for_take_turns(
 
     small_to_model = data.small_to_model
     monkeypatch.setattr(data, "small_to_model", convert)
-    monkeypatch.setattr(bounds, "INSTANT_BYTES", 0)
+    monkeypatch.setattr(bounds, "INSTANT_COST", 0)
     server = start_server(schema=NUMBERS)
     with ThreadPoolExecutor(3 * bounds.CONVERSIONS) as clients:
         list(clients.map(lambda _: server.send(b"n\n1\n"), range(3 * bounds.CONVERSIONS)))

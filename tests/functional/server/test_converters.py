@@ -1,9 +1,11 @@
 """Long conversions are done by processes of their own."""
 
 import errno
+import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -38,6 +40,28 @@ def test_what_is_short_is_done_here_and_what_is_long_in_a_process_that_is_less_u
     assert pid != os.getpid()
     assert niceness == min(19, os.nice(0) + 10)
     assert (size, also) == (bounds.QUICK_BYTES + 1, "é")
+
+
+def test_a_mapping_of_many_rules_makes_short_data_long(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2000 rules on each of 5000 records took more than a minute in the server's own interpreter."""
+    apart: list[str] = []
+
+    def do_apart(self: Converters, function: Any, *arguments: Any) -> Any:
+        apart.append(function.__name__)
+        return original(self, function, *arguments)
+
+    original = Converters.do_apart
+    monkeypatch.setattr(Converters, "do_apart", do_apart)
+    server = start_server()
+    rules = [{"source": "n", "destination": f"n{number}"} for number in range(bounds.RULES)]
+    content = json.dumps([{"n": 1, "more": "x" * bounds.KIB}]).encode()
+    for given, expected in ((rules[:2], []), (rules, ["convert_input"])):
+        form = {"MimeType": "application/json", "Mappings": json.dumps(given)}
+        url = f"{server.url}/data/add-job"
+        assert requests.post(url, files={"File": content}, data=form, timeout=120).status_code == 200
+        assert apart == expected
 
 
 def test_what_a_conversion_refuses_is_refused_here(long_file: Path) -> None:

@@ -233,7 +233,8 @@ def test_a_model_without_columns_says_so(start_server: StartServer, schema: dict
 def test_the_end_of_a_job_in_the_form_of_the_protocol(start_server: StartServer, program_folder: Path) -> None:
     program = "import sys, time; name = open(sys.argv[1]).read().split(chr(10))[1].split(',')[0]\n"
     program += "time.sleep(2.5) if name == 'slow' else sys.exit('no good') if name == 'bad' else None\n"
-    program += "open(sys.argv[2], 'w').write('name,age\\n' + name + (',x' if name == 'odd' else ',1'))"
+    program += "open(sys.argv[2], 'w').write('name,age\\n' + name + (',x' if name == 'odd' else ',1'))\n"
+    program += f"open(sys.argv[2], 'ab').truncate({bounds.INFERENCE_RESULT_BYTES + 1}) if name == 'huge' else None"
     (program_folder / "main.py").write_text(program, encoding="utf-8")
     server = start_server(name="iris", version="1", schema={"input": FIELDS[:2], "output": FIELDS[:2]})
     good = infer(server, {"inputs": tensors(name=["x"], age=[1])})
@@ -242,6 +243,8 @@ def test_the_end_of_a_job_in_the_form_of_the_protocol(start_server: StartServer,
     assert (refused(bad), "x-job-id" in bad.headers) == ("no good", True)
     odd = infer(server, {"inputs": tensors(name=["odd"], age=[1])})
     assert "row 1, age: a number is needed, 'x' is there" in refused(odd)
+    huge = infer(server, {"inputs": tensors(name=["huge"], age=[1])})
+    assert f"it is larger than {bounds.INFERENCE_RESULT_BYTES} bytes" in refused(huge)
     url = f"{server.url}/v2/models/iris/infer?wait=1"
     slow = requests.post(url, json={"inputs": tensors(name=["slow"], age=[1])}, timeout=20)
     assert slow.headers["x-job-id"] in refused(slow, 504)

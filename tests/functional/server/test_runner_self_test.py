@@ -345,3 +345,29 @@ def test_a_sample_that_takes_long_is_not_run_again(tmp_path: Path, monkeypatch: 
     assert cold.has_left
     monkeypatch.setattr(self_test, "TEST_SECONDS", 0.1)
     assert proved(tmp_path, cold, Fake()) == "the self-test takes longer than 0.1 s"
+
+
+def test_a_reason_is_short_however_much_a_program_says() -> None:
+    class Loud:
+        error = "why\n" + "x" * 10**6
+
+        def left(self) -> float:
+            return 1.0
+
+        def run(self, *_: object) -> None:
+            raise UnfitError("it fails")
+
+        def renew(self) -> None:
+            pass
+
+    class Kept:
+        name = "library"
+
+        def stop(self) -> None:
+            pass
+
+    sample: Any = Loud()
+    start: Any = Kept
+    with pytest.raises(UnfitError, match=r"^it fails: xxx") as raised:
+        self_test.prove_kept(sample, start, 1)
+    assert len(str(raised.value)) == self_test.REASON_CHARACTERS

@@ -1,5 +1,6 @@
 """Traces by OTLP, to a collector of the test's own, from a server in a process of its own."""
 
+import asyncio
 import http.server
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from starlette.types import Message
 
 from attacks.conftest import Target, serving
 from model_server import manifest, tracing
@@ -113,11 +115,13 @@ def test_names_of_spans_are_few_and_nothing_of_what_was_sent_is_told(collector: 
         job_id = failed.headers["x-job-id"]
         requests.get(f"{target.url}/data/status/{job_id}?link=secret", timeout=5)
         requests.get(f"{target.url}/secrets" + "x" * 5000, timeout=5)
+        requests.get(f"{target.url}/static/secret", timeout=5)
         for path in ("/health", "/ready", "/ping", "/v2/health/live", "/metrics"):
             requests.get(target.url + path, timeout=5)
         eventually(lambda: collector.named("GET /data/status/{job_id}") and collector.named("GET"))
+        eventually(lambda: collector.named("GET /static"))
         assert {span.name for span in collector.spans} <= {
-            *("job", "POST /data/run-job", "GET /data/status/{job_id}", "GET"),
+            *("job", "POST /data/run-job", "GET /data/status/{job_id}", "GET /static", "GET"),
         }
         (job,) = eventually(lambda: collector.named("job"))
         assert (job.status.code, job.status.message) == (Status.STATUS_CODE_ERROR, "")
@@ -126,6 +130,34 @@ def test_names_of_spans_are_few_and_nothing_of_what_was_sent_is_told(collector: 
         (lost,) = collector.named("GET")
         assert attributes(lost)["http.response.status_code"] == 404
         assert len(str(attributes(lost)["url.path"])) == 1000
+
+
+def test_a_fault_of_the_server_is_told_without_its_text(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables(collector).items():
+        monkeypatch.setenv(name, value)
+    traces = tracing.current(manifest.parse(manifest_text(tmp_path)))
+    assert traces is not None
+
+    async def faulty(*_: object) -> None:
+        raise ValueError("a client's secret")
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def unheard(_: Message) -> None:
+        pass
+
+    with pytest.raises(ValueError, match="a client's secret"):
+        asyncio.run(
+            tracing.Traced(faulty, traces)(
+                {"type": "http", "method": "GET", "path": "/", "headers": []}, nothing, unheard
+            )
+        )
+    traces.stop()
+    (span,) = eventually(lambda: collector.named("GET"))
+    assert (span.status.code, span.status.message, list(span.events)) == (Status.STATUS_CODE_ERROR, "", [])
 
 
 def test_a_collector_that_is_away_holds_nobody_up(collector: Collector, tmp_path: Path) -> None:
