@@ -87,7 +87,7 @@ def built_on(base: str) -> str:
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     name = f"mdsrv-bundle-{uuid.uuid4().hex[:8]}"
     options = ["--target=model-server", f"--build-arg=SERVER_BASE={base}", f"--tag={name}", *secret]
-    docker("buildx", "build", "--quiet", *options, str(ROOT))
+    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=1800)  # a busy machine compiles for long
     return name
 
 
