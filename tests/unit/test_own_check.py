@@ -34,6 +34,7 @@ def test_it_is_told_where_the_new_version_is_and_none_of_our_secrets() -> None:
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": secret,
             "INPUT_LICENSE-KEY": secret,
             "GITHUB_TOKEN": secret,
+            "GH_TOKEN": secret,
         },
     )
     code = "import os; print(sorted(os.environ)); raise SystemExit(os.environ['MODEL_URL'] != 'http://green:10080')"
@@ -48,6 +49,12 @@ def test_its_exit_code_decides_and_its_last_lines_are_told() -> None:
     failed, _ = run(python("print(*range(40), sep=chr(10)); raise SystemExit(7)"))
     assert failed[0].endswith("ended with exit code 7")
     assert failed[1:] == tuple(map(str, range(20, 40)))
+
+
+def test_a_line_without_an_end_is_told_in_parts() -> None:
+    failed, said = run(python("import sys; sys.stdout.write('x' * 25000); raise SystemExit(1)"))
+    assert [len(line) for line in said.outputs] == [10_000, 10_000, 5_000]
+    assert failed[1:] == tuple(said.outputs)
 
 
 def test_no_shell_reads_it(tmp_path: Path) -> None:
