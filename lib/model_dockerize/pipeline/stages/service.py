@@ -112,7 +112,8 @@ def _test(release: Release, service: Service, verdict: Verdict, stage: StageProg
         failed = deployed.smoke_deployed(run, prepared, account, service, where, stage)
     else:
         failed = deployed.smoke_again(run, prepared, where, stage)
-    return failed or deployed.own_check(run, where, stage)
+    waiting = prepared.expectation.build_id if verdict.pause else ""
+    return failed or deployed.own_check(run, where, waiting, stage)
 
 
 def _shifted(release: Release, service: Service, pause: Pause) -> Verdict:
