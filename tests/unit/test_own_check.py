@@ -72,7 +72,7 @@ def test_it_waits_until_the_test_port_has_moved(monkeypatch: pytest.MonkeyPatch,
         moved.write_text(f"{url} {build_id}")
         return True
 
-    monkeypatch.setattr(deployed.smoke, "await_build", await_build)
+    monkeypatch.setattr("model_dockerize.smoke.await_build", await_build)
     asked = to_settings([])
     command = python(f"import pathlib; raise SystemExit(not pathlib.Path('{moved}').exists())")
     of_check = Run(replace(asked, smoke=replace(asked.smoke, check=command)), dict(HOME), Recorder(Quiet()))

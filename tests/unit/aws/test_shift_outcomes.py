@@ -142,8 +142,12 @@ def newer(image: str = "cd") -> str:
 
 def test_a_good_version_is_tested_without_traffic_and_then_has_all_of_it(play: Callable[..., Play]) -> None:
     run = play(GOOD)
+    states: list[str] = []
+    run.in_test = lambda: states.append(history.running(run.account, "c", "iris").state)
     report = run.run()
     assert (report.outcome, report.exit_code, report.rollout) == ("deployed", 0, "blue-green"), report.failure
+    run.told.clock.sleep(100)
+    assert [*states, history.running(run.account, "c", "iris").state] == ["IN_PROGRESS", "COMPLETED"]
     assert run.tested == [(_ADDRESS.url, {"a": 100, "b": 0})]
     assert run.world.around.rules[PRODUCTION] == {"a": 0, "b": 100}
     assert run.changes.count("ContinueServiceDeployment") == 1
