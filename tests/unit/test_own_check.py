@@ -4,11 +4,18 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from model_dockerize.aws.ecs.endpoint import Address
+from model_dockerize.pipeline import deployed
+from model_dockerize.pipeline.context import Run
 from model_dockerize.pipeline.own_check import own_check
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from tests.rig.deployer import Quiet
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
 
@@ -34,6 +41,7 @@ def test_it_is_told_where_the_new_version_is_and_none_of_our_secrets() -> None:
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": secret,
             "INPUT_LICENSE-KEY": secret,
             "GITHUB_TOKEN": secret,
+            "GH_TOKEN": secret,
         },
     )
     code = "import os; print(sorted(os.environ)); raise SystemExit(os.environ['MODEL_URL'] != 'http://green:10080')"
@@ -48,6 +56,31 @@ def test_its_exit_code_decides_and_its_last_lines_are_told() -> None:
     failed, _ = run(python("print(*range(40), sep=chr(10)); raise SystemExit(7)"))
     assert failed[0].endswith("ended with exit code 7")
     assert failed[1:] == tuple(map(str, range(20, 40)))
+
+
+def test_a_line_without_an_end_is_told_in_parts() -> None:
+    failed, said = run(python("import sys; sys.stdout.write('x' * 25000); raise SystemExit(1)"))
+    assert [len(line) for line in said.outputs] == [10_000, 10_000, 5_000]
+    assert failed[1:] == tuple(said.outputs)
+
+
+@pytest.mark.parametrize("waiting", ["", "build"])
+def test_it_waits_until_the_test_port_has_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: str) -> None:
+    moved = tmp_path / "moved"
+
+    def await_build(url: str, build_id: str, seconds: float, api_key: str = "") -> bool:
+        moved.write_text(f"{url} {build_id}")
+        return True
+
+    monkeypatch.setattr("model_dockerize.smoke.await_build", await_build)
+    asked = to_settings([])
+    command = python(f"import pathlib; raise SystemExit(not pathlib.Path('{moved}').exists())")
+    of_check = Run(replace(asked, smoke=replace(asked.smoke, check=command)), dict(HOME), Recorder(Quiet()))
+    with of_check.recorder.stage("smoke-deployed") as stage:
+        failed = deployed.own_check(of_check, Address("http://green:10080", "", 3.0), waiting, stage)
+    assert bool(failed) is not bool(waiting)
+    if waiting:
+        assert moved.read_text() == "http://green:10080 build"
 
 
 def test_no_shell_reads_it(tmp_path: Path) -> None:

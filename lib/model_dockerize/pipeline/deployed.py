@@ -39,13 +39,19 @@ def test_address(account: Aws, service: Service, stage: StageProgress) -> Addres
     return endpoint.address_of(account, service, stage, of_test=True)
 
 
-def own_check(run: Run, where: Address, stage: StageProgress) -> tuple[str, ...]:
-    """Run the caller's own test of the model, and return why it failed; nothing: it passed, or there is none."""
+def own_check(run: Run, where: Address, waiting: str, stage: StageProgress) -> tuple[str, ...]:
+    """Run the caller's own test of the model, and return why it failed; nothing: it passed, or there is none.
+
+    Args:
+        waiting: the build that waits without traffic, where the former one may answer a moment longer; empty: none.
+    """
     smoke_settings = run.settings.smoke
     if not smoke_settings.check:
         return ()
     stage.info(f"check: {smoke_settings.check}")
     url = where.outside or where.url
+    if waiting:
+        smoke.await_build(url, waiting, START_TIMEOUT, smoke_settings.smoke_api_key)
     return check_by(smoke_settings.check, url, float(smoke_settings.smoke_timeout), run.environment, stage)
 
 

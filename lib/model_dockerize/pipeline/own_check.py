@@ -12,9 +12,10 @@ from contextlib import suppress
 from model_dockerize.progress import Progress
 
 _KEPT = 20  # last lines that an error shows
+_LONGEST = 10_000  # characters of a line; what follows is the next one
 _GRACE = 5.0  # seconds between the request to end and the end
 #: Variables that are the run's and not the command's: keys of AWS, tokens of GitHub, inputs of the step.
-_OURS = ("AWS_", "ACTIONS_", "INPUT_", "GITHUB_TOKEN")
+_OURS = ("AWS_", "ACTIONS_", "INPUT_", "GITHUB_TOKEN", "GH_TOKEN")
 _HARMLESS = frozenset(("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE"))
 
 
@@ -59,7 +60,8 @@ def own_check(
 
 
 def _read(child: subprocess.Popen[str], last: deque[str], progress: Progress) -> None:
-    for line in child.stdout or ():
+    assert child.stdout  # noqa: S101 - it is a pipe
+    while line := child.stdout.readline(_LONGEST):
         last.append(line.rstrip("\n"))
         progress.output(last[-1])
 

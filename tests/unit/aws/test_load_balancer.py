@@ -93,6 +93,14 @@ class TestOfOurOwn:
             properties = json.dumps(resources[rule]["Properties"])
             assert set(re.findall(r'"(?:Ref|Fn::\w+)": "?(\w+)', properties)) == {listener, "Blue", "Green"}
 
+    def test_a_volume_for_one_task_is_refused_where_two_versions_would_write_to_it(self, account: Account) -> None:
+        everything(account.aws, account.said, **BALANCED)
+        account.calls.clear()
+        with pytest.raises(InputError, match="two versions would write one queue"):
+            foundations(account, volume="jobs")
+        assert account.changes() == []
+        assert foundations(account, volume="jobs", rollout="rolling").volume
+
     def test_the_plan_asks_only(self, account: Account) -> None:
         rehearsal, sent = rehearsed(account, **BALANCED, **SCALED)
         assert [operation for operation in sent if not is_read(operation)] == []

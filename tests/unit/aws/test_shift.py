@@ -342,6 +342,15 @@ def test_a_missing_right_leaves_it_paused_and_names_the_right(account: Account, 
     assert "ecs:ContinueServiceDeployment" in f"{said.value} {said.value.remedy}"
 
 
+def test_without_the_right_to_turn_it_back_nobody_is_told_that_it_waits(account: Account) -> None:
+    world = Ecs(account)
+    world.end(world.follow(), Action.CONTINUE, skip_bake=True)
+    world.refuses = {"StopServiceDeployment": ["AccessDeniedException"]}
+    with pytest.raises(PausedError, match="ecs:StopServiceDeployment") as said:
+        ecs.back_from_bake(account.aws, SERVICE, 600, account.said, world.sleep, world.monotonic)
+    assert "former version" not in f"{said.value} {said.value.remedy}"
+
+
 def test_an_alarm_while_a_canary_has_a_share_moves_it_back(account: Account) -> None:
     world = Ecs(account, share_at=((0.0, 10.0), (300.0, 100.0)), moves=600.0)
     waits = world.follow()
@@ -420,6 +429,24 @@ def test_cancelled_it_leaves_a_newer_deployment_alone(account: Account, on_cance
     leave_or_put_back(account.aws, SERVICE, on_cancel, account.said)
     assert world.changes() == []
     assert "newer deployment" in account.said.warnings[-1]
+
+
+@pytest.mark.parametrize("on_cancel", ["leave", "rollback"])
+@pytest.mark.usefixtures("_no_pause")
+def test_cancelled_while_it_goes_back_it_is_not_turned_again(account: Account, on_cancel: str) -> None:
+    world = Ecs(account, breaks=10.0)
+    world.now = 20.0
+    leave_or_put_back(account.aws, SERVICE, on_cancel, account.said)
+    assert world.changes() == []
+    assert "goes back from iris:2 by itself" in account.said.warnings[-1]
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_first_version_that_waits_is_not_said_to_go_on(account: Account) -> None:
+    world = Ecs(account, first=True)
+    world.now = 30.0
+    leave_or_put_back(account.aws, FIRST, "leave", account.said)
+    assert "takes it back at 00:21 UTC" in account.said.warnings[-1]
 
 
 @pytest.mark.usefixtures("_no_pause")

@@ -142,8 +142,12 @@ def newer(image: str = "cd") -> str:
 
 def test_a_good_version_is_tested_without_traffic_and_then_has_all_of_it(play: Callable[..., Play]) -> None:
     run = play(GOOD)
+    states: list[str] = []
+    run.in_test = lambda: states.append(history.running(run.account, "c", "iris").state)
     report = run.run()
     assert (report.outcome, report.exit_code, report.rollout) == ("deployed", 0, "blue-green"), report.failure
+    run.told.clock.sleep(100)
+    assert [*states, history.running(run.account, "c", "iris").state] == ["IN_PROGRESS", "COMPLETED"]
     assert run.tested == [(_ADDRESS.url, {"a": 100, "b": 0})]
     assert run.world.around.rules[PRODUCTION] == {"a": 0, "b": 100}
     assert run.changes.count("ContinueServiceDeployment") == 1
@@ -182,6 +186,23 @@ def test_a_version_that_is_never_healthy_is_taken_back_in_time(play: Callable[..
     assert run.runs() == "iris:1"
 
 
+def test_a_deployment_without_a_stage_yet_has_no_more_time(play: Callable[..., Play]) -> None:
+    run = play(Story(runs=10**6))
+    described = run.world._shown_deployments.describe_service_deployments
+
+    def pending(asked: dict[str, Any]) -> dict[str, Any]:
+        said = described(asked)
+        if run.told.clock.monotonic() < 30:
+            for each in said["serviceDeployments"]:
+                each |= {"status": "PENDING", "lifecycleStage": ""}
+        return said
+
+    run.world._shown_deployments.describe_service_deployments = pending  # type: ignore[method-assign]
+    report = run.run()
+    assert (report.outcome, report.exit_code) == ("rolled-back", 11), report.failure
+    assert run.told.clock.monotonic() < 430
+
+
 def test_the_first_version_ever(play: Callable[..., Play]) -> None:
     run = play(GOOD, running=None)
     report = run.run()
@@ -197,6 +218,28 @@ def test_a_first_version_that_answers_wrongly_leaves_no_task(play: Callable[...,
     assert report.failure
     assert "no task is left" in report.failure.message
     assert run.world.service.desired == 0
+
+
+def test_a_first_version_that_failed_may_be_deployed_again(play: Callable[..., Play]) -> None:
+    run = play(GOOD, GOOD, running=None)
+    run.failures = [("result: wrong",)]
+    assert run.run().outcome == "failed"
+    run.told.clock.sleep(100)
+    again = run.run()
+    assert (again.outcome, again.exit_code) == ("deployed", 0), again.failure
+    assert run.world.service.desired == 1
+
+
+def test_what_it_goes_back_to_counts_as_proved_only_if_it_was(play: Callable[..., Play]) -> None:
+    run = play(GOOD, GOOD)
+    run.run(wait=False)
+    run.told.clock.sleep(1000)
+    run.failures = [("result: wrong",)]
+    report = run.run(newer())
+    assert (report.outcome, report.exit_code) == ("smoke-failed-rolled-back", 12)
+    assert report.failure
+    assert "the service runs iris:2, which has not proved itself" in report.failure.message
+    assert run.tags()["model-dockerize:proving"] == "iris:1"
 
 
 def test_a_second_run_changes_nothing(play: Callable[..., Play]) -> None:
@@ -243,10 +286,8 @@ def test_a_run_that_was_killed_after_its_decision_is_followed_and_not_repeated(
     play: Callable[..., Play], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = play(GOOD)
-    end = ecs.end_pause
 
     def decided_and_killed(*given: Any, **more: Any) -> Any:
-        monkeypatch.setattr(ecs, "end_pause", end)
         found = run.account.ecs.describe_services(cluster="c", services=["iris"])["services"][0]
         pause = given[2]
         run.account.ecs.continue_service_deployment(
@@ -254,10 +295,11 @@ def test_a_run_that_was_killed_after_its_decision_is_followed_and_not_repeated(
         )
         raise Killed
 
-    monkeypatch.setattr(ecs, "end_pause", decided_and_killed)
-    monkeypatch.setattr(ecs, "leave_or_put_back", lambda *_: None)
-    with pytest.raises(Killed):
-        run.run()
+    with monkeypatch.context() as killing:
+        killing.setattr(ecs, "end_pause", decided_and_killed)
+        killing.setattr(ecs, "leave_or_put_back", lambda *_: None)
+        with pytest.raises(Killed):
+            run.run()
     run.told.calls.clear()
     report = run.run()
     assert (report.outcome, report.exit_code) == ("deployed", 0), report.failure
@@ -275,6 +317,20 @@ def test_a_newer_build_replaces_one_that_waits_and_the_older_is_superseded(play:
     run.in_test = meanwhile
     older = run.run()
     assert newest[0].outcome == "deployed", newest[0].failure
+    assert (older.outcome, older.exit_code) == ("superseded", 14), older.failure
+    assert run.runs() == "iris:3"
+
+
+def test_what_the_test_port_answers_after_a_newer_build_took_it_is_no_wrong_answer(play: Callable[..., Play]) -> None:
+    run = play(GOOD, GOOD)
+
+    def meanwhile() -> None:
+        run.in_test = lambda: None
+        assert run.run(newer()).outcome == "deployed"
+        run.failures = [("health: it answers as another build",)]
+
+    run.in_test = meanwhile
+    older = run.run()
     assert (older.outcome, older.exit_code) == ("superseded", 14), older.failure
     assert run.runs() == "iris:3"
 

@@ -55,13 +55,20 @@ def test_behind_a_load_balancer_a_version_waits_for_its_test(account: Account) -
     }
 
 
-@pytest.mark.parametrize("wait", [1, 59, 60, 61, 900, 3600, 10**6, 10**9])
+@pytest.mark.parametrize("wait", [1, 59, 60, 61, 500, 560, 900, 3600, 10**6, 10**9])
 def test_a_pause_is_told_by_its_odd_minutes_and_is_long_enough(wait: int) -> None:
     hook = pause(wait, 300)
     minutes = hook["timeoutConfiguration"]["timeoutInMinutes"]
     assert is_ours(hook)
     assert 1 <= minutes <= 20160
     assert minutes * 60 > wait + 300 or minutes == 20159
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 30, 45, 60, 1440])
+def test_a_pause_of_a_person_is_not_ours(minutes: int) -> None:
+    timeout = {"timeoutInMinutes": minutes, "action": "ROLLBACK"}
+    assert not is_ours({**pause(900, 300), "timeoutConfiguration": timeout})
+    assert not is_ours({**pause(900, 300), "timeoutConfiguration": {"timeoutInMinutes": 21}})
 
 
 @pytest.mark.parametrize("way", ["canary", "linear"])

@@ -89,11 +89,14 @@ def _as_it_is(aws: Aws, there: Any) -> Running:
     primary = next(d for d in deployments_of(there) if d.primary)
     made = next(d for d in there["deployments"] if d["id"] == primary.id)
     tags = tags_of(there)
+    service = service_of(there, there["taskDefinition"], changed=False, previous=None, proving=PROVING in tags)
+    # Of a deployment that moves traffic ECS documents no such state. It is over when the former version is gone.
+    is_over = len(there["deployments"]) == 1 and primary.running >= primary.desired
     return Running(
-        service=service_of(there, there["taskDefinition"], changed=False, previous=None, proving=PROVING in tags),
+        service=service,
         image=own_container(definition["containerDefinitions"], there["taskDefinition"]).get("image", ""),
         since=made.get("createdAt"),
-        state=primary.state,
+        state=("COMPLETED" if is_over else "IN_PROGRESS") if service.shifts else primary.state,
         desired=primary.desired,
         running=primary.running,
         tags=tags,

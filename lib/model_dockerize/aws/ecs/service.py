@@ -34,6 +34,8 @@ from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.fargate import check_size
 
 _DRAIN_SECONDS = 300.0
+#: What of our requests begins a deployment where it differs. Source: UpdateService, of each of its members.
+_BEGINS = ("loadBalancers", "networkConfiguration", "platformVersion", "taskDefinition")
 _ROLLING = "ROLLING"
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
@@ -103,7 +105,8 @@ def ensure_service(
         now = None if is_given_up else there["desiredCount"]
         asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
         fields = [*differing(asked, there), *(() if TAG in tags_of(there) else ("adopted",))]
-        if _gave_up(aws, there, is_same=not fields):
+        begins = {name: value for name, value in asked.items() if name in _BEGINS}
+        if _gave_up(aws, there, is_same=not differing(begins, there)):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             asked["forceNewDeployment"] = True
             fields.append("the last deployment failed")

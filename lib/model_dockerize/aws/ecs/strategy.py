@@ -47,19 +47,24 @@ def alarms(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def pause(wait_seconds: int, smoke_seconds: int) -> dict[str, Any]:
-    """Return our hook: a new version waits for us, and goes if nobody comes. Its odd minutes are what tells it."""
+    """Return our hook: a new version waits for us, and goes if nobody comes. Its minutes are what tells it."""
     minutes = -(-wait_seconds // 60) - (-smoke_seconds // 60) + 1
-    timeout = {"timeoutInMinutes": min(minutes | 1, _LONGEST_PAUSE - 1), "action": "ROLLBACK"}
+    while not _is_our_number(minutes):
+        minutes += 1
+    timeout = {"timeoutInMinutes": min(minutes, _LONGEST_PAUSE - 1), "action": "ROLLBACK"}
     return {"targetType": "PAUSE", "lifecycleStages": [PAUSED_AT], "timeoutConfiguration": timeout}
 
 
 def is_ours(hook: Any) -> bool:
     """Tell whether we put a hook there."""
     timeout = hook.get("timeoutConfiguration", {})
-    is_odd = timeout.get("timeoutInMinutes", 0) % 2 == 1
-    return (
-        _is_pause_there(hook) and hook["lifecycleStages"] == [PAUSED_AT] and is_odd and timeout["action"] == "ROLLBACK"
-    )
+    is_alike = _is_pause_there(hook) and hook["lifecycleStages"] == [PAUSED_AT]
+    return is_alike and _is_our_number(timeout.get("timeoutInMinutes", 0)) and timeout.get("action") == "ROLLBACK"
+
+
+def _is_our_number(minutes: int) -> bool:
+    # People choose 5, 15, 20, 45 or 60.
+    return minutes % 2 == 1 and minutes % 5 != 0
 
 
 def has_our_pause(configuration: Any) -> bool:

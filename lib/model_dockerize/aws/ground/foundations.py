@@ -26,6 +26,7 @@ from model_dockerize.aws.ground.stacks import describe_stack
 from model_dockerize.aws.ground.values import Stack
 from model_dockerize.aws.ground.volume import ensure_volume
 from model_dockerize.aws.model import Container, Foundations, LoadBalancer, Network, Runtime, Volume
+from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.fargate import check_size
@@ -72,6 +73,7 @@ def ensure_foundations(
     settings = as_running(settings, current, is_placed(there))
     check_size(settings.cpu, settings.memory)
     known = as_it_is(settings, there)
+    _check_rollout(known)
     network, shared = _network(aws, known, Needs(cluster=settings.cluster == SHARED), progress, pace)
     place = _place(aws, settings, network, shared, there, progress, pace)
     own = (shared.outputs["TaskRole"], there.outputs.get("ExecutionRole", "") if there else "")
@@ -172,6 +174,16 @@ def _network(
     network = network_of(shared, zones, private)
     groups = given_groups(aws, settings.security_groups, network.vpc_id)
     return replace(network, security_group_ids=groups), shared
+
+
+def _check_rollout(settings: ServiceSettings) -> None:
+    """Refuse a way of the service that is there, where an input takes away what it needs."""
+    if settings.shifts and settings.is_alone:
+        raise InputError(
+            f"The service goes by {settings.strategy}, and two versions would write one queue on the volume "
+            f"{settings.volume}.",
+            "Keep the queue in PostgreSQL (queue-url), or set rollout to rolling. The service is as it was.",
+        )
 
 
 def _place(

@@ -112,7 +112,8 @@ def _test(release: Release, service: Service, verdict: Verdict, stage: StageProg
         failed = deployed.smoke_deployed(run, prepared, account, service, where, stage)
     else:
         failed = deployed.smoke_again(run, prepared, where, stage)
-    return failed or deployed.own_check(run, where, stage)
+    waiting = prepared.expectation.build_id if verdict.pause else ""
+    return failed or deployed.own_check(run, where, waiting, stage)
 
 
 def _shifted(release: Release, service: Service, pause: Pause) -> Verdict:
@@ -269,11 +270,15 @@ def _taken_back(release: Release, service: Service, pause: Pause, stage: StagePr
         back = ecs.end_pause(account, service, pause, Action.ROLLBACK, timeout, stage)
     except (PausedError, TimedOutError) as error:
         return Outcome.FAILED, f"No user has met it, and taking it back is not over: {error}"
-    former = back.running_task_definition_arn
-    if back.outcome is Outcome.ROLLED_BACK:
+    if back.outcome is Outcome.SUPERSEDED:
+        # What it answered tells nothing: the newer deployment took the test port, too.
+        raise _not_deployed(release, service, back, stage)
+    former, proved = back.running_task_definition_arn, service.previous_task_definition_arn
+    if back.outcome is Outcome.ROLLED_BACK and (former or proved):
         _tell_back(release, service, former, stage)
-        return Outcome.SMOKE_FAILED_ROLLED_BACK, f"No user has met it: the service runs {_short(former)}."
-    if back.outcome is Outcome.FAILED and service.previous_task_definition_arn is None:
+        unproved = ", which has not proved itself" if former != proved else ""
+        return Outcome.SMOKE_FAILED_ROLLED_BACK, f"No user has met it: the service runs {_short(former)}{unproved}."
+    if back.outcome in (Outcome.FAILED, Outcome.ROLLED_BACK) and proved is None:
         ecs.settle_failed_first_deployment(account, service, stage)
         _tell_back(release, service, None, stage)
         return Outcome.FAILED, "It was the first, and no user has met it: no task is left."
@@ -281,10 +286,11 @@ def _taken_back(release: Release, service: Service, pause: Pause, stage: StagePr
 
 
 def _tell_back(release: Release, service: Service, former: str | None, stage: StageProgress) -> None:
-    """Put into the report that the service runs `former` again, which proved itself when it was deployed."""
+    """Put into the report that the service runs `former` again: what proved itself last, if nobody left another one."""
     stage.found(facts.NoAddress())
     if former:
-        ecs.mark_proved(release.account, service)
+        if former == service.previous_task_definition_arn:
+            ecs.mark_proved(release.account, service)
         deployed.address(release.run, release.account, replace(service, task_definition_arn=former), stage)
         stage.found(facts.Rolled(service.arn, former))
 

@@ -7,8 +7,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import DENIED, EXPIRED, code_of, message_of
+from model_dockerize.aws.client.names import short_arn
 from model_dockerize.aws.ecs.rollout.shift_judge import Shift
-from model_dockerize.errors import PausedError
+from model_dockerize.errors import AwsError, PausedError
 from model_dockerize.progress import Progress
 
 _TRIES = 3
@@ -59,8 +60,13 @@ def decide(
 
 def look(aws: Aws, arn: str) -> Shift:
     """Return what a service deployment shows now."""
-    (found,) = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
-    return Shift.of(found)
+    found = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+    if not found:
+        raise AwsError(
+            f"ECS does not show service deployment {short_arn(arn)}.",
+            remedy="Run again: the next run finds what is there.",
+        )
+    return Shift.of(found[0])
 
 
 def _waits(shift: Shift, hook_id: str, action: Action) -> bool:
@@ -72,6 +78,13 @@ def _waits(shift: Shift, hook_id: str, action: Action) -> bool:
 
 def _denied(error: ClientError, action: Action) -> PausedError:
     name = f"ecs:{error.operation_name}"
+    if action is Action.STOP:
+        return PausedError(
+            f"The deployment is under way, and this run may not turn it back: {name} is not allowed for these "
+            "credentials.",
+            f"Allow {name} (model-dockerize iam-policy prints the policy) and run again, or stop it in the console.",
+            (message_of(error),),
+        )
     asked = "go on" if action is Action.CONTINUE else "go back"
     return PausedError(
         f"The deployment waits, and this run may not let it {asked}: {name} is not allowed for these credentials.",

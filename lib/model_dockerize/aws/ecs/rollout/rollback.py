@@ -134,14 +134,23 @@ def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Prog
         if current and not _is_ours(current, service):
             progress.warning(f"Cancelled: service {name} has a newer deployment than {here}, which is left alone.")
             return
-        shift = _under_way(current, service)
-        if shift and on_cancel == "rollback":
+        if current and current.has_former and current.goes_back and current.status != "ROLLBACK_FAILED":
+            progress.warning(f"Cancelled: service {name} goes back from {here} by itself.")
+            return
+        shift = current if current and current.is_under_way else None
+        if shift and shift.has_former and on_cancel == "rollback":
             hook = shift.pause("") if service.is_paused_by_us else None
             action = Action.ROLLBACK if hook else Action.STOP
             decide(aws, shift.arn, hook.id if hook else "", action, progress, time.sleep)
             progress.warning(f"Cancelled: service {name} goes back from {here}, unwatched.")
             return
-    if shift and (hook := shift.pause("")) and service.is_paused_by_us:
+    if on_cancel == "rollback" and former:
+        put_back(aws, service, former, is_watched=False)
+        progress.warning(f"Cancelled: service {name} goes back from {here} to {short_arn(former)}, unwatched.")
+    elif on_cancel == "rollback":
+        settle_failed_first_deployment(aws, service, progress)
+        progress.warning(f"Cancelled: service {name} ran nothing before {here}, so it is brought to no task.")
+    elif shift and (hook := shift.pause("")) and service.is_paused_by_us:
         until = f" at {hook.expires_at:%H:%M} UTC" if hook.expires_at else ""
         progress.warning(
             f"Cancelled: {here} waits for its test without traffic, and ECS takes it back{until}. Run again to test it."
@@ -151,12 +160,6 @@ def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Prog
             f"Cancelled: service {name} starts {here} by itself, which then waits for its test and has no traffic. Run "
             "again to test it; without that ECS takes it back."
         )
-    elif on_cancel == "rollback" and former:
-        put_back(aws, service, former, is_watched=False)
-        progress.warning(f"Cancelled: service {name} goes back from {here} to {short_arn(former)}, unwatched.")
-    elif on_cancel == "rollback":
-        settle_failed_first_deployment(aws, service, progress)
-        progress.warning(f"Cancelled: service {name} ran nothing before {here}, so it is brought to no task.")
     else:
         progress.warning(
             f"Cancelled: service {name} goes on to {here} by itself. Run again to follow it, or go back with: "

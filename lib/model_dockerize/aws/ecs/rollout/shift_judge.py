@@ -24,8 +24,10 @@ _WORDS = {
     "BAKE_TIME": "both versions run, and the traffic can move back at once",
     "CLEAN_UP": "the former version ends",
 }
-#: Stages at which the former version has all traffic.
-_BEFORE = frozenset(("RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", PAUSED_AT))
+#: Stages at which the former version has all traffic. Before the first one there is none.
+_BEFORE = frozenset(
+    ("", "RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", PAUSED_AT)
+)
 _UNDER_WAY = ("PENDING", "IN_PROGRESS")
 
 
@@ -108,11 +110,7 @@ class Shift:
             done = " is back" if self.status == "ROLLBACK_SUCCESSFUL" else " goes back"
             return f"the traffic{done} at the former version: {self.reason or self.status}"
         words = _WORDS.get(self.stage, "")
-        share = (
-            ""
-            if self.stage in _BEFORE or not self.stage
-            else f"; {self.share:g} % of the traffic is at the new version"
-        )
+        share = "" if self.stage in _BEFORE else f"; {self.share:g} % of the traffic is at the new version"
         return f"{self.stage or self.status}{f': {words}' if words else ''}{share}"
 
 
