@@ -26,7 +26,7 @@ from werkzeug.test import Client, TestResponse
 Kind = Literal["throttle", "500", "timeout", "reset", "lost answer", "expired token", "access denied"]
 PASSING: tuple[Kind, ...] = ("throttle", "500", "timeout", "reset", "lost answer")
 LASTING: tuple[Kind, ...] = ("expired token", "access denied")
-HUNG = 0.8  # seconds that an answer takes which never comes: longer than the client's patience
+HUNG = 4.0  # seconds that an answer takes which never comes: longer than the client's patience
 _XML = ("cloudformation", "ec2", "iam", "sts", "elbv2")
 # How each family of services says it: EC2's words are not those of the others.
 _CODES: dict[str, dict[str, tuple[int, str]]] = {

@@ -308,8 +308,8 @@ def _client(service: str, url: str) -> Any:
 
 @contextmanager
 def fault_rig() -> Iterator[FaultRig]:
-    """Yield an account behind a proxy, with a client's patience of half a second."""
-    impatient = account._CONFIG.merge(Config(read_timeout=0.5))
+    """Yield an account behind a proxy; the client waits three seconds for an answer, also on a busy machine."""
+    impatient = account._CONFIG.merge(Config(read_timeout=3))
     with ExitStack() as stack:
         stack.enter_context(patch.object(account, "_CONFIG", impatient))
         stack.enter_context(read_once())  # connections are made anew all the time
