@@ -22,4 +22,4 @@ def test_a_failure_that_names_a_secret_says_where_that_is(line: str, is_named: b
 
 
 def test_without_secrets_nothing_is_withheld() -> None:
-    assert withheld.remedy(replace(SERVICE, secrets=None), ("KeyError: 'TOKEN'",)) == ""
+    assert withheld.remedy(replace(SERVICE, secrets=()), ("KeyError: 'TOKEN'",)) == ""

@@ -9,7 +9,7 @@ from model_dockerize.settings import ServiceSettings
 def remedy(service: ServiceSettings, evidence: Iterable[str]) -> str:
     """Say what to do where a failed test's lines name secrets of the service; empty if they name none."""
     lines = "\n".join(evidence)
-    named = [name for name, _ in service.secrets or () if re.search(rf"\b{re.escape(name)}\b", lines)]
+    named = [name for name, _ in service.secrets if re.search(rf"\b{re.escape(name)}\b", lines)]
     if not named:
         return ""
     return (
