@@ -32,9 +32,11 @@ def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 5
     deadline = time.monotonic() + wait
     while (problem := probe(port, host, timeout)) is None:
         try:
-            body = _ask("/ready", port, host, timeout).partition(b"\r\n\r\n")[2]
+            head, _, body = _ask("/ready", port, host, timeout).partition(b"\r\n\r\n")
         except OSError as error:
             return f"port {port} does not answer: {error}"
+        if not head.startswith(b"HTTP/1.1 "):
+            return f"port {port} ends in the middle of an answer"
         if not body.startswith(NOT_READY) or body.endswith(STOPPING):
             return None
         if time.monotonic() > deadline:

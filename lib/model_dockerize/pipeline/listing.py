@@ -40,7 +40,7 @@ def _row(account: Aws, jobs: dict[str, int], now: Running) -> ModelRow:
         url=_url(account, now) if now.running else "",
         version=ecr.version_of(account, now.image),
         since=now.since,
-        proved=now.state == "COMPLETED" and not now.service.proving if now.running else None,
+        proved=now.state == "COMPLETED" and now.is_proved if now.running else None,
         tasks=f"{now.running} of {now.desired}",
         service=now.service.arn,
         cluster=now.service.cluster,

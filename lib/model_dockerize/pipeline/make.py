@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, EngineError, InputError, SmokeError
-from model_dockerize.pipeline import download, memory
+from model_dockerize.pipeline import download, memory, withheld
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.pipeline.origin import origin
 from model_dockerize.report import StageProgress, facts
@@ -266,10 +266,10 @@ def smoke_local(
             details = (*result.failures, *image.without_prefixes(container.logs(20).splitlines()))
             cause = image.diagnose_program(details)
             look = f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}"
-            killed = limit and memory.was_killed(details)
+            remedy = withheld.remedy(settings.service, details) or cause.remedy or look
             raise SmokeError(
                 f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip(),
-                memory.remedy(settings.service) if killed else cause.remedy or look,
+                memory.remedy(settings.service) if limit and memory.was_killed(details) else remedy,
                 details,
             )
         return result

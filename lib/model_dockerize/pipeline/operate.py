@@ -49,7 +49,7 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
     current = revision.arn == now.service.task_definition_arn
     state = revision.state or (now.state.lower() if current else "")
     if current and now.state == "COMPLETED":
-        state = "not proved" if now.service.proving else "proved"
+        state = "proved" if now.is_proved else "not proved"
     return RevisionRow(
         revision=revision.number,
         version=ecr.version_of(account, revision.image),

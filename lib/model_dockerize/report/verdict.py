@@ -37,7 +37,8 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
             sheet.line(f"  {line}")
     if report.answer:
         _show_answer(report.answer.first(_ROWS), sheet)
-    if report.smoke_local and report.smoke_local.answer and not report.smoke_local.is_compared:
+    compares = not report.smoke_local or report.smoke_local.is_compared or report.outcome is Outcome.WRITTEN
+    if report.smoke_local and report.smoke_local.answer and not compares:
         sheet.row("  nobody compared it:", _KEEP, "dim", "dim", indent=4)
     _show_facts(report, sheet, is_whole)
 

@@ -42,7 +42,8 @@ def _in_header(text: str) -> str:
 
 def not_serving(server: Services) -> str | None:
     """Return why this server takes no jobs, or None."""
-    return STOPPING.decode() if server.draining() else server.unproved()
+    # One that ends because it failed its proof must not count as well while it ends, as one that drains does.
+    return server.unproved() or (STOPPING.decode() if server.draining() else None)
 
 
 def _problem(server: Services) -> str | None:

@@ -12,11 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
 
 from model_server import health
+from model_server.api.operations import not_serving
 from model_server.manifest import Manifest, Proof, parse
 from model_server.runner_client import Outcome, RunnerDiedError
 from model_server.self_proof import SelfProof
@@ -244,6 +247,37 @@ def test_a_wrong_server_takes_no_waiting_job_and_ends_with_one_line(tmp_path: Pa
     log = server.log.read_text(encoding="utf-8")
     assert 'not proved: in.csv: not the result of out.csv: row 2, column 1 (A): expected "2", got "1"' in log
     assert server.states() == ["Created"] * 4  # not one was begun
+
+
+@pytest.mark.parametrize(
+    ("unproved", "draining", "answer"),
+    [
+        (None, False, None),
+        (None, True, health.STOPPING.decode()),
+        ("it is wrong", False, "it is wrong"),
+        ("it is wrong", True, "it is wrong"),
+    ],
+)
+def test_one_that_ends_for_its_wrong_answer_does_not_count_as_one_that_drains(
+    unproved: str | None, draining: bool, answer: str | None
+) -> None:
+    server: Any = SimpleNamespace(draining=lambda: draining, unproved=lambda: unproved)
+    assert not_serving(server) == answer
+
+
+def test_a_wrong_server_is_at_no_time_well(tmp_path: Path, stopped: list[Started]) -> None:
+    server = Started(tmp_path, "a\n1\n", "A\n2\n")
+    stopped.append(server)
+    process = server.start()
+    while process.poll() is None:
+        assert health.probe_ready(server.port) is not None
+    assert process.returncode == 3
+
+
+def test_an_answer_that_does_not_come_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "probe", lambda *_: None)
+    monkeypatch.setattr(health, "_ask", lambda *_: b"")
+    assert "ends in the middle" in str(health.probe_ready(80))
 
 
 def test_while_it_proves_itself_it_answers_503_and_its_stop_is_no_failure(

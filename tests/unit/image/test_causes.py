@@ -88,6 +88,7 @@ RUNNING = {
     "numpy-abi": ("another major version of NumPy", "numpy<2"),
     "lfs": ("Git LFS pointer", "lfs: true"),
     "module": ("imports yaml", "PyYAML"),
+    "variable": ("variable TOKEN, which is not set", "TOKEN=ARN"),
     "permission": ("may not write /usr/logs", "/tmp"),
     "command": ("", "If ffmpeg is a program"),
 }

@@ -212,6 +212,12 @@ def test_the_answer_is_a_table_with_numbers_to_the_right() -> None:
     assert lines[3:8] == [f"  n{n}    {10**n:>5}" for n in range(5)]
 
 
+@pytest.mark.parametrize(("outcome", "is_said"), [(Outcome.DEPLOYED, True), (Outcome.WRITTEN, False)])
+def test_an_answer_that_nobody_compared_is_kept_by_a_command_until_it_is_kept(outcome: Outcome, is_said: bool) -> None:
+    test = SmokeReport(True, (), (), read(b"a\n1\n"), is_compared=False)
+    assert ("smoke FOLDER --keep" in "\n".join(shown(GREEN.with_(outcome=outcome, smoke_local=test))[0])) is is_said
+
+
 def test_an_answer_wider_than_the_terminal_says_how_much_more_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "xterm")

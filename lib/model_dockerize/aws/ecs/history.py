@@ -54,6 +54,12 @@ class Running:
         """Return sha256:... of the image; empty if it is not pinned."""
         return self.image.partition("@")[2]
 
+    @property
+    def is_proved(self) -> bool:
+        """Tell whether what runs has proved itself: ECS may have gone back to what did last."""
+        here = self.service.task_definition_arn
+        return not self.service.proving or proved_before(self.tags, here) == here
+
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
     """Return the service `name` with what it runs.

@@ -110,6 +110,11 @@ RUNNING = (
         "sklearn of scikit-learn); a module of your own must lie in the folder.",
     ),
     Cause(
+        r'File "[^"\n]*\bos(?:\.py|>)", line \d+, in __getitem__\n[^:]*KeyError: \'(?P<thing>\w+)\'',
+        "The program reads the variable {thing}, which is not set.",
+        "Give it a value with environment ({thing}=VALUE), or with secrets ({thing}=ARN).",
+    ),
+    Cause(
         r"(?:PermissionError: \[Errno 13\]|Read-only file system)[^\n]*: '(?P<thing>[^'\n]+)'",
         "The program may not write {thing}: its folder is not its own.",
         "Write below /tmp, or make a folder for it in init-file: `mkdir -m 777 NAME`.",

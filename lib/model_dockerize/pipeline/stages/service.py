@@ -89,7 +89,9 @@ def _proved(release: Release, service: Service, verdict: Verdict) -> Verdict:
                 stage.warning("The new version still waits for its test, without traffic. Run again to test it.")
             raise
         if failed_checks:
-            raise _put_back(release, service, failed_checks, verdict, stage)
+            # Tasks that died on the way often say why the one that is left does not answer.
+            died = verdict.details() if verdict.stopped_tasks else ()
+            raise _put_back(release, service, (*failed_checks, *died), verdict, stage)
     if verdict.pause:
         verdict = _shifted(release, service, verdict.pause)
     return verdict

@@ -1,0 +1,18 @@
+"""The secrets of a model, which AWS gives to its containers and nobody to a test on this computer."""
+
+import re
+from collections.abc import Iterable
+
+from model_dockerize.settings import ServiceSettings
+
+
+def remedy(service: ServiceSettings, evidence: Iterable[str]) -> str:
+    """Say what to do where a failed test's lines name secrets of the service; empty if they name none."""
+    lines = "\n".join(evidence)
+    named = [name for name, _ in service.secrets if re.search(rf"\b{re.escape(name)}\b", lines)]
+    if not named:
+        return ""
+    return (
+        f"AWS gives {' and '.join(named)} to the service only, and this test ran without it: "
+        "add --smoke-test service to test only there."
+    )

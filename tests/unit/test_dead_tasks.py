@@ -1,0 +1,38 @@
+"""A service that answers wrongly after some of its tasks died: their last words are told."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize.aws.ecs.rollout.evidence import Verdict
+from model_dockerize.aws.ecs.stopped_tasks import StoppedTask
+from model_dockerize.errors import DeployedSmokeError
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import service as stage
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from model_dockerize.smoke import Expectation
+from tests.rig.deployer import Quiet
+
+WORDS = 'not proved: smoke/input.csv: row 2, column 1 (A): expected "2", got "1"'
+DEAD = StoppedTask("t1", "EssentialContainerExited", "Essential container in task exited", 3, "", (WORDS,))
+
+
+@pytest.mark.parametrize("dead", [(), (DEAD,)])
+def test_a_failed_test_of_a_service_tells_why_tasks_died_before(
+    monkeypatch: pytest.MonkeyPatch, dead: tuple[StoppedTask, ...]
+) -> None:
+    nothing: Any = None
+    service: Any = SimpleNamespace(
+        desired=1, proving=False, previous_task_definition_arn=None, task_definition_arn="t:1"
+    )
+    verdict = Verdict(Outcome.DEPLOYED, "", 1.0, dead, "t:1", False, ("an event",))
+    prepared = Prepared(Named("iris", "1"), "b", "linux/amd64", Expectation(""))
+    release = Release(Run(to_settings([]), {}, Recorder(Quiet())), prepared, nothing)
+    monkeypatch.setattr(stage, "_test", lambda *_: ("add-job: answered 503",))
+    with pytest.raises(DeployedSmokeError) as failed:
+        stage._proved(release, service, verdict)
+    assert failed.value.details == ("add-job: answered 503", *(DEAD.summary(), WORDS)[: 2 * len(dead)])
