@@ -20,7 +20,7 @@ from tests.rig.reports import reported
 from model_dockerize.aws import client, ecs
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.ecs.rollout.follow import follow
-from model_dockerize.aws.ecs.rollout.rollback import end_pause, rollback
+from model_dockerize.aws.ecs.rollout.rollback import back_from_bake, end_pause, rollback
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, Report
@@ -71,8 +71,9 @@ def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> I
 
     with ExitStack() as clocks:
         clocks.enter_context(patch.object(Pace, "wait", wait))
-        for name, function in (("follow", follow), ("rollback", rollback), ("end_pause", end_pause)):
-            clocks.enter_context(patch.object(ecs, name, partial(function, sleep=sleep, monotonic=monotonic)))
+        for function in (follow, rollback, end_pause, back_from_bake):
+            given = partial(function, sleep=sleep, monotonic=monotonic)
+            clocks.enter_context(patch.object(ecs, function.__name__, given))
         yield
 
 

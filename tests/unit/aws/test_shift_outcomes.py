@@ -73,7 +73,7 @@ class Play:
 
     def _run(self, smoke_test: bool, changes: dict[str, Any]) -> Run:
         settings = to_settings([])
-        wanted = {"cluster": "c", "wait_timeout": 400, "load_balancer": "true", **changes}
+        wanted = {"cluster": "c", "wait_timeout": 400, "load_balancer": "true", "bake_minutes": 1, **changes}
         service = replace(settings.service, given=frozenset(changes), **wanted)
         smoke = replace(settings.smoke, smoke_test=smoke_test, smoke_url="http://127.0.0.1:9")
         return Run(replace(settings, service=service, smoke=smoke), {}, Recorder(self.ears))
