@@ -8,6 +8,7 @@ from docker.errors import APIError, ImageNotFound
 from docker.models.images import Image as EngineImage
 from docker.utils import parse_repository_tag
 
+from model_dockerize.engine_images import listed
 from model_dockerize.errors import EngineError
 from model_dockerize.image import builds
 from model_dockerize.image.buildlog import Step
@@ -61,7 +62,8 @@ def has(engine: Engine, ref: str) -> bool:
 def named(engine: Engine, name: str) -> tuple[Image, ...]:
     """Return the images called `name`, sorted by tag."""
     with closing(connect(engine)) as client:
-        found = {tag: one for one in client.images.list(name) for tag in one.tags if tag.rpartition(":")[0] == name}
+        there = listed(lambda: client.images.list(name))
+        found = {tag: one for one in there for tag in one.tags if tag.rpartition(":")[0] == name}
     return tuple(_image(engine, one, tag, ()) for tag, one in sorted(found.items()))
 
 

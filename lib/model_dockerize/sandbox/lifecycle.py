@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_dockerize import state
+from model_dockerize.engine_images import listed
 from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Progress
 from model_dockerize.sandbox import environment, record
@@ -232,7 +233,7 @@ def _remove_images(registry: str) -> tuple[str, ...]:
 
     removed = []
     with contextlib.closing(docker.from_env(timeout=60)) as client:
-        for image in client.api.images():
+        for image in listed(client.api.images):
             for reference in [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]:
                 if reference.startswith(f"{registry}/"):
                     # A digest goes with its last tag; an image in use by somebody else's container stays.

@@ -12,7 +12,7 @@ def sent(folder: Path, model: str, **variables: str) -> None:
     tally = Tally()
     with served(model, folder, **variables) as url:
         run([Fuzzer(url, (str(folder),), tally, start=20)], tally, 150)
-    assert set(tally.sent) == {"described", "form", "multipart", "result", "path", "json"}
+    assert set(tally.sent) == {"described", "form", "multipart", "result", "path", "json", "body"}
     assert tally.answered[200] > 10
 
 

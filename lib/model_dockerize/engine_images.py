@@ -1,0 +1,25 @@
+"""Lists the images of a Docker Engine, also while others remove some of theirs."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+_ATTEMPTS = 20
+_PAUSE = 0.25  # seconds
+
+_Listed = TypeVar("_Listed")
+
+
+def listed(ask: Callable[[], _Listed], sleep: Callable[[float], None] = time.sleep) -> _Listed:
+    """Return what `ask` lists, asked again while the engine misses the content of an image that just went.
+
+    Docker 26.1 answers 404 then; the same of containerd: https://github.com/containerd/nerdctl/issues/4104
+    """
+    from docker.errors import NotFound  # noqa: PLC0415 - commands that need no engine start without it
+
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return ask()
+        except NotFound:
+            sleep(_PAUSE)
+    return ask()
