@@ -291,6 +291,7 @@ class TestLoadBalancer:
 
     def roll(self, world: World, image: str, settings: Any, timeout: float = 90) -> tuple[Service, Verdict]:
         ground = ensure_foundations(world.aws, settings, Model("mdaws-lb", "mdaws/app"), world.said)
+        settings = ground.settings  # what no input says is as the service has it
         container = container_of(world.aws, settings, image, "linux/amd64", ground)
         definition = ecs.ensure_task_definition(world.aws, "mdaws-lb", container, world.said)
         service = ecs.ensure_service(world.aws, settings, "mdaws-lb", definition, ground, world.said)
