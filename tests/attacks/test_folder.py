@@ -124,7 +124,7 @@ def test_what_only_the_caller_may_set(disk: Disk, option: Input) -> None:
 
 def test_these_are_the_callers() -> None:
     assert {option.name for option in CALLERS} == {
-        *("adopt", "smoke-url", "report", "archive", "sandbox", "smoke-api-key"),
+        *("adopt", "check", "smoke-url", "report", "archive", "sandbox", "smoke-api-key"),
     }
 
 

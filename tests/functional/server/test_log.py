@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,7 +11,7 @@ from model_server import log
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What is written."""
     written = io.StringIO()
 
@@ -22,9 +23,11 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
     monkeypatch.setattr(log.logger, "handlers", [handler := log._Lines(Stream())])
     monkeypatch.setattr(log.logger, "propagate", False)
-    monkeypatch.setattr(log.logger, "level", logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    return written
+    level = log.logger.level
+    log.logger.setLevel(logging.INFO)  # it forgets which levels were on before
+    yield written
+    log.logger.setLevel(level)
 
 
 def test_the_lines_of_one_turn_of_a_loop_are_written_when_it_ends(lines: io.StringIO) -> None:
