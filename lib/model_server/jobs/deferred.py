@@ -119,15 +119,19 @@ class DeferredJobs:
     def _post(self, batch: _Batch) -> None:
         self._commits.post(partial(self._run, batch)).add_done_callback(partial(self._tell, batch))
 
-    def _run(self, batch: _Batch, connection: Connection) -> None:
+    def _close(self, batch: _Batch) -> None:
         with self._guard:
             if self._batch is batch:
                 self._batch = []
+
+    def _run(self, batch: _Batch, connection: Connection) -> None:
+        self._close(batch)
         for start in range(0, len(batch), _BATCH_ROWS):
             rows = [(deferred.job, deferred.ended) for deferred in batch[start : start + _BATCH_ROWS]]
             self._insert(rows, connection)
 
     def _tell(self, batch: _Batch, recorded: Future[None]) -> None:
+        self._close(batch)  # where the database is away it was never begun
         error = recorded.exception()
         if error is not None and len(batch) > 1:  # so that only the one at fault fails
             for deferred in batch:
