@@ -142,6 +142,7 @@ class DeferredJobs:
                 deferred.future.set_result(deferred.job)
             else:
                 deferred.future.set_exception(error)
+        batch.clear()  # the thread of the database holds its last batch until the next
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Record those that have been here for long."""
