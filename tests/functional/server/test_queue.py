@@ -1,5 +1,6 @@
 """The queue on SQLite: everything that every database must do, its journal, its upgrade, and all in any order."""
 
+import asyncio
 import sqlite3
 import threading
 from contextlib import closing
@@ -10,17 +11,17 @@ import requests
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from model_server.errors import VolumeError
 from model_server.jobs import database, schema
-from model_server.jobs.job import Job, State
+from model_server.jobs.job import Job, JobResult, State
 from model_server.jobs.queue import Queue
 
 pytest.register_assert_rewrite("rig.queue_suite")
 from rig.queue_suite import *  # noqa: E402, F403
-from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, lapse, read, taken  # noqa: E402
+from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, deferred, lapse, read, taken  # noqa: E402
 from tests.rig.waiting import eventually  # noqa: E402
 
 from .conftest import StartServer  # noqa: E402
@@ -39,6 +40,22 @@ def left(path: Path, layout: int) -> Path:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript((Path(__file__).parent / f"layout-{layout}.sql").read_text(encoding="utf-8"))
     return path
+
+
+@pytest.mark.usefixtures("slow_hand")
+def test_a_deferred_job_is_recorded_after_the_database_was_away(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "begin", lambda _: (_ for _ in ()).throw(OSError("away")))
+            lost = [queue.end(deferred(queue, name), JobResult(None, name, None)) for name in ("lost", "lost too")]
+            for each in lost:
+                with pytest.raises(OSError, match="away"):
+                    await asyncio.wait_for(asyncio.wrap_future(each), 30)
+        kept = queue.end(deferred(queue, "kept"), JobResult(None, "kept-1", None))
+        assert await asyncio.wait_for(asyncio.wrap_future(kept), 30)
+
+    asyncio.run(work())
+    assert [job.id for job in queue.list(10)] == ["kept"]
 
 
 @OLDER
