@@ -35,7 +35,7 @@ CSV_MODEL = {"input_types": CSV_TYPES, "output_types": CSV_TYPES, "schema": {"in
 
 @dataclass(frozen=True)
 class Round:
-    """What one load found."""
+    """Hold the figures of one load."""
 
     load: load.Load
     #: By PARTS, milliseconds a job.

@@ -4,6 +4,7 @@ The program takes {"requestId", "inputFile", "outputFile"} in a text, and answer
 (with the text). Whatever other status it sends says that it listens.
 """
 
+import abc
 import os
 import select
 import signal
@@ -37,21 +38,22 @@ class BrokenError(Exception):
     """The program does not keep to the protocol."""
 
 
-class Channel:
+class Channel(abc.ABC):
     """A connection to the program."""
 
+    @abc.abstractmethod
     def fileno(self) -> int:
         """Return the descriptor, for select."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def send(self, payload: bytes) -> None:
         """Send a text in UTF-8.
 
         Raises:
             OSError: the program does not take it.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def receive(self) -> List[str]:
         """Read once, without waiting, and return the texts that are complete.
 
@@ -59,11 +61,10 @@ class Channel:
             EOFError: the program closed the connection.
             BrokenError: what came is no such text.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self) -> None:
         """Close the connection without ceremony."""
-        raise NotImplementedError
 
 
 class Program:
@@ -161,7 +162,7 @@ class Program:
         return code
 
 
-class KeptMode:
+class KeptMode(abc.ABC):
     """Keeps the program alive; starts it again after it ended."""
 
     name = ""
@@ -233,13 +234,13 @@ class KeptMode:
             self._program.stop()
             self._program = None
 
+    @abc.abstractmethod
     def _launch(self, strays: Strays) -> Program:
         """Start the program.
 
         Raises:
             OSError: it cannot be started.
         """
-        raise NotImplementedError
 
     def _start(self) -> None:
         try:

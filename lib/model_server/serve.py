@@ -125,7 +125,7 @@ def _run(
     limits = settings.limits_of(model)
     converters = Converters()
     proof = _self_proof(settings, model, limits.timeout_seconds, converters)
-    traces = tracing.current(model)
+    traces = tracing.of_environment(os.environ, model)
     workers = Workers(
         [
             Worker(

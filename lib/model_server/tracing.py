@@ -4,7 +4,6 @@ OpenTelemetry's own variables say where to, as what, and how much of it. Its lib
 0.4 s and 16 MiB. A job's span hangs on the request that brought it, if this server had both.
 """
 
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -159,8 +158,3 @@ class Traced:
                 await send(message)
 
             await self._app(scope, receive, answer)
-
-
-def current(manifest: Manifest) -> Tracing | None:
-    """Begin to trace where this process's environment asks for it."""
-    return of_environment(os.environ, manifest)

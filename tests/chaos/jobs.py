@@ -220,7 +220,8 @@ def _wait_for(condition: Callable[[], bool]) -> None:
 def containers(environment: dict[str, str]) -> Iterator[tuple[list[Host], Path]]:
     """Two containers on one volume, with the bundle that this checkout builds."""
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
-    docker("buildx", "build", "--quiet", "--target=model-server", *secret, "--tag", BUNDLE, str(ROOT))
+    options = ["--target=model-server", *secret, "--tag", BUNDLE]
+    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=1800)  # a busy machine compiles for long
     name = f"mdchaos-{uuid.uuid4().hex[:8]}"
     hosts: list[Host] = []
     with tempfile.TemporaryDirectory(prefix="chaos-") as text:

@@ -1,6 +1,7 @@
 """Conversion of submitted data and of results: their form, their mapping, the result of both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -224,11 +225,18 @@ def _converted(
     limit: int,
     converters: Converters,
 ) -> Path:
-    with NamedTemporaryFile(dir=folder, delete=False) as file:
-        target = Path(file.name)
-    try:
+    with new_file(folder) as target:
         _convert(function, source, target, plan, limit, converters)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
     return target
+
+
+@contextmanager
+def new_file(folder: Path) -> Iterator[Path]:
+    """Yield a new file for the caller, who owns it unless an error leaves the block."""
+    with NamedTemporaryFile(dir=folder, delete=False) as file:
+        path = Path(file.name)
+    try:
+        yield path
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

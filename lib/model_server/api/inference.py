@@ -112,7 +112,7 @@ class _Inference:
 
     def _records(self, server: Services, request: Path, limit: int) -> upload.Form:
         room = server.space.left
-        with _new_file(request.parent) as target:
+        with data.new_file(request.parent) as target:
             try:
                 self._asked = server.converters.do(
                     tensors.to_records, request, target, self._manifest.input_schema, self._outputs, min(limit, room)
@@ -143,7 +143,7 @@ class _Inference:
         head |= {} if asked["id"] is None else {"id": asked["id"]}
         limit = manifest.limits.upload_bytes
         try:
-            with _result_file(server, ended) as file, _new_file(server.uploads) as target:
+            with _result_file(server, ended) as file, data.new_file(server.uploads) as target:
                 if file.stat().st_size > bounds.INFERENCE_RESULT_BYTES:
                     raise TooLargeError(f"it is larger than {bounds.INFERENCE_RESULT_BYTES} bytes")
                 made = data.of_model(job, file, _JSON, manifest, server.uploads, server.converters)
@@ -159,18 +159,6 @@ class _Inference:
         except DataError as error:
             text = f"the result of the job {job.id} cannot be had as tensors, but at data/result: {error}"
             raise ApiError(400, text, {ID_HEADER: job.id}) from error
-
-
-@contextmanager
-def _new_file(folder: Path) -> Iterator[Path]:
-    """Yield a new file for the caller, who owns it unless an error leaves the block."""
-    with NamedTemporaryFile(dir=folder, delete=False) as file:
-        path = Path(file.name)
-    try:
-        yield path
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -9,19 +9,6 @@ import time
 import pytest
 import requests
 
-from model_server.api import (
-    hosted,
-    inference,
-    invocations,
-    job_list,
-    jobs,
-    licenses,
-    mapping_file,
-    operations,
-    results,
-    run_job,
-    system,
-)
 from tests.rig.waiting import eventually
 
 from .conftest import LIMIT, Server, StartServer
@@ -327,21 +314,6 @@ def test_pages_and_api_work_with_and_without_a_path_prefix(start_server: StartSe
     root = requests.compat.urljoin(specification_url, specification["servers"][0]["url"]).rstrip("/")
     assert root == server.url + prefix
     assert requests.get(root + "/health", timeout=5).status_code == 200
-
-
-def test_the_specification_names_every_route_of_the_api_and_no_other(server: Server) -> None:
-    paths = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()["paths"]
-    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    ours = (run_job, system, operations, licenses, jobs, job_list, mapping_file, results)
-    others = (invocations, inference, hosted)
-    routes = [route for module in (*ours, *others) for route in module.ROUTES]
-    served = {
-        (method, route.path.replace("{job_id}", "{id}"))
-        for route in routes
-        for method in (route.methods or set()) - {"HEAD"}
-        if not route.path.startswith(("/swagger", "/openapi")) and route.path != "/v2/"
-    }
-    assert described == served
 
 
 def test_the_form_works_without_javascript(server: Server) -> None:

@@ -12,7 +12,7 @@ from model_server import log
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What is written."""
+    """Catch the lines of the log."""
     written = io.StringIO()
 
     class Stream(io.StringIO):

@@ -1,4 +1,4 @@
-"""What mode `library` makes of a program that does not keep to it; for one that does, see tests/integration."""
+"""Mode `library` meets programs that break its protocol; tests/integration has those that keep it."""
 
 import json
 import socket

@@ -137,7 +137,7 @@ def test_a_fault_of_the_server_is_told_without_its_text(
 ) -> None:
     for name, value in variables(collector).items():
         monkeypatch.setenv(name, value)
-    traces = tracing.current(manifest.parse(manifest_text(tmp_path)))
+    traces = tracing.of_environment(os.environ, manifest.parse(manifest_text(tmp_path)))
     assert traces is not None
 
     async def faulty(*_: object) -> None:
@@ -170,12 +170,12 @@ def test_a_collector_that_is_away_holds_nobody_up(collector: Collector, tmp_path
 
 
 def loads_tracing(folder: Path, **environment: str) -> bool:
-    """Whether a process that would serve with these variables loads OpenTelemetry."""
+    """Tell whether a process that would serve with these variables loads OpenTelemetry."""
     path = folder / "model.json"
     path.write_text(manifest_text(folder), encoding="utf-8")
     code = (
-        "import sys, model_server.serve; from pathlib import Path; from model_server import manifest, tracing\n"
-        "tracing.current(manifest.read(Path(sys.argv[1])))\n"
+        "import os, sys, model_server.serve; from pathlib import Path; from model_server import manifest, tracing\n"
+        "tracing.of_environment(os.environ, manifest.read(Path(sys.argv[1])))\n"
         "print(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}

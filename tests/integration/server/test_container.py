@@ -48,7 +48,8 @@ def build(folder: Path, dockerfile: str) -> str:
 @pytest.fixture(scope="module")
 def bundle() -> str:
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
-    docker("buildx", "build", "--quiet", "--target=model-server", *secret, "--tag", BUNDLE, str(ROOT))
+    options = ["--target=model-server", *secret, "--tag", BUNDLE]
+    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=1800)  # a busy machine compiles for long
     return BUNDLE
 
 

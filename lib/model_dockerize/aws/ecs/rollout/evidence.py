@@ -1,7 +1,7 @@
 """Gathers what is seen of one deployment while it is followed, says it, and makes the verdict of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,8 +52,7 @@ class Verdict:
 
     def details(self) -> tuple[str, ...]:
         """Return the evidence: stopped tasks with their logs; without any, the service's events."""
-        lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
-        return (*self.targets, *lines) or self.events[-10:]
+        return _lines(self.targets, self.stopped_tasks, self.events)
 
 
 class Evidence:
@@ -165,13 +164,16 @@ class Evidence:
     def time_is_up(self, timeout: float) -> TimedOutError:
         """Return the error for a deployment of which nobody knows the end."""
         self.diagnose_new()
-        lines = [line for task in self._stopped.values() for line in (task.summary(), *task.log)]
-        lines = [*self._targets.lines, *lines]
         return TimedOutError(
             f"Service {self._service.name} was neither deployed nor failed after {timeout:.0f} s.",
             remedy="The deployment goes on by itself: run again to follow it, or raise wait-timeout.",
-            details=tuple(lines) or tuple(self._events.values())[-10:],
+            details=_lines(self._targets.lines, self._stopped.values(), tuple(self._events.values())),
         )
+
+
+def _lines(targets: tuple[str, ...], stopped: Iterable[StoppedTask], events: tuple[str, ...]) -> tuple[str, ...]:
+    lines = [line for task in stopped for line in (task.summary(), *task.log)]
+    return (*targets, *lines) or events[-10:]
 
 
 def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
