@@ -1,7 +1,6 @@
 """The user's own test of a service: what it is told, what it is not, and how it ends."""
 
 import os
-import signal
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +16,9 @@ from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from tests.rig.deployer import Quiet
 from tests.rig.leaks import planted
+from tests.rig.processes import is_over
 from tests.rig.progress import Said
+from tests.rig.waiting import eventually
 
 HOME = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
 
@@ -105,7 +106,4 @@ def test_too_long_it_is_ended_with_what_it_started(tmp_path: Path) -> None:
     failed, _ = run(python(code), seconds=2)
     assert "not over after 2 s" in failed[0]
     assert time.monotonic() - started < 100
-    with pytest.raises(ProcessLookupError):
-        for _ in range(1000):
-            os.kill(int(child.read_text()), signal.SIGCONT)
-            time.sleep(0.01)
+    eventually(lambda: is_over(int(child.read_text())))
