@@ -18,6 +18,7 @@ from typing import IO, Any
 import yaml
 
 from tests.action.grammar import Log, container_path, input_variable, parse_file, sanitised, shown_summary
+from tests.rig.waiting import BUSY_SECONDS
 
 _FILES = {"GITHUB_OUTPUT": "set_output_", "GITHUB_ENV": "set_env_", "GITHUB_PATH": "add_path_"} | {
     "GITHUB_STATE": "save_state_",
@@ -52,7 +53,7 @@ def build_image(action: Path) -> str:
     bundle = os.environ.get("SSL_CERT_FILE", "")
     secret = ["--secret", f"id=ca-bundle,src={bundle}"] if Path(bundle).is_file() else []
     argv = ["docker", "build", *secret, "-t", name, "-f", str(action / "Dockerfile"), str(action)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return name
 
@@ -212,9 +213,9 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], log: Log, name: st
     for thread in threads:
         thread.start()
     try:
-        if cancel_at and cancelled.wait(timeout=300):
+        if cancel_at and cancelled.wait(timeout=BUSY_SECONDS):
             _cancel(process)
-        return process.wait(timeout=300)
+        return process.wait(timeout=BUSY_SECONDS)
     finally:
         if process.poll() is None:
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)

@@ -10,7 +10,7 @@ import requests
 
 from rig.chromium import Page
 from tests.rig.served_model import served
-from tests.rig.waiting import eventually
+from tests.rig.waiting import BUSY_SECONDS, eventually
 
 AXE = "axe-core@4"
 PROGRAM = """
@@ -37,7 +37,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip("npm, which brings axe-core, is not here")
     folder = tmp_path_factory.mktemp("axe")
     command = [npm, "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save", AXE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
     if done.returncode:
         pytest.skip(f"npm does not bring axe-core: {done.stderr[-200:]}")
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

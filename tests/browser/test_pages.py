@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rig.chromium import Page
-from tests.rig.waiting import eventually
+from tests.rig.waiting import BUSY_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "browser-test-is-prime"
@@ -22,7 +22,7 @@ EXAMPLE = ROOT / "examples" / "is-prime"
 
 
 def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -18,6 +18,7 @@ import pytest
 
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
+from tests.rig.waiting import BUSY_SECONDS
 
 from .conftest import ROOT, Cli, Completed
 from .test_main_path import get, journal
@@ -32,7 +33,7 @@ CMD ["python", "/foreign_server.py", "{kind}", "80"]
 
 def docker(*arguments: str | Path, cwd: Path | None = None) -> str:
     done = subprocess.run(
-        ["docker", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+        ["docker", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -20,6 +20,7 @@ from model_dockerize.program import Program, build_id, inspect, render_dockerfil
 from model_dockerize.progress import Silent
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 from rig.engine import floor_engine
+from tests.rig.waiting import BUSY_SECONDS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PREFIX = "program-test"
@@ -63,7 +64,7 @@ def look(folder: Path, *, command: str = "", requirements: str = "", init: str =
 
 
 def docker(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["docker", *arguments], input=stdin, capture_output=True, check=False, timeout=600)
+    return subprocess.run(["docker", *arguments], input=stdin, capture_output=True, check=False, timeout=BUSY_SECONDS)
 
 
 def ca_bundle() -> dict[str, Path]:

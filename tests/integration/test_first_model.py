@@ -7,8 +7,6 @@ import shlex
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.integration.conftest import ROOT, Cli
 
 PAGE = (ROOT / "docs" / "first-model.md").read_text(encoding="utf-8")
@@ -24,7 +22,6 @@ def expanded(word: str, folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.glob(word))
 
 
-@pytest.mark.timeout(600)
 def test_the_page_from_top_to_bottom(cli: Cli, tmp_path: Path) -> None:
     script, snippet = blocks("python")
     plain = blocks("")

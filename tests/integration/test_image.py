@@ -57,7 +57,7 @@ from rig.small_base import make_small_base
 from tests.rig.processes import command_lines
 from tests.rig.progress import Said
 from tests.rig.sandbox_calls import ask_sandbox
-from tests.rig.waiting import eventually
+from tests.rig.waiting import BUSY_SECONDS, eventually
 
 from .conftest import ROOT, Cli
 
@@ -434,7 +434,7 @@ def test_from_inside_a_container_the_address_is_that_of_our_network(engine: Engi
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=300,
+                timeout=BUSY_SECONDS,
             )
         finally:
             if made:

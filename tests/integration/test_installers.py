@@ -17,6 +17,7 @@ from model_dockerize.program.types import REQUIREMENTS
 from model_dockerize.progress import Silent
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 from tests.rig import projects
+from tests.rig.waiting import BUSY_SECONDS
 
 from .conftest import ROOT
 
@@ -202,7 +203,7 @@ def test_a_private_index_is_read_and_its_password_is_nowhere(tmp_path: Path, ins
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=BUSY_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Installing by uv." in done.stdout

@@ -19,7 +19,7 @@ from model_dockerize.errors import ProgramError
 from tests.integration.conftest import ROOT, Cli
 from tests.integration.test_main_path import journal
 from tests.rig import existing_files
-from tests.rig.waiting import eventually
+from tests.rig.waiting import BUSY_SECONDS, eventually
 
 BASE = "python:3.13-slim-trixie"
 REGION = "eu-central-1"  # not the sandbox's own: AwsConfig.ini decides
@@ -46,7 +46,7 @@ class OldService:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=BUSY_SECONDS,
             check=False,
         )
         assert self.secret not in done.stdout + done.stderr
@@ -251,7 +251,7 @@ def test_what_a_file_described_is_destroyed_by_it(old: OldService, shipped: subp
     files = [str(old.folder / name) for name in ("Other.yml", "AwsConfig.ini")]
     done = subprocess.run(
         [sys.executable, "-m", "model_dockerize", "destroy", *files, "--yes", "--verbose"],
-        env=old.environment, capture_output=True, text=True, timeout=300, check=False,
+        env=old.environment, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "stack model-dockerize-other-definition: removed" in done.stderr

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.rig.waiting import BUSY_SECONDS
+
 from model_dockerize import sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 
@@ -67,7 +69,7 @@ class Cli:
             cwd=cwd,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=BUSY_SECONDS,
             check=False,
         )
 

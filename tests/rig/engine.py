@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from machine import base_image, daemon, debian
 from machine.host import MachineError, is_root, parse_os_release, run
 from rig.subnets import free_subnet
+from rig.waiting import BUSY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +42,11 @@ class Engine:
     log: Path
 
     def docker(
-        self, *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, timeout: float = 300
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
+        timeout: float = BUSY_SECONDS,
     ) -> subprocess.CompletedProcess[str]:
         """Run a docker command against this engine, without raising for its exit code."""
         return subprocess.run(
@@ -188,7 +193,7 @@ def _copy_image(image: str, engine: Engine) -> None:
             stdin=saved.stdout,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=BUSY_SECONDS,
             check=False,
         )
     if saved.returncode or loaded.returncode or engine.docker("image", "inspect", image).returncode:

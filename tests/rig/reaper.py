@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.rig.waiting import BUSY_SECONDS
+
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import record
@@ -39,7 +41,7 @@ class Reaper:
 
     def close(self) -> None:
         """Have all of them ended now."""
-        self._process.communicate(timeout=300)
+        self._process.communicate(timeout=BUSY_SECONDS)
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+#: The longest that a command may take, on a machine that is busy with something else; pytest's own limit comes later.
+BUSY_SECONDS = 1500
 
 
 def eventually(

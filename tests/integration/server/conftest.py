@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.rig.waiting import BUSY_SECONDS
+
 
 @pytest.fixture(scope="session")
 def library_python(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -12,5 +14,5 @@ def library_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("library") / "venv"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "gravityai==0.1.4.post2"], check=True, timeout=300)
+    subprocess.run([*pip, "gravityai==0.1.4.post2"], check=True, timeout=BUSY_SECONDS)
     return str(folder / "bin/python")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
+from tests.rig.waiting import BUSY_SECONDS
+
 from .test_container import CA, ROOT, Container, build, bundle, docker, manifest
 
 __all__ = ["bundle"]  # the fixture
@@ -79,7 +81,9 @@ def serves(image: str) -> None:
 def source_python() -> str:
     """An image with a CPython built from its sources, as the real ones have it; minutes, once for an engine."""
     dockerfile = ROOT / "tests/rig/source_python.Dockerfile"
-    docker("buildx", "build", "--quiet", f"--file={dockerfile}", f"--tag={SOURCE_PYTHON}", str(ROOT), timeout=1800)
+    docker(
+        "buildx", "build", "--quiet", f"--file={dockerfile}", f"--tag={SOURCE_PYTHON}", str(ROOT), timeout=BUSY_SECONDS
+    )
     return SOURCE_PYTHON
 
 
@@ -87,7 +91,7 @@ def built_on(base: str) -> str:
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     name = f"mdsrv-bundle-{uuid.uuid4().hex[:8]}"
     options = ["--target=model-server", f"--build-arg=SERVER_BASE={base}", f"--tag={name}", *secret]
-    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=1800)  # a busy machine compiles for long
+    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=BUSY_SECONDS)
     return name
 
 

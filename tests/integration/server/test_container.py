@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.rig.waiting import eventually
+from tests.rig.waiting import BUSY_SECONDS, eventually
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = "localhost/model-dockerize/model-server:test"
@@ -49,7 +49,7 @@ def build(folder: Path, dockerfile: str) -> str:
 def bundle() -> str:
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     options = ["--target=model-server", *secret, "--tag", BUNDLE]
-    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=1800)  # a busy machine compiles for long
+    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=BUSY_SECONDS)
     return BUNDLE
 
 
