@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from model_compare import difference, kind_of
-from model_dockerize.smoke.check import Check, Expectation, SmokeResult
+from model_dockerize.smoke.model import Check, Expectation, SmokeResult
 
 _MARK = "probe "
 
