@@ -3,12 +3,9 @@
 import asyncio
 import json
 import os
-import re
-import shutil
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -308,23 +305,3 @@ def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outco
     if reply["job"] != job_id:
         raise ValueError("this is the end of another job")
     return Outcome(reply["error"], float(reply["seconds"]), content, reply.get("errno"))
-
-
-def runner_command(
-    program: Sequence[str], manifest: Path, which: Callable[[str], str | None] = shutil.which
-) -> list[str]:
-    """Return the argv of the runner, with "{connection}" where the descriptor of its connection goes.
-
-    The interpreter is the model's own: that of its command if it is a Python one, else the image's `python3` or
-    `python`. An image without any Python (a compiled model) gets the server's.
-    """
-    frozen = bool(getattr(sys, "frozen", False))
-    here = (Path(sys.executable).parent if frozen else Path(__file__).parent.parent) / "model_runner"
-    is_python = re.fullmatch(r"(python|pypy)[0-9.]*", Path(program[0]).name) is not None
-    for name in (*program[: int(is_python)], "python3", "python"):
-        interpreter = which(name)
-        if interpreter is not None:
-            # Isolated and without site-packages: whatever the model installed cannot disturb the runner.
-            return [interpreter, "-I", "-S", str(here / "runner.py"), "{connection}", str(manifest)]
-    own_python = [sys.executable, "runner"] if frozen else [sys.executable, str(here / "runner.py")]
-    return [*own_python, "{connection}", str(manifest)]

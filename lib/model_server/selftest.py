@@ -14,7 +14,8 @@ from pathlib import Path
 from model_server import manifest, privileges
 from model_server.errors import StartError
 from model_server.manifest import Manifest
-from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_client import RunnerClient, RunnerDiedError
+from model_server.runner_command import runner_command
 from model_server.settings import Settings
 from model_server.slots import OwnSlot, lend
 from model_server.tabular import convert, mime

@@ -9,9 +9,10 @@ from starlette.types import Message
 from model_server.api import upload
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 
 
-async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> upload.Form:
+async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Upload:
     """Read the body of `request` as `upload.receive` reads a form with this file: same limits, same promises.
 
     Raises:

@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 from model_server import bounds
 from model_server.api import accept, disk
 from model_server.api.envelope import ApiError
-from model_server.api.upload import Form
+from model_server.api.form_reader import Upload
 from model_server.converters import Converters
 from model_server.jobs.job import Job
 from model_server.jobs.store import SMALL_BYTES
@@ -35,14 +35,14 @@ class Submission:
     #: Of the data as it was sent; None: it is not structured.
     form: mime.Form | None = None
 
-    def rows(self, form: Form) -> int | None:
+    def rows(self, form: Upload) -> int | None:
         """Return the number of records of a CSV; of other data it is not known."""
         if self.form is None or not self.form.is_table:
             return None
         return form.lines.rows(has_header=self.form is mime.Form.CSV)
 
 
-def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submission:
+def understand(form: Upload, manifest: Manifest, problems: list[str]) -> Submission:
     """Read the fields MimeType, Mappings and OutputMappings of `form`.
 
     Args:

@@ -5,6 +5,7 @@ from starlette.requests import Request
 
 from model_server.api import upload
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import name_of
 
 
 async def of_form(request: Request, field: str, most: int) -> str:
@@ -18,7 +19,7 @@ async def of_form(request: Request, field: str, most: int) -> str:
     try:
         for event in parser.parse(await body_of(request, most)):
             if isinstance(event, MultipartSegment):
-                name = upload.name_of(event)
+                name = name_of(event)
             elif event is not None and name == field.lower():
                 content += event
         parser.close()

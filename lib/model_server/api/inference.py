@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import __version__, bounds
-from model_server.api import body, data, disk, envelope, results, services, upload
+from model_server.api import body, data, disk, envelope, results, services
 from model_server.api.accept import Wish
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 from model_server.api.jobs import no_job
 from model_server.api.operations import not_serving
 from model_server.api.refusals import INFERENCE
@@ -94,7 +95,7 @@ class _Inference:
         #: `id` and `outputs` of the request.
         self._asked: dict[str, Any] = {}
 
-    async def receive(self, request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> upload.Form:
+    async def receive(self, request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
         """Read the request; return the form with its records.
 
         Raises:
@@ -110,7 +111,7 @@ class _Inference:
         )
         return form
 
-    def _records(self, server: Services, request: Path, limit: int) -> upload.Form:
+    def _records(self, server: Services, request: Path, limit: int) -> Upload:
         room = server.space.left
         with data.new_file(request.parent) as target:
             try:
@@ -122,10 +123,10 @@ class _Inference:
             except DataError as error:
                 raise ApiError(400, str(error)) from error
             if target.stat().st_size > SMALL_BYTES:
-                return upload.Form(file=target)
+                return Upload(file=target)
             content = target.read_bytes()
             target.unlink()
-            return upload.Form(content=content)
+            return Upload(content=content)
 
     async def answer(self, server: Services, job: Job, ended: JobResult, _wish: Wish) -> Response:
         """Answer the tensors of a result.

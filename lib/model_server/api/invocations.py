@@ -8,9 +8,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import accept, body, services, upload
+from model_server.api import accept, body, services
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 from model_server.api.jobs import no_job, wait_for_end
 from model_server.api.operations import not_serving
 from model_server.api.run_job import ID_HEADER, finished, run_job
@@ -35,7 +36,7 @@ async def invocations(request: Request) -> Response:
     """
     kind = _type_of(request, services.of(request).manifest)
 
-    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> upload.Form:
+    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
         form = await body.receive(request, folder, limit, space, with_digest)
         form.fields["mimetype"] = kind
         return form

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from model_server import bounds
 from model_server.api import data, disk, doors, envelope, services, upload
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload, no_file
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
@@ -87,7 +88,7 @@ def _stopping() -> ApiError:
 
 
 async def _add(
-    form: upload.Form, server: Services, key: str | None, client: str | None, job_id: str, durable: bool
+    form: Upload, server: Services, key: str | None, client: str | None, job_id: str, durable: bool
 ) -> Future[Job]:
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
@@ -151,13 +152,13 @@ def _check_same(job: Job, job_request: JobRequest) -> None:
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
 
-def _fingerprint(form: upload.Form) -> str:
+def _fingerprint(form: Upload) -> str:
     """Return what must be alike of two forms under the same idempotency key."""
     texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-async def _converted(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
+async def _converted(form: Upload, plan: Plan, server: Services) -> bytes | None:
     """Convert the form's data for the model; return it if it is small, else put it into a new file."""
     if form.content is not None and (cost := plan.cost(len(form.content))) <= bounds.QUICK_COST:
         with suppress(TooLargeError):  # then it becomes a file
@@ -167,7 +168,7 @@ async def _converted(form: upload.Form, plan: Plan, server: Services) -> bytes |
     return await server.convert(_convert, form, plan, server)
 
 
-def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
+def _convert(form: Upload, plan: Plan, server: Services) -> bytes | None:
     with form.as_file(server.uploads) as file:
         converted = data.to_model(file, plan, server.manifest.limits.upload_bytes, server.space.left, server.converters)
     form.content, form.file = None, converted
@@ -262,10 +263,10 @@ def delete(request: Request) -> Response:
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
 
 
-def _check(form: upload.Form, server: Services) -> data.Submission:
+def _check(form: Upload, server: Services) -> data.Submission:
     """Return what the form asks for; refuse what cannot be done, all of it at once."""
     if form.content is None and form.file is None:
-        raise upload.no_file()
+        raise no_file()
     problems: list[str] = []
     url = form.text("CallbackUrl")
     wrong = callbacks.problem(url, server.callback_hosts) if url else None
