@@ -26,7 +26,7 @@ _TOO_LATE = "is no longer ours; nothing was recorded"
 
 
 class Runner(Protocol):
-    """The methods of a runner that a worker calls (runner_client.RunnerClient)."""
+    """A runner as a worker uses it (runner_client.RunnerClient)."""
 
     @property
     def mode(self) -> str: ...
@@ -81,16 +81,11 @@ class Worker:
         """Take what all workers share, and a runner of its own.
 
         Args:
-            store: the jobs.
-            runner: for this worker alone.
-            heartbeat: keeps the leases.
-            metrics: count the jobs.
             owner: of the leases.
             timeout_seconds: of a job.
             lease_seconds: without a sign of life.
-            prepare: makes the model's input, at the last path, of a job's data as it was sent.
+            prepare: makes the model's input of a job's data as it was sent.
             gate: decides whether it may take jobs at all; None: it may.
-            tracing: is told of each job that is over; None: nobody is.
         """
         self._store = store
         self._heartbeat = heartbeat
@@ -204,10 +199,7 @@ class Worker:
             raise
 
     def _bring(self, job: Job, source: str) -> str | None:
-        """Make a file of the input for this attempt alone: the program may change it.
-
-        Returns:
-            What is wrong with the data.
+        """Make a file of the input for this attempt alone, as the program may change it; return what is wrong with it.
 
         Raises:
             RunnerDiedError: the process that converts it was killed.
@@ -279,7 +271,6 @@ class Worker:
 
 
 def _remove(*paths: str) -> None:
-    """Remove what the program left, even a folder, as far as possible."""
     for path in map(Path, paths):
         try:
             path.unlink(missing_ok=True)

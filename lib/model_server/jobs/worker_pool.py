@@ -22,7 +22,6 @@ class Workers:
 
     @property
     def draining(self) -> bool:
-        """Tell whether `drain` was called: the server is about to stop."""
         return self._draining.is_set()
 
     @property
@@ -31,12 +30,10 @@ class Workers:
         return next((worker.mode for worker in self._workers if worker.mode), "")
 
     def said(self, job_id: str) -> tuple[str, ...]:
-        """Return what the program printed last for a job that runs on this server."""
         return next(filter(None, (worker.said(job_id) for worker in self._workers)), ())
 
     @property
     def problem(self) -> str | None:
-        """Return why no job would be done now, or None."""
         return "no worker runs" if all(running.done() for running in self._running) else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
