@@ -11,10 +11,9 @@ from typing import Any
 import yaml
 
 from model_dockerize.settings.given import Source
-from model_dockerize.settings.input import Input, Kind
+from model_dockerize.settings.input import COMMON_TITLE, Input, Kind
 from model_dockerize.settings.outputs import Output
 
-COMMON_TITLE = "What most people need"
 _SOURCES_HEADING = "Where an input may come from"
 # What YAML has of its own is accepted beside text: `python-version: 3.13` and `aws-account-id: 123456789012` are read
 # as they are written.

@@ -16,6 +16,9 @@ from model_dockerize.settings.given import Source
 from model_dockerize.settings.keys import KeyForm
 from model_dockerize.settings.variables import Pairs
 
+#: Heads what most people need, in help texts and in docs/inputs.md.
+COMMON_TITLE = "What most people need"
+
 
 class Kind(Enum):
     """The form in which a value is written. Each one's value is the word that help texts show for it."""

@@ -10,7 +10,6 @@ from model_dockerize.inside import workspace_of
 from model_dockerize.settings.environment import is_file
 from model_dockerize.settings.given import Given, Source
 from model_dockerize.settings.model import INPUTS, Settings
-from model_dockerize.settings.sources import from_file
 from model_dockerize.settings.values import to_settings
 
 FILE_NAME = "model-dockerize.yml"
@@ -29,6 +28,8 @@ def described(folder: Given) -> Layer:
     path = folder.base / folder.text.strip()
     if path.suffix.lower() == ".ini":
         return _from_config_ini(path)
+    from model_dockerize.settings.own_file import from_file
+
     if _is_file_name(path):
         return from_file(path)
     inside = path / FILE_NAME
