@@ -55,11 +55,7 @@ _LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
-    """Run the server until it is told to stop; return the exit code.
-
-    Raises:
-        StartError: it could not start; nothing was left behind.
-    """
+    """Run the server until it is told to stop; StartError: it could not start, and nothing was left behind."""
     log.configure(settings.log_json)
     forget_secrets(os.environ)
     model = example.with_example(manifest.read(settings.manifest))
@@ -85,11 +81,7 @@ def serve(settings: Settings) -> int:
 
 
 def _launcher(settings: Settings, command: Sequence[str], data: Volume) -> Launcher:
-    """Start the launcher, which makes the program another user than the server.
-
-    Raises:
-        StartError: its folder would lie where it may not go.
-    """
+    """Start the launcher; StartError: its folder would lie where it may not go."""
     users = settings.program_users
     if not may(users[0], data.instances, os.X_OK):
         raise StartError(

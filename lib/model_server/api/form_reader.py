@@ -1,4 +1,4 @@
-"""Reads a multipart form, as its bytes arrive: a data file that is not small goes to the disk."""
+"""Reads a multipart form as it arrives: a data file that is not small goes to the disk."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _LONGEST_SUFFIX = 10
 
 @dataclass
 class Upload:
-    """A received form. Its data file is `content` if it is small, else `file`; neither if there was none."""
+    """A received form. Its data is `content` if it is small, else `file`; neither if there was none."""
 
     content: bytes | None = None
     file: Path | None = None
@@ -39,7 +39,6 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """Return the field's value, "" when it is absent."""
         return self.fields.get(name.lower(), "").strip()
 
     @contextmanager
@@ -77,7 +76,7 @@ def name_of(segment: MultipartSegment) -> str:
 
 
 def file_name(sent: str) -> str:
-    """Return what a client calls its file, fit to be shown and to be kept: no path, nothing that cannot be seen."""
+    """Return a client's file name, fit to be shown and kept: no path, nothing that cannot be seen."""
     text = sent.encode("latin-1", "replace").decode("utf-8", "replace")
     text = "".join(letter if letter.isprintable() else " " for letter in re.split(r"[/\\]", text)[-1])
     text = " ".join(text.split())
@@ -156,7 +155,6 @@ class FormReader:
             self._spool.discard()
 
     def too_large(self) -> ApiError:
-        """Return the refusal of a file above the limit."""
         return ApiError(413, f"the data file is larger than the {self._limit} bytes that this model takes")
 
     def _begin(self, segment: MultipartSegment) -> None:

@@ -1,7 +1,7 @@
 """The jobs API of the hosted service, so that its clients can be pointed at this server: /api/v1/jobs.
 
-Documented by the vendor in jobs-api.md of gai-doc; where its newest client (gai-client, 2025) reads another form, that
-form counts: `status` is a number, and `statusMessage` the word.
+Documented in jobs-api.md of gai-doc; where its newest client (gai-client, 2025) reads another form, that form counts:
+`status` is a number, and `statusMessage` the word.
 """
 
 import json
@@ -56,11 +56,7 @@ async def submit(request: Request) -> Response:
 
 
 def _translate(form: Upload, manifest: Manifest) -> None:
-    """Replace the field data by the fields of add-job.
-
-    Raises:
-        ApiError: 400, it cannot be read, or asks for another version of the model.
-    """
+    """Replace the field data by add-job's; ApiError 400: unreadable, or for another version of the model."""
     try:
         wanted = json.loads(form.fields.pop("data", "") or "{}")
     except (ValueError, RecursionError) as error:
@@ -106,7 +102,7 @@ async def result_link(request: Request) -> Response:
 
 
 def _details(job: Job, manifest: Manifest) -> dict[str, Any]:
-    """Return what the hosted service says of a job; nothing is billed here, so that the figures of bills are 0."""
+    """Return what the hosted service says of a job; nothing is billed here, so bills say 0."""
     status, word = _STATUS.get(job.state, _INCOMPLETE)
     took = 0.0 if job.finished is None or job.started is None else max(0.0, job.finished - job.started)
     return {

@@ -17,11 +17,7 @@ from model_server.tabular.problems import DataError
 
 
 async def propose_mapping(request: Request) -> Response:
-    """Answer a proposed mapping file for the form's data (fields File and MimeType), as a download.
-
-    Raises:
-        ApiError: 400 or 413.
-    """
+    """Answer a proposed mapping file for the form's data (fields File and MimeType); ApiError 400 or 413."""
     server = services.of(request)
     space = server.space.part()
     try:

@@ -34,16 +34,14 @@ async def receive(
     with_digest: bool = False,
     texts: Mapping[str, int] = _FIELDS,
 ) -> Upload:
-    """Read the multipart form of `request`; a data file that is not small goes to a new file in `folder`.
+    """Read the multipart form; a data file that is not small goes to a new file in `folder`, which the caller owns.
 
-    The caller owns the file that is named in the answer. After an error nothing is left.
+    After an error nothing is left.
 
     Args:
-        request: a POST whose body was not touched.
         folder: must lie on the data volume, so that the file can be moved from there.
         limit: of the data file, bytes.
         space: what the file takes of the volume.
-        with_digest: of the data.
         texts: the text fields that are read, in lower case, and the bytes that each may have.
 
     Raises:
@@ -76,11 +74,7 @@ async def receive(
 
 
 def parser_of(request: Request) -> PushMultipartParser:
-    """Return a parser for the form of `request`.
-
-    Raises:
-        ApiError: 400, it is no multipart form; 415, it is in a content coding.
-    """
+    """Return a parser for the form; ApiError 400: it is no multipart form; 415."""
     refuse_coding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
@@ -99,11 +93,7 @@ def parser_of(request: Request) -> PushMultipartParser:
 
 
 def refuse_coding(request: Request) -> None:
-    """Refuse a body that is compressed.
-
-    Raises:
-        ApiError: 415.
-    """
+    """Refuse a compressed body by ApiError 415."""
     coding = request.headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
         text = f"a body in the coding {coding[:40]} is not understood: send it without Content-Encoding"
@@ -111,7 +101,7 @@ def refuse_coding(request: Request) -> None:
 
 
 def declared_length(request: Request) -> int:
-    """Return the declared size of the body in bytes; 0 if there is none."""
+    """Return the declared bytes of the body, or 0."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() else 0
 
