@@ -21,7 +21,7 @@ COMMON_TITLE = "What most people need"
 
 
 class Kind(Enum):
-    """The form in which a value is written. Each one's value is the word that help texts show for it."""
+    """The form in which a value is written, with its word in help texts."""
 
     TEXT = "TEXT"
     PATH = "PATH"
@@ -46,7 +46,7 @@ _KINDS: Mapping[Any, Kind] = {
 
 @dataclass(frozen=True)
 class Input:
-    """One input. `inputs_of` fills in what the field itself says: kind to field."""
+    """One input. `inputs_of` fills in what the field says: kind to field."""
 
     help: str
     _: KW_ONLY

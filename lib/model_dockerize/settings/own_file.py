@@ -15,11 +15,11 @@ _PAIRS = {each.name for each in INPUTS if each.kind is Kind.PAIRS}
 
 
 def from_file(path: Path) -> dict[str, Given]:
-    """Read a model-dockerize.yml: one mapping of input names to values. Relative paths start at the file's folder.
+    """Read a model-dockerize.yml: one mapping of input names to values, with paths relative to its folder.
 
     Raises:
-        InputError: the file cannot be read, is not YAML, or is not one mapping. What is wrong with a single value is
-            told by `to_settings`, with all other problems.
+        InputError: the file cannot be read, is not YAML, or is not one mapping. `to_settings` tells what is wrong with
+            single values.
     """
     node = compose(path, path.parent)
     given = {"program-path": Given(".", str(path), path.parent, Source.FOLDER, path.parent)}

@@ -1,4 +1,4 @@
-"""The places that inputs come from. Each reader says what was given and where; `values` does the rest."""
+"""The sources of inputs. Each reader says what was given and where; `values` does the rest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _RUNNER_INPUTS = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """Read what surrounds the run: a company's CA bundle, and what GitHub's runner says of commit and run."""
+    """Read a company's CA bundle, and what GitHub's runner says of commit and run."""
     bundle = environment.get("SSL_CERT_FILE", "")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
     found = {
@@ -27,7 +27,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 
 
 def from_flags(flags: Mapping[str, str | None], folder: Path | None = None) -> dict[str, Given]:
-    """Return flags of the command line by input name, where they were used. `folder`: see `Given`."""
+    """Return the used flags by input name. `folder`: see `Given`."""
     return {
         name: Given(text, f"--{name}", Path.cwd(), folder=folder) for name, text in flags.items() if text is not None
     }

@@ -20,15 +20,14 @@ def check(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Run all checks against the first of `urls` that answers.
+    """Run all checks against the first of `urls` that answers; a failed check is no exception.
 
     Args:
         urls: addresses of the same model, best first.
         start_timeout: seconds to wait until the model answers.
         job_timeout: seconds that the sample's job may take (the input smoke-timeout).
         alive: asked while waiting; a text (why the container is gone) ends the waiting at once.
-    Returns:
-        every check with its outcome; a failed check is no exception.
+
     Raises:
         InputError: a sample file cannot be read.
     """
@@ -56,7 +55,7 @@ def check(
 
 
 def await_build(url: str, build_id: str, seconds: float, api_key: str = "") -> bool:
-    """Wait until that build answers at `url`; tell whether it does. A load balancer moves in its own time."""
+    """Wait until that build answers; tell whether it does. A load balancer moves in its own time."""
     client, end = ModelClient(url, api_key), time.monotonic() + seconds
     try:
         while True:

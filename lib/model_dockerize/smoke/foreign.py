@@ -42,7 +42,7 @@ def check_foreign(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Run the checks that the image's specification allows; arguments and errors as of `check`."""
+    """Run the checks that the image's specification allows; otherwise as `check`."""
     sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)

@@ -31,14 +31,13 @@ class Expectation:
     """The answers that the model must give.
 
     Attributes:
-        build_id: of what was built; empty: whatever answers is accepted.
+        build_id: empty: whatever answers is accepted.
         sample_input: file to submit as a job; None: no job is tried.
         sample_expected: file that the result must equal; None: any result will do.
-        input_type: MIME type of the sample; empty: the model's own.
+        input_type: of the sample; empty: the model's own.
         name: of the model, for messages.
-        sample_mapping: mapping file that is sent with the sample; None: its fields have the model's names.
-        license_key: applied where the model wants one and has none; empty: none is.
-        api_key: sent with each request; empty: none is.
+        sample_mapping: mapping file that is sent with the sample.
+        license_key: applied where the model wants one and has none.
     """
 
     build_id: str
@@ -63,7 +62,7 @@ class Check:
 
 @dataclass(frozen=True)
 class SmokeResult:
-    """The checks in order. `url` is the address that answered; empty where none did."""
+    """The checks in order. `url` is the address that answered."""
 
     url: str
     checks: tuple[Check, ...]
@@ -84,7 +83,7 @@ class SmokeResult:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Return a line for each failed check: the details of a SmokeError."""
+        """Return a line for each failed check."""
         return tuple(
             f"{check.name}: {check.detail}"
             for check in self.checks

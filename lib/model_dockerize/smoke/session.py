@@ -237,13 +237,13 @@ class Session:
 
 
 def _one_line(text: str) -> str:
-    """Return the last line of a model's message: of a traceback, the one that says what happened."""
+    """Return the last line of a message: of a traceback, the one that says what happened."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     return quote(lines[-1]) if lines else "no message"
 
 
 def read_sample(path: Path | None) -> bytes | None:
-    """Return a sample file's content; None if there is none. Raises InputError if it cannot be read."""
+    """Return a sample file's content, if there is one, or raise InputError."""
     try:
         return path.read_bytes() if path else None
     except OSError as error:

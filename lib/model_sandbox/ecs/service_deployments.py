@@ -53,7 +53,7 @@ class ServiceDeployments:
         return {"serviceRevisions": found, "failures": [{"arn": a, **MISSING} for a in wanted if a not in known]}
 
     def continue_service_deployment(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer ContinueServiceDeployment: a hook that waits is over, and its deployment goes on or back."""
+        """Answer ContinueServiceDeployment: a waiting hook is over, and its deployment goes on or back."""
         identity, action = str(request.get("hookId", "")), request.get("action") or "CONTINUE"
         if not _HOOK.fullmatch(identity):
             raise refuse("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
@@ -92,7 +92,6 @@ class ServiceDeployments:
         return {"serviceDeploymentArn": record.arn}
 
     def _record(self, request: dict[str, Any]) -> ServiceDeployment:
-        """Return the service deployment that a request names, of the caller's account and region."""
         scope, arn = self._state.upstream.scope(), request.get("serviceDeploymentArn", "")
         for service in self._state.services.values():
             for record in service.records if service.scope == scope else ():

@@ -143,7 +143,6 @@ class Services:
         self._state.wake.set()
 
     def _check_strategy(self, settings: dict[str, Any], configuration: dict[str, Any], revision: Revision) -> None:
-        """Raise ApiError where a service cannot deploy in the way that is asked for."""
         strategy.check(configuration, service_rules.controller_of(settings), revision.load_balancers)
         kind = strategy.kind_of(configuration)
         balancer_rules.check(revision.load_balancers, kind != strategy.ROLLING, self._around.weights)
