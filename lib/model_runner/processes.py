@@ -73,9 +73,8 @@ class Strays:
     """Processes of a program that lost their parent or left its session.
 
     To look costs a trivial job 5 % of its time. It is left out after a look that found none, while no process was made
-    in
-    this container. The kernel tells the newest number (man 5 proc, /proc/loadavg); FRESH_SECONDS are too short to come
-    once round all numbers.
+    in this container. The kernel tells the newest number (man 5 proc, /proc/loadavg); FRESH_SECONDS are too short to
+    come once round all numbers.
     """
 
     def __init__(self, number: Callable[[], bytes]) -> None:

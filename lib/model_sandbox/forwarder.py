@@ -29,8 +29,7 @@ class Forwarder:
     """Listens until it is closed.
 
     `choose` names a target; `keeps` tells whether one may have another request. A connection stays with its target
-    while it
-    may, and moves on between two requests.
+    while it may, and moves on between two requests.
     """
 
     def __init__(

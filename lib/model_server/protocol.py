@@ -77,8 +77,7 @@ class Protocol(HttpToolsProtocol):
     """One connection.
 
     Beyond uvicorn it bounds the head of a request and a client's time to send and to read, and heeds RFC 9110: an offer
-    to
-    switch protocols is ignored (7.8), and who has sent all and closed its end gets an answer.
+    to switch protocols is ignored (7.8), and who has sent all and closed its end gets an answer.
     """
 
     def __init__(

@@ -213,8 +213,7 @@ class RunnerClient:
         """Let only this block's thread close the connection.
 
         A thread about to read holds only the descriptor's number. Closed by another thread, it is at once that of
-        another
-        connection, and the reader waits for an answer on that one.
+        another connection, and the reader waits for an answer on that one.
         """
         with self._guard:
             self._in_use = True

@@ -13,8 +13,7 @@ def runner_command(
     """Return the argv of the runner, with "{connection}" where the descriptor of its connection goes.
 
     The interpreter is that of the model's command if it is a Python one, else the image's `python3` or `python`. An
-    image
-    without any Python (a compiled model) gets the server's.
+    image without any Python (a compiled model) gets the server's.
     """
     frozen = bool(getattr(sys, "frozen", False))
     here = (Path(sys.executable).parent if frozen else Path(__file__).parent.parent) / "model_runner"

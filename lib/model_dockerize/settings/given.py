@@ -11,8 +11,7 @@ class Source(Enum):
     """Name where a value comes from, as the heading of its column in docs/inputs.md.
 
     Whoever starts the run is trusted, and so is the environment. What lies in the folder is not: its paths stay inside,
-    and
-    what reads or writes elsewhere is not its to set.
+    and what reads or writes elsewhere is not its to set.
     """
 
     CALLER = "flag, step's input"

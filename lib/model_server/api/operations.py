@@ -23,8 +23,7 @@ async def ready(request: Request) -> Response:
     """Answer 200 when this server takes jobs, else 503 with the reason.
 
     A scheduler replaces a container that is not ready. So what a new one would not mend, such as a database that is
-    away,
-    is looked at only with `?deep=1`.
+    away, is looked at only with `?deep=1`.
     """
     server = services.of(request)
     problem = not_serving(server)

@@ -36,8 +36,7 @@ class DeferredJobs:
     """The jobs of this server that are not recorded yet, oldest first.
 
     They are made and claimed in one loop, and end in any thread. Those that end in one turn of the loop share a
-    statement:
-    at each one its thread and that of the database hold each other up.
+    statement: at each one its thread and that of the database hold each other up.
     """
 
     def __init__(self, commits: Commits, insert: Callable[[Sequence[Row], Connection], None]) -> None:

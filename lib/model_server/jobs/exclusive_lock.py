@@ -1,7 +1,7 @@
 """An exclusive lock on a data directory whose network file system makes SQLite's locks unreliable.
 
-A file names the server and changes every few seconds; a second server watches it before it starts. No clock is
-compared and no lock is asked for: network file systems promise neither.
+A file names the server and changes every few seconds; a second server watches it before it starts. No clock is compared
+and no lock is asked for: network file systems promise neither.
 """
 
 import json

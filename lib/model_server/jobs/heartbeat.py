@@ -31,8 +31,7 @@ class Heartbeat(threading.Thread):
         """Extend the job's lease in an `async with`; call `stop` in another thread if it is lost.
 
         And again at each look until the block ends: a runner just being started did not hear the first call. The block
-        ends
-        after a call that is going on.
+        ends after a call that is going on.
         """
         return _KeptLease(self._kept, job, stop, self._lease / 3)
 

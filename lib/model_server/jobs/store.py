@@ -82,8 +82,7 @@ class Store:
         """Record a job, or defer that, and give it to an idle worker, else to the next that is free.
 
         A waiting worker begins while the job is being recorded: its end is posted behind, and finds no row if that
-        failed.
-        Only under an idempotency key must it be known first whether the job is new.
+        failed. Only under an idempotency key must it be known first whether the job is new.
         """
         idle = self.idle_workers.take()
         job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
