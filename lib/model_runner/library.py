@@ -29,7 +29,6 @@ class Lines(Channel):
         return self._socket.fileno()
 
     def send(self, payload: bytes) -> None:
-        """Send a line."""
         self._socket.sendall(payload + b"\n")
 
     def receive(self) -> List[str]:

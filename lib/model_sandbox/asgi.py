@@ -74,7 +74,6 @@ async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes
 
 
 async def reply_json(send: Send, status: int, content: object) -> None:
-    """Answer with JSON."""
     await reply(send, status, {"content-type": "application/json"}, json.dumps(content).encode())
 
 

@@ -98,7 +98,6 @@ class Calls:
         self._own, self._access, self._throttle = own, access, Throttle()
 
     async def __call__(self, admitted: Admitted, send: asgi.Send) -> None:
-        """Answer one call."""
         scope = admitted.scope
         headers = asgi.headers_of(scope)
         is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")

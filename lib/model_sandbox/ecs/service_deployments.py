@@ -33,7 +33,6 @@ class ServiceDeployments:
         return shapes.page(shown, "serviceDeployments", request, 20)
 
     def describe_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeServiceDeployments."""
         with self._state.lock:
             known = {r.arn: (s, r) for s in self._state.services.values() for r in s.records}
             wanted = request.get("serviceDeploymentArns", [])
@@ -45,7 +44,6 @@ class ServiceDeployments:
         }
 
     def describe_service_revisions(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeServiceRevisions."""
         with self._state.lock:
             known = {r.arn: (s, r) for s in self._state.services.values() for r in s.revisions}
         wanted = request.get("serviceRevisionArns", [])

@@ -34,7 +34,6 @@ class Services:
         self._state, self._balancers, self._around = state, balancers, around
 
     def create_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer CreateService."""
         cluster, name = self._state.cluster(request), request.get("serviceName", "")
         if not name:
             raise ApiError("InvalidParameterException", "Service name cannot be empty.")
@@ -113,7 +112,6 @@ class Services:
         return {"service": self._show(service)}
 
     def describe_services(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeServices."""
         cluster = self._state.cluster(request)
         found, failures = [], []
         with self._state.lock:
