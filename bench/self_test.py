@@ -16,7 +16,8 @@ from statistics import median
 import warm
 from throughput import CACHE
 
-from model_server.runner_client import RunnerClient, runner_command
+from model_server.runner_client import RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 
 PLAIN = "import sys, json, csv\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read().upper())\n"

@@ -28,12 +28,10 @@ _SHORTEST_SECRET = 20
 
 
 def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int:
-    """Run the Action once, in the container that GitHub's runner starts.
+    """Run the Action once, in the container that GitHub's runner starts; return the exit code (docs/exit-codes.md).
 
     Args:
         stdout: gets workflow commands, too.
-    Returns:
-        The exit code: 0, that of the failure (docs/exit-codes.md), 1 for a defect, 130 or 143 when cancelled.
     """
     started = time.time()
     workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())

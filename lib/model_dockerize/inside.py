@@ -55,12 +55,7 @@ def open_file(path: Path, folder: Path) -> BinaryIO:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file that is no link.
-
-    Raises:
-        OutsideError: it is something else.
-        OSError: it cannot be read.
-    """
+    """Open a regular file that is no link, else raise OutsideError."""
     # Not to wait for the writer of a pipe that has taken the file's place.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -82,13 +77,11 @@ def read_text(path: Path, folder: Path, encoding: str = "utf-8", errors: str = "
 
     Raises:
         OutsideError: see `resolved`, or it is too large.
-        OSError, UnicodeDecodeError: it cannot be read.
     """
     return read_bytes(path, folder).decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_bytes(path: Path, folder: Path) -> bytes:
-    """Read a small file of `folder`. Raises as `read_text`."""
     with open_file(path, folder) as file:
         content = file.read(MOST_TEXT + 1)
     if len(content) > MOST_TEXT:
@@ -102,11 +95,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a regular file, not what a link leads to.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a regular file, not what a link leads to."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

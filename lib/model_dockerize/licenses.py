@@ -27,11 +27,7 @@ class Inspection:
 
 
 def make_pair(private_key: Path) -> str:
-    """Write the private key to a new file of its owner; return the public one.
-
-    Raises:
-        InputError: the file exists, or cannot be written.
-    """
+    """Write the private key to a new file of its owner; return the public one."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     try:
@@ -47,15 +43,7 @@ def make_pair(private_key: Path) -> str:
 
 
 def issue(private_key: Path, model: str, name: str, email: str, days: int, now: float | None = None) -> str:
-    """Return a license key for a customer of a model.
-
-    Args:
-        private_key: a file of `make_pair`.
-        now: seconds since the epoch.
-
-    Raises:
-        InputError: the file is no such key.
-    """
+    """Return a license key for a customer of a model."""
     issued = int(time.time() if now is None else now)
     expires = issued + days * _DAY_SECONDS
     claims = {"jti": str(uuid.uuid4()), "model": model, "name": name, "email": email, "iat": issued, "exp": expires}
@@ -63,11 +51,7 @@ def issue(private_key: Path, model: str, name: str, email: str, days: int, now: 
 
 
 def inspect(text: str, public_key: str | None) -> Inspection:
-    """Read a license key; with a public key, check signature and expiry.
-
-    Raises:
-        InputError: the license key or the public key is malformed.
-    """
+    """Read a license key; with a public key, check signature and expiry."""
     try:
         claims = jwt.decode(text.strip(), options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError) as error:

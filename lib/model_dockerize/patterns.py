@@ -7,14 +7,13 @@ from urllib.parse import urlsplit
 
 
 class Pattern(NamedTuple):
-    """A form that a whole text must have. Called with a text it is a rule: it says what is wrong, or nothing."""
+    """A form that a whole text must have. As a rule it says what is wrong, or nothing."""
 
     regex: re.Pattern[str]
     meaning: str  # "a region like eu-central-1"
     is_lower: bool = False  # a lower-case name, of which the nearest can be told
 
     def __call__(self, text: str) -> str:
-        """Say what is wrong with the text; empty where it has the form."""
         if self.regex.fullmatch(text):
             return ""
         near = re.sub(r"[^a-z0-9/]+", "-", text.lower()).strip("-/") if self.is_lower else ""
@@ -23,12 +22,11 @@ class Pattern(NamedTuple):
 
 
 def pattern(regex: str, meaning: str, is_lower: bool = False) -> Pattern:
-    """Return the form, of a pattern as it is written."""
     return Pattern(re.compile(regex), meaning, is_lower)
 
 
 def server_address(text: str) -> str:
-    """Say what is wrong with the address of a server; empty where nothing is."""
+    """Say what is wrong with the address of a server."""
     try:
         place = urlsplit(text)
         is_address = bool(place.scheme in ("http", "https") and place.hostname) and place.port != 0
@@ -39,7 +37,7 @@ def server_address(text: str) -> str:
 
 
 def command_line(text: str) -> str:
-    """Say what is wrong with a command; empty where it is a program and its arguments."""
+    """Say what is wrong with a command: a program and its arguments."""
     try:
         words = shlex.split(text)
     except ValueError as error:  # a quotation mark that nothing closes

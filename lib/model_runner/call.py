@@ -1,7 +1,6 @@
 """A command as a job calls it, and which of the files that it wrote is the result.
 
-Input and output have names without an ending. A word such as {output}.png says how the output's shall end, {input}.csv
-the input's: some programs read and write by it, and some libraries append one by themselves.
+{output}.png says how the output's name ends, {input}.csv the input's; without that, names have no ending.
 """
 
 import os
@@ -30,11 +29,7 @@ class Call:
         self._output_ending = "" if "" in outputs else next(iter(outputs), "")
 
     def fill(self, request: Dict[str, Any]) -> List[str]:
-        """Return the argv of a job, and let its input be found under every ending.
-
-        Raises:
-            OSError: there is no room for a link.
-        """
+        """Return the argv of a job, and let its input be found under every ending."""
         linked = request["output"] + "-input"
         for ending in self._input_endings:
             remove(linked + ending)
@@ -48,16 +43,11 @@ class Call:
         return [_MARK.sub(path, word) for word in self._command]
 
     def place(self, output: str) -> str:
-        """Return where the program is to write what will be at `output`."""
         return output + self._output_ending
 
 
 def settle(output: str, place: str) -> Optional[str]:
-    """Put the result at `output`, under whatever ending it was written; return what is wrong, if anything is.
-
-    Args:
-        place: where the program was to write it.
-    """
+    """Move the result from `place` to `output`, under whatever ending; return what is wrong, if anything is."""
     written = next((path for path in (place, output) if is_file(path)), None)
     if written is None:
         folder, name = os.path.split(output)

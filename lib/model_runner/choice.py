@@ -41,13 +41,7 @@ def choose(
     record: Dict[str, Any],
     is_proved: bool = False,
 ) -> Choice:
-    """Return the mode for this program.
-
-    Args:
-        wanted: one of MODES.
-        record: what an earlier self-test of this image has found.
-        is_proved: that was here, in this container.
-    """
+    """Return the mode for this program; `is_proved`: `record` is of this container."""
     directory = manifest["working_directory"]
     command = list(manifest["command"])
     script = find_script(command)
@@ -90,11 +84,7 @@ def earn(
     record: Dict[str, Any],
     is_proved: bool,
 ) -> Choice:
-    """Return mode `warm` if the sample proves it.
-
-    Raises:
-        UnfitError: it is not right for this program, or that cannot be shown.
-    """
+    """Return mode `warm` if the sample proves it, else raise UnfitError."""
     directory = manifest["working_directory"]
     if found.change:
         raise UnfitError(found.change)
@@ -120,7 +110,7 @@ def earn_kept(
     record: Dict[str, Any],
     is_proved: bool,
 ) -> Choice:
-    """Return the mode for a program of the library, the fastest that the sample proves.
+    """Return the fastest mode for a program of the library that the sample proves.
 
     Without a proof it is `resident`, as the library is meant; `command` if the sample has another result in that.
     """
@@ -149,10 +139,7 @@ def earn_kept(
 def fastest_kept(
     sample: Sample, start: Callable[[str], KeptMode], processes: int
 ) -> Tuple[str, Optional[KeptMode], str]:
-    """Try what keeps the program alive, the fastest first.
-
-    Returns:
-        The mode's name, the mode if it is started, and why it is not a faster one.
+    """Return the name of the fastest mode that keeps the program alive, the mode if started, and why not a faster one.
 
     Raises:
         UnfitError: there was no time to find out.
@@ -169,11 +156,6 @@ def fastest_kept(
 
 
 def open_sample(manifest: Dict[str, Any], room: Room) -> "closing[Sample]":
-    """Return the sample, for a `with`.
-
-    Raises:
-        UnprovedError: there is none, or it cannot be read.
-    """
     if not manifest.get("sample"):
         raise UnprovedError("there is no sample in the image to prove a faster mode with")
     return closing(Sample(os.path.join(manifest["working_directory"], manifest["sample"]), room))

@@ -1,4 +1,4 @@
-"""Mode `command`: a new process for each job. Always right; the fall-back of the other modes."""
+"""Mode `command`: a new process for each job. Always right; the other modes fall back to it."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
 def verdict(
     call: Call, request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes
 ) -> Ended:
-    """Tell what has become of a job whose program has ended with `code` (negative: signal)."""
+    """Return the end of a job whose program ended with `code` (negative: signal)."""
     if breach is not None:
         return code, breach
     if code != 0:
@@ -27,7 +27,7 @@ def verdict(
 
 
 class CommandMode:
-    """Runs the command of the manifest, once per job, in a session of its own."""
+    """Runs the manifest's command, once per job, in a session of its own."""
 
     name = "command"
 
@@ -46,11 +46,6 @@ class CommandMode:
         signal.set_wakeup_fd(wake_write)
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Run one job to its end; return the exit code, if any, and the error text, if it failed.
-
-        Raises:
-            EOFError: the server is gone.
-        """
         try:
             child = self._child = subprocess.Popen(
                 self._call.fill(request),
@@ -83,12 +78,11 @@ class CommandMode:
         """Do nothing: between jobs no process runs."""
 
     def stop(self) -> None:
-        """Kill the running program and everything in its process group."""
         if self._child is not None:
             kill_group(self._child.pid)
 
     def leave(self) -> None:
-        """Give back what this mode has taken of the process, for good."""
+        """Give back what this mode has taken of the process."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in self._descriptors:

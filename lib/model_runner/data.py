@@ -1,6 +1,6 @@
-"""A job's small data, which the server sends with the job and gets back with its end.
+"""A job's small data, which comes with the job and goes with its end.
 
-So the files of most jobs are made, read and removed here, beside the program, and not in the server's one loop.
+These files are made and removed beside the program, not in the server's one loop.
 """
 
 import errno
@@ -11,11 +11,7 @@ from typing import Optional
 
 
 def write_input(path: str, content: bytes) -> None:
-    """Make the file of a job's input, for the program; it is not synced.
-
-    Raises:
-        OSError: there is no room for it; what was written stays.
-    """
+    """Make the file of a job's input, without a sync; after an error what was written stays."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         if os.write(descriptor, content) != len(content):
@@ -25,11 +21,7 @@ def write_input(path: str, content: bytes) -> None:
 
 
 def take_output(path: str, limit: int) -> Optional[bytes]:
-    """Remove a job's output and return it; None, and it stays, if it has more than `limit` bytes.
-
-    Raises:
-        OSError: it is no file that can be read.
-    """
+    """Remove and return a job's output; None, and it stays, above `limit` bytes."""
     # Else a pipe would wait for a writer, and a link would lead to what the program may not show.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -46,18 +38,14 @@ def take_output(path: str, limit: int) -> Optional[bytes]:
 
 
 def show(path: str) -> None:
-    """Let the server read a job's output, which it takes away.
-
-    Raises:
-        OSError: it is no file.
-    """
+    """Let the server read a job's output."""
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise OSError(errno.EINVAL, "it is no file, but leads to one")
     os.chmod(path, 0o644)
 
 
 def remove(path: str) -> None:
-    """Remove what is there, as far as it can be; a program may have left a folder."""
+    """Remove a file or folder, as far as it can be."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -72,10 +60,7 @@ def remove(path: str) -> None:
 def remove_folder(path: str) -> None:
     """Remove a folder, however deep it is and whatever its owner took from himself.
 
-    What lies deeper is moved up: a path of it may be too long for the kernel, and a recursion too deep for Python.
-
-    Raises:
-        OSError: it may not be removed.
+    What lies deeper is moved up: its path may be too long for the kernel, and a recursion too deep for Python.
     """
     os.chmod(path, 0o700)
     names = os.listdir(path)

@@ -2,10 +2,9 @@
 
     python [options of the command] fork_server.py DESCRIPTOR
 
-DESCRIPTOR is a Unix socket (SOCK_SEQPACKET, a JSON message a packet) to the runner. First this process says that no job
-can write into its memory any more. Then the runner says what to prepare, and gets the verdict:
+DESCRIPTOR is a Unix socket (SOCK_SEQPACKET, a JSON message a packet) to the runner:
 
-    <- {"hidden": true}
+    <- {"hidden": true}      no job can write into its memory any more
     -> {"script": path, "words": [of the command, up to the script], "imports": [...], "check": bool}
     <- {"ready": count of imported modules, "hazard": null or why a fork of this process is not safe}
 
@@ -17,12 +16,11 @@ Then for each job, the script's output going to the two descriptors that come wi
     -> {"reap": true}
     <- {"exit": code, "imports": [...]}
 
-"imports" are the names of installed modules that the job imported and that were not there, in their order, and what
-the program had changed before (process_state.Imports); only if "tell" asks for them.
+"imports", only if "tell" asks: installed modules that the job imported in addition, in their order, and what the
+program had changed before (process_state.Imports).
 
-A job's process does what `python script.py ...` does: `__main__`, sys.argv, sys.path, exit codes, threads, atexit,
-files that nobody closed. What is different: modules were imported before sys.argv was known, and strings hash alike in
-all jobs. The random number generators are seeded anew.
+A job's process does what `python script.py ...` does, but modules were imported before sys.argv was known, and strings
+hash alike in all jobs. The random number generators are seeded anew.
 """
 
 import array
@@ -47,11 +45,7 @@ TOLD_BYTES = 60000  # what a pipe holds: the job must not wait for a reader
 
 
 def receive(channel: socket.socket) -> Tuple[Dict[str, Any], List[int]]:
-    """Return the next message and the descriptors that came with it.
-
-    Raises:
-        EOFError: the other end is gone.
-    """
+    """Return the next message and its descriptors; EOFError: the other end is gone."""
     numbers = array.array("i")
     data, ancillary, _, _ = channel.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(2 * numbers.itemsize))
     if not data:
@@ -68,7 +62,7 @@ def send(channel: socket.socket, **message: Any) -> None:
 
 
 def preload(imports: process_state.Imports) -> None:
-    """Import what can be imported. What fails is left to the script, which will say so itself."""
+    """Import what can be imported; the script itself will report what fails."""
     for name, _ in process_state.by_name(imports):
         try:
             importlib.import_module(name)
@@ -109,7 +103,6 @@ class ForkServer:
         tie: Callable[[], object],
         channel: socket.socket,
     ) -> None:
-        """Run one job in a fork and tell the runner about it."""
         read_end, write_end = os.pipe()
         script.flush(sys.stdout)
         script.flush(sys.stderr)
@@ -194,7 +187,7 @@ def hide() -> Callable[[], object]:
     """Close this process to others of its user: its memory is that of all later jobs.
 
     Returns:
-        A function for a child: it dies with this process, also if that is dead already, and is as open as any program.
+        A function for a child: it dies with this process, and is as open as any program.
     """
     parent = os.getpid()
     prctl: Callable[..., object] = lambda *_: None  # noqa: E731 - the runner kills the process group
@@ -216,11 +209,7 @@ def hide() -> Callable[[], object]:
 
 
 def main(channel: socket.socket) -> None:
-    """Serve jobs until the runner is gone.
-
-    Raises:
-        EOFError, ConnectionError: it is. That this process dies with the runner was arranged before it was started.
-    """
+    """Serve jobs until EOFError or ConnectionError: the runner is gone."""
     tie = hide()
     send(channel, hidden=True)
     wanted, _ = receive(channel)

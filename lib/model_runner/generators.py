@@ -1,4 +1,4 @@
-"""Random number generators that imports made: each job needs the seed that a new process would have."""
+"""Random number generators that imports made: each job needs the seed of a new process."""
 
 import gc
 import sys
@@ -19,7 +19,7 @@ class Generators:
         self._seeded_by_system = [found for found in self._all("numpy", "BitGenerator") if is_seeded_by_system(found)]
 
     def hazard(self) -> Optional[str]:
-        """Describe a generator whose seed cannot be told; None if there is none."""
+        """Describe a generator whose seed cannot be told."""
         system = getattr(self._random, "SystemRandom", ())
         known = [getattr(self._random, "_inst", None), *of_tempfile()]
         for found in self._all("random", "Random"):
@@ -32,7 +32,6 @@ class Generators:
         return None
 
     def reseed(self) -> None:
-        """Give each the seed that it would have in a new process."""
         if self._random is not None:
             self._random.seed()
         for found in self._seeded_by_system:
@@ -48,7 +47,6 @@ class Generators:
 
 
 def instances(kind: type) -> Iterator[Any]:
-    """Yield every object of a type that the collector knows."""
     return (found for found in gc.get_objects() if issubclass(type(found), kind))
 
 
@@ -59,7 +57,6 @@ def of_tempfile() -> Iterator[Any]:
 
 
 def is_seeded_by_system(generator: Any) -> bool:
-    """Tell whether nobody has chosen the seed of a BitGenerator."""
     # The attribute has no underscore since numpy 1.25.
     entropy = getattr(getattr(generator, "seed_seq", None) or getattr(generator, "_seed_seq", None), "entropy", None)
     return isinstance(entropy, int) and entropy >= CHOSEN_BELOW

@@ -33,7 +33,6 @@ def descriptors() -> Set[int]:
 
 
 def entries(folder: str) -> Set[str]:
-    """Return the names in a folder; none if it cannot be read."""
     try:
         return set(os.listdir(folder))
     except OSError:
@@ -41,7 +40,7 @@ def entries(folder: str) -> Set[str]:
 
 
 def unsafe_module() -> Optional[str]:
-    """Describe a package that is known not to survive a fork."""
+    """Describe a package known not to survive a fork."""
     for name in UNSAFE:
         if name in sys.modules:
             return "{} does not survive a fork".format(name)
@@ -52,7 +51,7 @@ def unsafe_module() -> Optional[str]:
 
 
 def hidden_module(folder: str) -> Optional[str]:
-    """Describe a module that was imported from elsewhere, although the script would find its own."""
+    """Describe a module imported from elsewhere, although the script would find its own."""
     for name in sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "__mp_main__"}):
         path = os.path.join(folder, name)
         if os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py")):
@@ -61,7 +60,7 @@ def hidden_module(folder: str) -> Optional[str]:
 
 
 def opened_file(before: Set[int]) -> Optional[str]:
-    """Describe a file, connection or device that an import opened: jobs would share its position."""
+    """Describe what an import opened: jobs would share its position."""
     for descriptor in sorted(descriptors() - before):
         try:
             target = os.readlink("/proc/self/fd/{}".format(descriptor))
@@ -98,7 +97,7 @@ def module_of(function: Any) -> str:
 
 
 def is_harmless(name: str) -> bool:
-    """Tell whether the clean-up of a module may be done in every job."""
+    """Tell whether every job may clean up the module."""
     return any(name == known or name.startswith(known + ".") for known in HARMLESS)
 
 
@@ -124,7 +123,7 @@ def timer() -> Optional[str]:
 
 
 def kept_time(started: float, now: float) -> Optional[str]:
-    """Describe a module that keeps the time of its import for the time of the job."""
+    """Describe a module that keeps the time of its import for that of the job."""
     datetime = sys.modules.get("datetime")
     today = time.strftime("%Y-%m-%d", time.localtime(started))
 
@@ -144,7 +143,7 @@ def kept_time(started: float, now: float) -> Optional[str]:
 
 
 def is_standard(module: Any) -> bool:
-    """Tell whether a module belongs to Python, or has no file of its own."""
+    """Tell whether a module belongs to Python, or has no file."""
     file = getattr(module, "__file__", None)
     return not isinstance(file, str) or ("-packages" not in file and file.startswith(os.path.dirname(os.__file__)))
 
@@ -158,7 +157,6 @@ def left_object() -> Optional[str]:
 
 
 def has_end(kind: type) -> bool:
-    """Tell whether a class, not of Python itself, defines what is done when its objects go."""
     name = str(kind.__module__)
     return "__del__" in kind.__dict__ and not is_standard(sys.modules.get(name)) and not is_harmless(name)
 
@@ -180,7 +178,7 @@ def child() -> Optional[str]:
 def left_thread() -> Optional[str]:
     """Describe a thread that a fork would lose.
 
-    Libraries that know of forks (OpenBLAS) end their threads for one: only what is still there after one counts.
+    Some libraries (OpenBLAS) end their threads for a fork: only what is there after one counts.
     """
     pid = os.fork()
     if pid == 0:

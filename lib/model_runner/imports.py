@@ -1,4 +1,4 @@
-"""A script's command, its imports, and whether its text changes what imports depend on. Nothing is run."""
+"""A script's command and imports, read from its text; nothing is run."""
 
 import ast
 import os
@@ -25,7 +25,7 @@ class Script(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The findings in a script and in the modules of its own folder."""
+    """The findings in a script and its folder's modules."""
 
     #: First names of all imported modules, also inside functions.
     names: Set[str]
@@ -48,7 +48,7 @@ def find_script(command: Sequence[str]) -> Optional[Script]:
 
 
 def scan(path: str) -> Scan:
-    """Read the script at `path` and every module of its folder that it imports.
+    """Read the script and every module of its folder that it imports.
 
     Raises:
         OSError, SyntaxError, ValueError: the script cannot be read.
@@ -87,7 +87,7 @@ def _imported(node: ast.AST) -> List[str]:
 
 
 def _changed(node: ast.AST) -> str:
-    """Return the setting that a statement or a call changes; "" if it changes none."""
+    """Return the setting that a node changes, or ""."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         return next(filter(None, map(_target, node.targets)), "")
     if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
@@ -107,7 +107,6 @@ def _target(node: ast.AST) -> str:
 
 
 def _setting(node: ast.AST) -> str:
-    """Return the name of a setting; "" for anything else."""
     if isinstance(node, ast.Attribute):
         in_sys = isinstance(node.value, ast.Name) and node.value.id == "sys" and node.attr in _SETTINGS_OF_SYS
         if in_sys or node.attr in _SETTINGS:

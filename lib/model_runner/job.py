@@ -1,7 +1,6 @@
 """A job while it runs: its limits, its output, and when it is over.
 
-A job of a trivial program costs little more than what is done here for it, after a sleep, with cold caches. So what all
-jobs do is kept short: that is why the JSON of a job is written by hand, and only its texts by `encode`.
+What all jobs do is kept short, as a trivial program costs little more. So a job's JSON is written by hand.
 """
 
 import json
@@ -26,14 +25,10 @@ decode = json.JSONDecoder().raw_decode
 
 
 class Limits:
-    """The limits of one job, from its request; 0 is no limit."""
+    """The limits of one job; 0 is none."""
 
     def __init__(self, request: Dict[str, Any], output: str, known: Collection[int] = ()) -> None:
-        """Take the limits of `request`, whose program writes to `output`.
-
-        Args:
-            known: children of the runner that are not the job's.
-        """
+        """Read the limits; `known` are children of the runner that are not the job's."""
         self._known = known
         self._seconds = float(request["timeout"])
         self._deadline = time.monotonic() + self._seconds
@@ -49,7 +44,7 @@ class Limits:
         return int(left * 1000) + 1 if left > 0 else 0
 
     def breach(self, session: int) -> Optional[str]:
-        """Return the error text if the job, running in `session`, broke a limit; None while all is well."""
+        """Return the error text of a limit that the job, running in `session`, broke."""
         now = time.monotonic()
         if now >= self._deadline:
             return "The program ran longer than {:g} s and was stopped.".format(self._seconds)
@@ -61,7 +56,6 @@ class Limits:
         return self.output_breach(self._output)
 
     def output_breach(self, output: str) -> Optional[str]:
-        """Return the error text if the output is larger than it may be; else None."""
         if self._output_bytes:
             try:
                 if os.stat(output).st_size > self._output_bytes:
@@ -75,14 +69,13 @@ class Streams:
     """A program's standard output and error, read without waiting."""
 
     def __init__(self, stdout: int, stderr: int) -> None:
-        """Take the reading ends of two pipes; `close` closes them."""
         self._names = {stdout: "stdout", stderr: "stderr"}
         self.descriptors = (stdout, stderr)
         for descriptor in self.descriptors:
             os.set_blocking(descriptor, False)
 
     def read(self, descriptor: int, job_log: JobLog) -> bool:
-        """Take what there is on one of them; tell whether more may come."""
+        """Take what there is on one pipe; tell whether more may come."""
         data = read_some(descriptor)
         if data:
             job_log.feed(self._names[descriptor], data)
@@ -116,7 +109,6 @@ def follow(
     Args:
         connection: to the server, which has nothing to say while a job runs.
         wake: a descriptor that becomes readable when `over` may have changed; `over` reads it.
-        over: tells whether the job has ended.
 
     Raises:
         EOFError: the server is gone.

@@ -1,7 +1,7 @@
-"""A program that is kept alive and is given one job after the other: what modes `resident` and `library` share.
+"""A program that is kept alive and given one job after the other, for modes `resident` and `library`.
 
-The program takes {"requestId", "inputFile", "outputFile"} in a text, and answers with a status: "complete" or "error"
-(with the text). Whatever other status it sends says that it listens.
+It takes {"requestId", "inputFile", "outputFile"} in a text, and answers with a status: "complete" or "error" (with the
+text). Any other status says that it listens.
 """
 
 import abc
@@ -47,15 +47,11 @@ class Channel(abc.ABC):
 
     @abc.abstractmethod
     def send(self, payload: bytes) -> None:
-        """Send a text in UTF-8.
-
-        Raises:
-            OSError: the program does not take it.
-        """
+        """Send a text in UTF-8; OSError: the program does not take it."""
 
     @abc.abstractmethod
     def receive(self) -> List[str]:
-        """Read once, without waiting, and return the texts that are complete.
+        """Read once, without waiting, and return the complete texts.
 
         Raises:
             EOFError: the program closed the connection.
@@ -78,18 +74,7 @@ class Program:
         strays: Strays,
         inherited: Sequence[int] = (),
     ) -> None:
-        """Start it.
-
-        Args:
-            argv: its command.
-            directory: where it runs.
-            connection: to the server, which is watched together with it.
-            strays: of this program.
-            inherited: descriptors for it.
-
-        Raises:
-            OSError: it cannot be started.
-        """
+        """Start it, with the `inherited` descriptors; `connection`, to the server, is watched together with it."""
         self.job_log = JobLog("program")
         self.strays = strays
         self.channel: Optional[Channel] = None
@@ -113,7 +98,7 @@ class Program:
             self._poll.register(descriptor, select.POLLIN)
 
     def reach(self) -> bool:
-        """Tell whether there is a connection to it, and try to have one."""
+        """Connect, if that is possible yet; tell whether there is a connection."""
         return self.channel is not None
 
     def talk_over(self, channel: Channel) -> None:
@@ -122,16 +107,12 @@ class Program:
         self._poll.register(channel, select.POLLIN)
 
     def wait_for_end(self, seconds: float) -> None:
-        """Wait until the process is over, at most for so long."""
         deadline = time.monotonic() + seconds
         while not has_ended(self.pid) and time.monotonic() < deadline:
             time.sleep(KNOCK_MILLISECONDS / 1000)
 
     def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
-        """Wait for the program or the server, or for so long; take what the program said.
-
-        Returns:
-            Its statuses, and whether the server has something to say.
+        """Wait for program or server; return the program's statuses, and whether the server has something to say.
 
         Raises:
             EOFError, BrokenError, ValueError: the program cannot be used any more.
@@ -149,7 +130,7 @@ class Program:
         return statuses, is_called
 
     def stop(self) -> int:
-        """Kill it and what it started; return its exit code (negative: signal)."""
+        """Kill it and what it started; return its exit code."""
         kill_group(self.pid)
         code = self._process.wait()
         kill_orphans(())
@@ -176,11 +157,6 @@ class KeptMode(abc.ABC):
         self._start()
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Have the program do one job; return its exit code if it ended, and the error text of a failure.
-
-        Raises:
-            EOFError: the server is gone.
-        """
         if self._program is None or has_ended(self._program.pid):
             self.stop()
             self._start()
@@ -212,7 +188,7 @@ class KeptMode(abc.ABC):
         return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
 
     def attend(self) -> None:
-        """Copy the program's output and take what it says, until the server has something to say.
+        """Copy the program's output until the server has something to say.
 
         What the last job had the program start and let go ends before.
         """
@@ -277,11 +253,6 @@ class KeptMode(abc.ABC):
 
 
 def status_of(text: str) -> Dict[str, Any]:
-    """Read what the program sent.
-
-    Raises:
-        ValueError: it is no status.
-    """
     try:
         status, _ = decode(text.lstrip())
     except RecursionError:

@@ -16,10 +16,9 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def confine(hidden: str, *shown: str) -> str:
-    """Deny this process all files below the folder `hidden`, except those below `shown` in it.
+    """Deny this process all files below `hidden`, except those below `shown` in it.
 
-    What lies outside stays as it was. The memory of processes outside is closed to it too, and they cannot be signalled
-    where the kernel knows how to prevent it.
+    Processes outside cannot be read, nor signaled where the kernel knows how to prevent it.
 
     Returns:
         Why the folder could not be hidden; "" if it was.
@@ -96,7 +95,7 @@ def outside(hidden: str) -> Iterator[str]:
 
 
 def real(folder: str) -> Sequence[str]:
-    """List what is in a folder and no symbolic link: its target has a place of its own."""
+    """List a folder without symbolic links: their targets have places of their own."""
     found = []  # type: List[str]
     with os.scandir(folder) as entries:
         found.extend(entry.path for entry in entries if not entry.is_symlink())

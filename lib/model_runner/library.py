@@ -1,7 +1,7 @@
 """Mode `library`: a program that uses the `gravityai` library is kept alive, and takes its jobs from a socket.
 
-The program is started by stand_in.py, as `<entry> serve -p PORT --gai`, though nobody listens on that port. What it
-would take and send over a WebSocket goes over the socket, a line for each message.
+stand_in.py starts it as `<entry> serve -p PORT --gai`, though nobody listens on that port. What would go over a
+WebSocket goes over the socket, a line for each message.
 """
 
 import os
@@ -29,11 +29,10 @@ class Lines(Channel):
         return self._socket.fileno()
 
     def send(self, payload: bytes) -> None:
-        """Send a line."""
         self._socket.sendall(payload + b"\n")
 
     def receive(self) -> List[str]:
-        """Read once, without waiting, and return the lines that are complete."""
+        """Read once, without waiting, and return the complete lines."""
         try:
             data = read_some(self._socket.fileno())
         except ConnectionError as error:
@@ -51,7 +50,7 @@ class Lines(Channel):
 
 
 class LibraryMode(KeptMode):
-    """Lets the program's function be called by our stand-in for the library's server."""
+    """Has our stand-in for the library's server call the program's function."""
 
     name = "library"
 

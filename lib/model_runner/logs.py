@@ -1,4 +1,4 @@
-"""The container's log, as the runner and the model's program write to it."""
+"""The container's log, as runner and program write to it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty prog
 
 
 def log(text: str, label: str = "") -> None:
-    """Write one line to the container's log in the server's format; `label` is e.g. "job 1a2b"."""
+    """Write one line in the server's format; `label` is e.g. "job 1a2b"."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = "{} {}".format(stamp, _CONTROLS.sub(" ", text))
     if os.environ.get("MODEL_LOG_FORMAT", "").strip().lower() == "json":
@@ -35,10 +35,10 @@ def log(text: str, label: str = "") -> None:
 
 
 class JobLog:
-    """Copies a program's output to the log: whole lines, each behind `label`, up to LOG_JOB_BYTES."""
+    """Copies a program's output to the log: whole lines behind `label`, up to LOG_JOB_BYTES."""
 
     def __init__(self, label: str, told: Optional[str] = None) -> None:
-        """Begin a log; `told`: the job of which the server wants to know what is printed meanwhile."""
+        """Begin; `told`: the job of which the server wants to know what is printed."""
         self._label = label
         self._told = told
         self._last: Deque[bytes] = deque(maxlen=TOLD_LINES)
@@ -50,7 +50,6 @@ class JobLog:
         self.error_tail = b""
 
     def feed(self, stream: str, data: bytes) -> None:
-        """Take bytes that the program wrote to `stream` ("stdout" or "stderr")."""
         if stream == "stderr":
             self.error_tail = (self.error_tail + data)[-ERROR_BYTES:]
         lines = (self._pending.get(stream, b"") + data).split(b"\n")

@@ -19,11 +19,7 @@ class Recorder:
     """A finder that finds nothing, but records the state before every import."""
 
     def __init__(self, folder: str) -> None:
-        """Record nothing yet.
-
-        Args:
-            folder: of the script; at the head of sys.path it is no change.
-        """
+        """Record nothing yet; `folder`, the script's, is no change at the head of sys.path."""
         self._folder = folder
         #: As it was when a module was sought.
         self.states = {}  # type: Dict[str, State]
@@ -68,7 +64,7 @@ def by_name(imports: Imports) -> List[Tuple[str, State]]:
 
 
 def difference(imports: Imports, recorder: Recorder) -> Optional[str]:
-    """Return why these imports, as `recorder` saw them, differ from the script's; None if nothing says so."""
+    """Return why these imports, as `recorder` saw them, differ from the script's."""
     for name, then in by_name(imports):
         now = recorder.states.get(name, {})
         for setting in sorted(then.keys() & now.keys()):
@@ -100,7 +96,7 @@ def state(folder: str) -> State:
 
 
 def _name(value: Any) -> str:
-    """Return a text for it that is the same in every process."""
+    """Return a text that is the same in every process."""
     if value is None or isinstance(value, (int, str)):
         return str(value)
     named = value if hasattr(value, "__qualname__") else type(value)

@@ -18,11 +18,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]:
-    """Return a function that asks the kernel to send `signal_number` to the caller when its parent dies.
-
-    Args:
-        parent: process number of the parent. If it is dead already, the signal is sent at once.
-    """
+    """Return a function that asks the kernel to signal the caller when its `parent` dies, or at once if it is dead."""
     prctl = find_prctl()
 
     def set_signal() -> None:
@@ -44,17 +40,17 @@ def find_prctl() -> Callable[..., object]:
 
 
 def hide_memory() -> None:
-    """Hide memory, environment and descriptors of this process from its user's others, until it runs a program."""
+    """Hide memory, environment and descriptors from this user's other processes, until a program is run."""
     find_prctl()(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of all its descendants whose own parent dies."""
+    """Become the parent of all descendants whose own parent dies."""
     find_prctl()(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_orphans(known: Collection[int]) -> None:
-    """Kill and reap the children of this process but `known`, and what they had started, in whatever session."""
+    """Kill and reap the children of this process but `known`, and what they started, in whatever session."""
     deadline = time.monotonic() + ORPHANS_SECONDS
     pause = 0.0005
     own = os.getpid()
@@ -76,13 +72,13 @@ def kill_orphans(known: Collection[int]) -> None:
 class Strays:
     """Processes of a program that lost their parent or left its session.
 
-    To look costs a trivial job 5 % of its time, so it is left out while there can be none: the last look found that the
-    program has no process below it, and none has been made in this container since. The kernel tells the number of the
-    newest (man 5 proc, /proc/loadavg); FRESH_SECONDS are too short to come once round all numbers.
+    To look costs a trivial job 5 % of its time. It is left out after a look that found none, while no process was made
+    in this container. The kernel tells the newest number (man 5 proc, /proc/loadavg); FRESH_SECONDS are too short to
+    come once round all numbers.
     """
 
     def __init__(self, number: Callable[[], bytes]) -> None:
-        """Make this before the program starts; `number` reads the number of the newest process."""
+        """Make this before the program starts."""
         self._number = number
         self._before = number()
         self._newest = b""
@@ -116,7 +112,7 @@ def newest_process() -> Callable[[], bytes]:
 
 
 def kill_strays(program: int) -> bool:
-    """Kill what `program`, which leads a session, has let go; tell whether there is any process below it."""
+    """Kill what `program`, which leads a session, has let go; tell whether any process is below it."""
     kill_orphans((program,))
     strays = []
     found = False
@@ -137,7 +133,7 @@ def kill_strays(program: int) -> bool:
 
 
 def children(parent: int) -> List[int]:
-    """Return the children of a process, also ended ones not yet reaped; none if it is over."""
+    """Return the children of a process, also those not yet reaped."""
     found = []  # type: List[int]
     tasks = "/proc/{}/task".format(parent)
     try:
@@ -165,12 +161,11 @@ def processes() -> Dict[int, Tuple[int, int, int]]:
 
 
 def has_ended(pid: int) -> bool:
-    """Tell whether the child `pid` has ended, without reaping it."""
+    """Tell whether the child has ended, without reaping it."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def kill_group(pid: int) -> None:
-    """Kill the process group `pid`; do nothing if there is none left."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -178,7 +173,7 @@ def kill_group(pid: int) -> None:
 
 
 def read_some(descriptor: int) -> Optional[bytes]:
-    """Return the bytes that are there, b"" at the end of the stream, None when none are there yet."""
+    """Return the bytes that are there, b"" at the end, None when none are there yet."""
     try:
         return os.read(descriptor, READ_BYTES)
     except BlockingIOError:
@@ -186,12 +181,7 @@ def read_some(descriptor: int) -> Optional[bytes]:
 
 
 def job_memory(leader: int, known: Collection[int]) -> int:
-    """Return a job's resident memory in bytes: its session, its descendants, and orphans that this process adopted.
-
-    Args:
-        leader: of the job's session.
-        known: children of this process that are no orphans.
-    """
+    """Return a job's resident memory in bytes: its session, descendants, and adopted orphans that are not `known`."""
     found = processes()
     own = os.getpid()
     below = {}  # type: Dict[int, List[int]]
@@ -209,7 +199,6 @@ def job_memory(leader: int, known: Collection[int]) -> int:
 
 
 def failure_text(code: int, stderr_tail: bytes) -> str:
-    """Return the error text of a program that ended with `code` (negative: signal)."""
     text = stderr_tail.decode("utf-8", "replace").strip().replace("\x00", "")
     if code < 0:
         try:

@@ -1,7 +1,7 @@
 """Mode `resident`: a program that uses the `gravityai` library is kept alive, and serves as the library does.
 
-The program is started as `<entry> serve -p PORT --gai`. It listens on 127.0.0.1 for WebSockets. It ends by itself half
-a minute after its last connection has closed, so the connection stays open for its whole life.
+`<entry> serve -p PORT --gai` listens on 127.0.0.1 for WebSockets. It ends half a minute after its last connection has
+closed, so the connection stays open.
 """
 
 import random
@@ -21,16 +21,10 @@ class Server(Program):
     """A process of the program that serves WebSockets."""
 
     def __init__(self, script: Script, port: int, directory: str, connection: socket.socket, strays: Strays) -> None:
-        """Start it; it will listen on `port`.
-
-        Raises:
-            OSError: it cannot be started.
-        """
         super().__init__([*interpreter(script), script.path, *served_on(port)], directory, connection, strays)
         self._port = port
 
     def reach(self) -> bool:
-        """Connect, if the program listens yet; tell whether there is a connection."""
         if self.channel is None:
             try:
                 self.talk_over(WebSocket(self._port, HANDSHAKE_SECONDS))
@@ -50,7 +44,7 @@ class ResidentMode(KeptMode):
 
 
 def interpreter(script: Script) -> List[str]:
-    """Return the words of the command that stand before the script."""
+    """Return the command's words before the script."""
     return [script.python, *script.options]
 
 

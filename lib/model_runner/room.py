@@ -18,17 +18,15 @@ TICK_SECONDS = 0.05
 
 
 class Room:
-    """The places of one runner's jobs; what a job left is removed before the next begins."""
+    """The places of one runner's jobs."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
         """Make them, without what an earlier runner of the same user left.
 
         Args:
-            wanted: "folder", for input and output, or null if they lie elsewhere; "is_own_user": nobody else is who we
-                are, so that whatever is ours in the places that all share is a job's.
-
-        Raises:
-            OSError: they cannot be made.
+            wanted: "folder", for input and output, or null if they lie elsewhere; "is_own_user": whatever is ours in
+                shared
+                places is a job's.
         """
         #: For input and output; None: they lie elsewhere.
         self.folder: Optional[str] = wanted["folder"]
@@ -46,11 +44,11 @@ class Room:
         self.settle()
 
     def settle(self) -> None:
-        """Keep from now on what lies in shared places: the runner is ready, and has done no job."""
+        """Keep from now on what lies in shared places: no job was done yet."""
         self._kept = {path for place in self._shared for path in ours(place)}
 
     def clear(self, output: Optional[str]) -> None:
-        """Remove what a job left beside its output, which is fetched by the server."""
+        """Remove what a job left beside its output."""
         if self.folder is None:
             return
         for name in os.listdir(self.folder):
@@ -91,7 +89,7 @@ class Room:
 
 
 def furnish(home: str, source: str) -> None:
-    """Let a job find in its HOME what lies in the image's, by links: it can read that, and write beside it.
+    """Let a job find in its HOME, by links, what lies in the image's: it can read that, and write beside it.
 
     A folder such as ~/.cache is its own, for many write there; what is in it are links again.
     """
@@ -106,7 +104,6 @@ def furnish(home: str, source: str) -> None:
 
 
 def names(folder: str) -> List[str]:
-    """List what is in a folder; nothing if there is none."""
     try:
         return os.listdir(folder)
     except OSError:
@@ -114,9 +111,9 @@ def names(folder: str) -> List[str]:
 
 
 def make(folder: str) -> None:
-    """Make a folder for its group, the server's: the folder that it lies in has the set-group-ID bit.
+    """Make a folder for the group of its parent's set-group-ID bit, the server's.
 
-    That of an earlier runner is as good: its name was told to nobody before it was there, so it cannot be another's.
+    An earlier runner's is as good: nobody knew its name before, so it cannot be another's.
     """
     before = os.umask(0)
     try:
@@ -128,7 +125,7 @@ def make(folder: str) -> None:
 
 
 def change_of(place: str) -> Optional[int]:
-    """Return when a folder was last changed, which only root can forge. None: there is no such place."""
+    """Return when a folder was last changed, which only root can forge; None: it is not there."""
     try:
         return os.stat(place).st_ctime_ns
     except OSError:
@@ -145,7 +142,7 @@ def is_empty(folder: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether this is a regular file, and no link to one."""
+    """Tell whether this is a regular file, and no link."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
@@ -153,7 +150,6 @@ def is_file(path: str) -> bool:
 
 
 def ours(place: str) -> Set[str]:
-    """Return the paths in a folder that belong to the user of this process."""
     user = os.geteuid()
     found = set()
     try:

@@ -61,11 +61,7 @@ NICENESS = 10
 
 
 def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
-    """Have one job done and return the reply; leave nothing but its output in its folder.
-
-    Args:
-        given: the input, if it came with the request.
-    """
+    """Have one job done and return the reply; leave nothing but its output in its folder."""
     started = time.monotonic()
     if given is not None:
         try:
@@ -98,7 +94,6 @@ def reply(
     number: Optional[int] = None,
     content: Optional[bytes] = None,
 ) -> bytes:
-    """Return the message that tells the server the end of a job that was `started` then."""
     line = (
         '{{"job": {}, "status": "{}", "exit": {}, "error": {}, "seconds": {:.6f}, "errno": {}, "content": {}}}'.format(
             encode(request["job"]),
@@ -114,11 +109,7 @@ def reply(
 
 
 def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]:
-    """Return the next request and its input; nothing follows it, as the server waits for the reply.
-
-    Raises:
-        EOFError, ConnectionError: the server is gone.
-    """
+    """Return the next request and its input; nothing follows it, as the server waits for the reply."""
     data = more(connection)
     while b"\n" not in data:
         data += more(connection)
@@ -133,11 +124,6 @@ def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]
 
 
 def more(connection: socket.socket) -> bytes:
-    """Return the next bytes from the server.
-
-    Raises:
-        EOFError, ConnectionError: it is gone.
-    """
     data = connection.recv(65536)
     if not data:
         raise EOFError("the server is gone")
@@ -161,7 +147,6 @@ def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
 
 
 def lower_priority() -> None:
-    """Lower the priority of this process and of the program."""
     try:
         os.nice(NICENESS)
     except OSError:
@@ -169,7 +154,6 @@ def lower_priority() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve jobs until the connection ends; return the exit code."""
     if len(arguments) != 2:
         sys.stderr.write("usage: runner.py DESCRIPTOR MANIFEST\n")
         return 2

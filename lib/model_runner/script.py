@@ -1,4 +1,4 @@
-"""A script's life in a process that was not started for it: all that `python script.py` does, from `__main__` on."""
+"""A script's life in a process not started for it: all that `python script.py` does, from `__main__` on."""
 
 import atexit
 import gc
@@ -49,7 +49,6 @@ def run(code: types.CodeType) -> int:
 
 
 def exit_code(value: Any) -> int:
-    """Return the exit code of `sys.exit(value)`, and print a text."""
     if value is None:
         return 0
     if isinstance(value, int):
@@ -63,7 +62,7 @@ def exit_code(value: Any) -> int:
 
 
 def flush(stream: Any) -> bool:
-    """Flush a standard stream; False if what was written is lost."""
+    """Flush a standard stream; False if output is lost."""
     try:
         stream.flush()
     except (OSError, ValueError, AttributeError):
@@ -75,7 +74,7 @@ def finish(local: Sequence[Any]) -> bool:
     """Do what Python does before a process ends; False if output was lost.
 
     Args:
-        local: the modules of the program's own folder, in the order of their import.
+        local: modules of the program's folder, in the order of their import.
     """
     try:
         threading._shutdown()  # type: ignore[attr-defined]
@@ -94,7 +93,7 @@ def finish(local: Sequence[Any]) -> bool:
 
 
 def clear(module: Any) -> None:
-    """Let go of what a module holds, in the order in which Python does: private names first."""
+    """Let go of what a module holds, as Python does: private names first."""
     names = [name for name in getattr(module, "__dict__", ()) if name != "__builtins__"]
     private = [name for name in names if name.startswith("_") and not name.startswith("__")]
     for name in (*private, *(name for name in names if name not in private)):
@@ -102,7 +101,7 @@ def clear(module: Any) -> None:
 
 
 def imported(preloaded: Set[str], folder: str) -> Tuple[List[Any], List[str]]:
-    """Return what the job imported beyond `preloaded`: modules of the program's folder, and names of installed ones."""
+    """Return the folder's modules and the names of installed ones that the job imported beyond `preloaded`."""
     local = []
     installed = []
     for name, module in list(sys.modules.items()):

@@ -1,4 +1,4 @@
-"""The self-test: the sample runs in new processes and in the way of a faster mode, and all must agree."""
+"""The self-test: the sample in new processes and in a faster mode must give the same."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ class UnprovedError(UnfitError):
 
 
 def read_record(manifest: str) -> Dict[str, Any]:
-    """Read what the build's self-test left beside the manifest: "reason" or "imports"; {} if there was none."""
+    """Read what the build's self-test left beside the manifest: "reason" or "imports"; {} if none."""
     try:
         with open(os.path.join(os.path.dirname(manifest), RECORD), encoding="utf-8") as file:
             found = json.load(file)
@@ -48,8 +48,6 @@ def read_record(manifest: str) -> Dict[str, Any]:
 
 
 class Sample:
-    """The sample of the image, run as a job is."""
-
     def __init__(self, path: str, room: Room) -> None:
         """Run nothing yet.
 
@@ -84,12 +82,7 @@ class Sample:
             remove(self._own_folder)
 
     def run(self, mode: Any, what: str, seconds: float) -> None:
-        """Run it once; `what` is how.
-
-        Raises:
-            UnfitError: the output is not that of the first run.
-            UnprovedError: there is none.
-        """
+        """Run it once; UnfitError: the output differs from the first run's; UnprovedError: there is none."""
         source, target = os.path.join(self._folder, "sample-input"), os.path.join(self._folder, "sample")
         started = time.monotonic()
         try:
@@ -124,14 +117,11 @@ class Sample:
 def prove(
     sample: Sample, cold: CommandMode, start: Callable[[Imports, float], WarmMode], known: Optional[List[str]]
 ) -> WarmMode:
-    """Return mode `warm` if it gives what new processes give.
+    """Return mode `warm` if it gives what new processes give, else raise UnfitError.
 
     Args:
-        start: makes it, of what is to be imported before the first job, within so many seconds.
-        known: what the sample was seen to import, by an earlier self-test of this image.
-
-    Raises:
-        UnfitError: it does not, or that could not be found out.
+        start: makes it, of the modules to import first, within so many seconds.
+        known: what an earlier self-test of this image saw the sample import.
     """
     prove_cold(sample, cold, NEW_PROCESSES if known is None else 1)
     warm = start(known or [], sample.left())
@@ -162,11 +152,7 @@ def prove_cold(sample: Sample, cold: CommandMode, times: int) -> None:
 
 
 def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) -> KeptMode:
-    """Return a mode that keeps the program alive, if so many of its processes give what new ones gave.
-
-    Raises:
-        UnfitError: they do not.
-    """
+    """Return the mode if so many of its processes give what new ones gave, else raise UnfitError."""
     while True:
         mode = start()
         try:
@@ -186,7 +172,7 @@ def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) ->
 
 
 def digest(path: str) -> Optional[bytes]:
-    """Return a hash of the file that a program wrote; None if it wrote something else."""
+    """Return a hash of the program's file; None if it wrote something else."""
     found = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:

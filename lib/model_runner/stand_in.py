@@ -2,12 +2,11 @@
 
     python [options of the command] stand_in.py DESCRIPTOR SCRIPT ARGUMENT...
 
-DESCRIPTOR is a Unix socket to the runner. The script runs as by `python [options] SCRIPT ARGUMENT...`, with the library
-as it is installed, but for that one function. What goes over the socket is what the library would say and take over a
-WebSocket, a line for each message, without the statuses that say that a job has begun.
+The script runs as by `python [options] SCRIPT ARGUMENT...`, with the library as it is installed, but for that one
+function. Over the socket DESCRIPTOR go the library's WebSocket messages, a line for each, without the statuses that say
+that a job has begun.
 
-The function's part of the library is written anew here. So it takes its place only in the version to which it is equal
-(docs/runner.md).
+The function is written anew here, so it takes its place only in the version to which it is equal (docs/runner.md).
 """
 
 import json
@@ -34,7 +33,7 @@ READ_BYTES = 65536
 
 
 class StandIn:
-    """Puts `wait_for_requests` into the library's module when the program imports it, and is what it calls."""
+    """Puts `wait_for_requests` into the library's module when the program imports it."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -132,7 +131,7 @@ class StandIn:
         return None
 
     def _resolve(self, path: str) -> str:
-        """Return the path of a file without links, any other as it is; the runner's paths are absolute."""
+        """Return a file's path without links, any other as it is."""
         try:
             status = os.lstat(path)
         except OSError:
@@ -145,7 +144,6 @@ class StandIn:
         return os.path.join(self._folder[1], name)
 
     def _read(self) -> None:
-        """Take what the runner has sent, and wake `_serve` for it."""
         if os.getpid() != self._pid:
             return
         try:
@@ -164,7 +162,6 @@ class StandIn:
 
 
 def is_known(origin: Optional[str]) -> bool:
-    """Tell whether this is the module's file in the version that we know."""
     try:
         with open(origin or "", "rb") as file:
             content = file.read(KNOWN[0] + 1)
@@ -174,7 +171,7 @@ def is_known(origin: Optional[str]) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether this is a file, or a link to one, as `pathlib` does."""
+    """Tell whether this is a file or a link to one, as `pathlib` does."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Mode `warm`: a fork server (fork_server.py) has imported what the script imports, each job is a fork of it."""
+"""Mode `warm`: each job is a fork of a process (fork_server.py) that has imported what the script imports."""
 
 import array
 import json
@@ -32,11 +32,7 @@ class Preloaded:
     """One fork server process."""
 
     def __init__(self, script: Script, directory: str, imports: Imports, check: bool) -> None:
-        """Start it, and wait until no job can write into its memory; `wait` waits until it can be used.
-
-        Raises:
-            UnfitError: it cannot be used; it was stopped.
-        """
+        """Start it, and wait until no job can write into its memory; UnfitError: it cannot be used, and was stopped."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
         self.channel = ours
@@ -61,11 +57,6 @@ class Preloaded:
         self.send(script=script.path, words=words, imports=imports, check=check)
 
     def wait(self, seconds: float) -> None:
-        """Wait until it can be used.
-
-        Raises:
-            UnfitError: it cannot be used; it was stopped.
-        """
         answer = self._hear(seconds)
         if answer["hazard"] is not None:
             self.stop()
@@ -91,11 +82,6 @@ class Preloaded:
         self.channel.sendmsg([json.dumps(message).encode("utf-8")], rights)
 
     def receive(self) -> Dict[str, Any]:
-        """Return the next message.
-
-        Raises:
-            EOFError: the process is gone.
-        """
         data = self.channel.recv(MESSAGE_BYTES)
         if not data:
             raise EOFError("the fork server is gone")
@@ -109,7 +95,7 @@ class Preloaded:
 
 
 class WarmMode:
-    """Runs the script of the manifest's command, once per job, in a fork of a prepared process."""
+    """Runs the script, once per job, in a fork of a prepared process."""
 
     name = "warm"
 
@@ -123,15 +109,12 @@ class WarmMode:
         check: bool,
         seconds: float = START_SECONDS,
     ) -> None:
-        """Prepare the process.
+        """Prepare the process; UnfitError: this mode is not for this program.
 
         Args:
-            imports: what the script is known to import; the rest is learned from its first jobs.
-            check: do without this mode when a fork does not look safe.
+            imports: of the script, as known; its first jobs teach the rest.
+            check: refuse when a fork does not look safe.
             seconds: that the imports may take.
-
-        Raises:
-            UnfitError: this mode is not for this program.
         """
         self._script = script
         self._call = Call(script.arguments)
@@ -149,11 +132,6 @@ class WarmMode:
         self._running: Optional[int] = None
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Run one job to its end; return the exit code, if any, and the error text, if it failed.
-
-        Raises:
-            EOFError: the server is gone.
-        """
         limits = Limits(request, self._call.place(request["output"]), self._own())
         try:
             argv = self._call.fill(request)
@@ -209,11 +187,7 @@ class WarmMode:
             log("runner: goes on without the modules that the last job imported: {}".format(error))
 
     def improve(self, seconds: float) -> bool:
-        """Let a process take over that imported what the last job did; False if nothing was new.
-
-        Raises:
-            UnfitError: that process cannot be used.
-        """
+        """Let a process take over that imported what the last job did; False if nothing was new."""
         self._learn()
         if self._next is None:
             return False
@@ -225,7 +199,6 @@ class WarmMode:
         self._lessons = 0
 
     def stop(self) -> None:
-        """Kill the running program and everything in its process group."""
         if self._running is not None:
             kill_group(self._running)
 
@@ -236,7 +209,7 @@ class WarmMode:
         kill_orphans(())
 
     def _own(self) -> List[int]:
-        """Return the processes of this mode that are no job's."""
+        """Return this mode's processes that are no job's."""
         return [self._server.pid, *([] if self._next is None else [self._next[0].pid])]
 
     def _learn(self) -> None:

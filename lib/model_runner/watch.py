@@ -1,4 +1,4 @@
-"""Observation of imports: what they create and ask, and what they leave."""
+"""Observation of imports: what they create, ask and leave."""
 
 import atexit
 import os
@@ -12,14 +12,10 @@ from model_runner import hazards
 
 
 class Watch:
-    """Observes what is imported from its beginning on, until `hazard` is asked for."""
+    """Observes imports from its beginning until `hazard` is asked."""
 
     def __init__(self, script: str) -> None:
-        """Begin before anything is imported.
-
-        Args:
-            script: the program's; it is sys.argv, as much as is known of it.
-        """
+        """Begin before anything is imported, with the program's `script` as sys.argv."""
         self._script = script
         self._folder = os.path.dirname(os.path.realpath(script))
         self._started = time.time()
@@ -45,7 +41,7 @@ class Watch:
         sys.argv = [self._script]
 
     def hazard(self) -> Optional[str]:
-        """Return why a fork of this process would differ from a new one; None if nothing says so."""
+        """Return why a fork of this process would differ from a new one."""
         return next(filter(None, self._hazards()), None)
 
     def _hazards(self) -> Iterator[Optional[str]]:

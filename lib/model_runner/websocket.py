@@ -1,4 +1,4 @@
-"""A WebSocket client (RFC 6455) for short text messages on the loopback interface; standard library only."""
+"""A WebSocket client (RFC 6455) for short text messages on loopback; standard library only."""
 
 import base64
 import hashlib
@@ -22,10 +22,7 @@ class WebSocket(Channel):
     """An open connection."""
 
     def __init__(self, port: int, timeout: float) -> None:
-        """Connect to 127.0.0.1:`port`.
-
-        Args:
-            timeout: of the opening handshake and of every `send`, seconds.
+        """Connect to 127.0.0.1:`port`; `timeout`, seconds, is of the handshake and of every `send`.
 
         Raises:
             OSError: there is nobody, or nobody answers.
@@ -57,7 +54,7 @@ class WebSocket(Channel):
         self._socket.sendall(head + _MASK + payload)
 
     def receive(self) -> List[str]:
-        """Read once, without waiting, and return the messages that are complete; pings are answered.
+        """Read once, without waiting, and return the complete messages; pings are answered.
 
         Raises:
             EOFError: the other end closed the connection.

@@ -63,7 +63,7 @@ class Access:
         return tuple(request.asked) if request else ()
 
     def judged(self, action: str, scope: Scope) -> str | None:
-        """Return why the request, which ministack does not see, is denied, or None."""
+        """Return why a request that ministack does not see is denied."""
         request = self._current.get()
         if request is None:
             return None
@@ -74,7 +74,7 @@ class Access:
         return None
 
     def here(self, action: str, resource: str) -> str | None:
-        """Return why the current caller may not do this besides, or None."""
+        """Return why the current caller may not do this besides."""
         request = self._current.get()
         if request is None:
             return None
@@ -82,7 +82,7 @@ class Access:
         return self.refusal(request.caller, self._upstream.scope(), action, resource)
 
     def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
-        """Return in AWS's words why the caller may not, or None."""
+        """Return in AWS's words why the caller may not."""
         with self._upstream.within(scope):
             principal = self._upstream.evaluator.resolve_principal(access_key, scope.account)
             if isinstance(principal, self._upstream.evaluator.AuthError):

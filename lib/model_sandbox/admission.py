@@ -51,7 +51,6 @@ class Admission:
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Admit a request; raise RefusedError if nobody known signed it so."""
         head = _head(scope)
         try:
             if "authorization" in head.headers and "x-amz-content-sha256" not in head.headers:

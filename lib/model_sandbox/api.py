@@ -12,7 +12,7 @@ Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[
 
 
 class ApiError(Exception):
-    """An AWS error: `code` is its name in the service's API, `status` the HTTP status."""
+    """An AWS error: `code` is its name in the service's API."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ def by_path(path: str, _headers: Mapping[str, str]) -> str:
 def serve(
     module: ModuleType, operations: Mapping[str, Operation], name_of: Callable[[str, Mapping[str, str]], str]
 ) -> None:
-    """Let `operations` answer before the module's own handler does. They run in threads: they may block."""
+    """Let `operations` answer before the module's own handler. They run in threads: they may block."""
     others: Handler = module.handle_request
 
     async def handle_request(
@@ -57,7 +57,7 @@ def check_first(
     checks: Mapping[str, Callable[[dict[str, Any]], None]],
     name_of: Callable[[str, Mapping[str, str]], str],
 ) -> None:
-    """Let `checks` refuse a request, by ApiError, before the module's own handler answers it."""
+    """Let `checks` refuse a request, by ApiError, before the module's own handler."""
     others: Handler = module.handle_request
 
     async def handle_request(
@@ -74,7 +74,7 @@ def check_first(
 
 
 def ask(answer: Any) -> dict[str, Any]:
-    """Return the answer of one of ministack's own operations. Raises ApiError if it is an error."""
+    """Return the answer of one of ministack's own operations, or raise ApiError."""
     status, _headers, body = answer
     content: dict[str, Any] = json.loads(body)
     if status >= 400:

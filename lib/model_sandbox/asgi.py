@@ -13,7 +13,7 @@ _SIGNED = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Return request headers by lower-case name, repeats joined by comma: docker sends several Accept lines."""
+    """Return headers by lower-case name, repeats joined by comma: docker sends several Accept lines."""
     found: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -22,13 +22,13 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def signed_by(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return the access key and the region that a request is signed with; empty where it is not."""
+    """Return the access key and region of a request's signature, or empty texts."""
     signed = _SIGNED.search(headers.get("authorization", ""))
     return (signed[1], signed[2]) if signed else ("", "")
 
 
 async def read_body(receive: Receive, limit: int | None = None) -> bytes:
-    """Return the whole request body. Raises ValueError beyond `limit` bytes, and where the client went away."""
+    """Return the body; ValueError beyond `limit` bytes, or where the client went away."""
     pieces, size, more = [], 0, True
     while more:
         message = await receive()
@@ -43,7 +43,7 @@ async def read_body(receive: Receive, limit: int | None = None) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already to who reads it next."""
+    """Give a body that was read already to the next reader."""
     sent = False
 
     async def replayed() -> dict[str, Any]:
@@ -74,7 +74,6 @@ async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes
 
 
 async def reply_json(send: Send, status: int, content: object) -> None:
-    """Answer with JSON."""
     await reply(send, status, {"content-type": "application/json"}, json.dumps(content).encode())
 
 

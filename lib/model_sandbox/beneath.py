@@ -1,4 +1,4 @@
-"""Finds directories beneath a root, whatever containers have put there: no link is followed, no step leads up."""
+"""Finds directories beneath a root, whatever containers put there: no link is followed, no step leads up."""
 
 import os
 from collections.abc import Callable

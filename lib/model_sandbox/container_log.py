@@ -29,7 +29,7 @@ def create(upstream: Upstream, stream: LogStream, make_group: bool) -> None:
 
 
 class Forwarder:
-    """Copies one container's output in a thread of its own. Made inside `Upstream.within`.
+    """Copies one container's output in a thread. Made inside `Upstream.within`.
 
     `read(follow)` gives the output from its beginning: with `follow` until the container ends, else what there is.
     """
@@ -64,7 +64,7 @@ class Forwarder:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream of bytes into lines, however it comes in pieces; the last needs no line end."""
+    """Cut a stream of bytes into lines; the last needs no line end."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -23,7 +23,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Mount:
-    """Names a directory `inner` beneath `root`, a directory of this computer that other containers may have too."""
+    """Names a directory `inner` beneath `root` that other containers may have too."""
 
     root: Path
     inner: str

@@ -76,7 +76,7 @@ def secrets(upstream: Upstream, container: dict[str, Any]) -> dict[str, str]:
 
 
 def check_role(upstream: Upstream, arn: str) -> None:
-    """Raise DefinitionError unless the role exists and ECS tasks can assume it by now. "" is no role and fine."""
+    """Raise DefinitionError unless the role exists and ECS tasks can assume it by now. "" is fine."""
     role = upstream.iam._roles.get(arn.rsplit("/", 1)[-1]) if arn else None
     if arn and (role is None or not is_assumable(role, "ecs-tasks.amazonaws.com")):
         raise DefinitionError(

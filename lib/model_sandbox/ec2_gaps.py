@@ -1,7 +1,6 @@
 """EC2 operations for networks with private subnets that ministack lacks.
 
-Filters of some lists, addresses that a NAT gateway holds, the characters of descriptions, and AWS's refusals to delete
-what something else uses.
+Filters of some lists, addresses that a NAT gateway holds, and AWS's refusals to delete what something else uses.
 """
 
 import re
@@ -65,7 +64,6 @@ class Ec2Gaps:
         return self._xml("DescribeAddressesResponse", f"<addressesSet>{items}</addressesSet>")
 
     def describe_network_interfaces(self, params: Params) -> Answer:
-        """Answer DescribeNetworkInterfaces, with filters by VPC, subnet, security group and id."""
         filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "NetworkInterfaceId")
         fields = {"vpc-id": "VpcId", "subnet-id": "SubnetId", "network-interface-id": "NetworkInterfaceId"}
         items = "".join(

@@ -16,11 +16,7 @@ _HOST_PROGRAMS = ("/bin", "/lib", "/lib64", "/usr")
 
 
 def erase(folder: Path) -> None:
-    """Remove a folder, whoever owns what is in it; follow no link.
-
-    Raises:
-        PermissionError: neither we nor the engine could.
-    """
+    """Remove a folder, whoever owns what is in it; follow no link."""
     try:
         shutil.rmtree(folder)
     except PermissionError:
@@ -33,11 +29,7 @@ def erase(folder: Path) -> None:
 
 
 def erase_by_engine(folder: Path) -> None:
-    """Remove a folder by `rm` as root of a container with its parent and no network.
-
-    Raises:
-        DockerException: no engine answers, or `rm` failed.
-    """
+    """Remove a folder by `rm` as root of a container with its parent and no network."""
     import docker  # noqa: PLC0415 - see erase
     from docker.types import Mount  # noqa: PLC0415
 

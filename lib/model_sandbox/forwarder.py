@@ -1,4 +1,4 @@
-"""One listening socket that passes requests on to a target; another one is chosen when that gets no more of them."""
+"""A listening socket that passes requests on to a target, and to another when that gets no more of them."""
 
 import contextlib
 import selectors
@@ -28,8 +28,8 @@ def bindable(address: str, port: int) -> int:
 class Forwarder:
     """Listens until it is closed.
 
-    `choose` names a target, None where there is none; `keeps` tells whether one may have another request. A connection
-    stays with its target while it may, and moves on between two requests.
+    `choose` names a target; `keeps` tells whether one may have another request. A connection stays with its target
+    while it may, and moves on between two requests.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class _Connection:
         return bool(said) or self._answer.is_whole
 
     def _ask(self, said: bytes) -> bool:
-        """Pass a request on, to another target where the former one gets no more of them."""
+        """Pass a request on, to another target where the former gets no more."""
         if self._answer.is_whole and not (self._target and self._keeps(self._at)):
             self._leave()
             if (chosen := self._choose()) is None:

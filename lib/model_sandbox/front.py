@@ -21,7 +21,7 @@ _MINUTE = re.compile(r"/_sandbox/minute/([0-9]{1,3}(?:\.[0-9]{1,3})?)")  # in se
 
 
 class Front:
-    """Answers what comes in on loopback: an ASGI application. `secret` is that of every account's root."""
+    """Answers what comes in on loopback. `secret` is that of every account's root."""
 
     def __init__(
         self,
@@ -91,14 +91,13 @@ class Front:
 
 
 class Calls:
-    """Answers AWS's calls that were let in, and writes them down. `own` answer for their services, `aws` the rest."""
+    """Answers admitted calls, and writes them down. `own` answer for their services, `aws` the rest."""
 
     def __init__(self, aws: asgi.App, own: Mapping[str, asgi.App], calls: Journal, access: Access | None) -> None:
         self.aws, self.journal = aws, calls
         self._own, self._access, self._throttle = own, access, Throttle()
 
     async def __call__(self, admitted: Admitted, send: asgi.Send) -> None:
-        """Answer one call."""
         scope = admitted.scope
         headers = asgi.headers_of(scope)
         is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
@@ -134,5 +133,5 @@ def _is_json(headers: dict[str, str]) -> bool:
 
 
 def _is_registry(headers: dict[str, str]) -> bool:
-    """Tell docker's requests from those of AWS services that have paths under /v2/ too: theirs are signed."""
+    """Tell docker's requests from those of AWS services under /v2/: theirs are signed."""
     return not headers.get("authorization", "").startswith("AWS4-")

@@ -1,4 +1,4 @@
-"""Keeps what listeners forward to: their rules and default actions, with the weights that ministack forgets."""
+"""Keeps what listeners forward to: rules and default actions, with the weights that ministack forgets."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +9,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ListenerRules:
-    """The rules of all listeners. They distribute connections, not requests, so nothing is looked for in these."""
+    """The rules of all listeners. They distribute connections, not requests, and look for nothing in these."""
 
     def __init__(self, elb: Any) -> None:
         self._elb = elb
@@ -26,7 +26,7 @@ class ListenerRules:
             actions[name] = self._noting(actions[name])
 
     def forwards(self, listener: str) -> list[tuple[str, int]]:
-        """Return the target groups, with weights, of the listener's first rule; without rules, of its default actions.
+        """Return the weighted target groups of the listener's first rule, else of its default actions.
 
         A rule that takes every path comes before those that look for something, such as a header.
         """
@@ -36,21 +36,20 @@ class ListenerRules:
         return [group for action in actions for group in target_groups(action)]
 
     def weights(self, rule: str) -> dict[str, int] | None:
-        """Return the target groups of a rule with their weights; None where there is no such rule."""
+        """Return the target groups of a rule with their weights; None: there is no such rule."""
         found = self._elb._rules.get(rule)
         if found is None:
             return None
         return {group: weight for action in found["Actions"] for group, weight in target_groups(action)}
 
     def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
-        """Let a rule forward by these weights and do nothing else: what ECS writes has no plain target group."""
+        """Let a rule forward by these weights only: what ECS writes has no plain target group."""
         groups = [{"TargetGroupArn": group, "Weight": weight} for group, weight in weights.items()]
         action = {"Type": "forward", "Order": 1, "ForwardConfig": {"TargetGroups": groups}}
         self._elb._rules[rule]["Actions"] = [action]
         self.note_load_balancers()
 
     def listeners_to(self, group: str) -> list[dict[str, Any]]:
-        """Return the listeners that forward to a target group, by default or by a rule."""
         by_rule: dict[str, list[dict[str, Any]]] = {}
         for rule in list(self._elb._rules.values()):
             by_rule.setdefault(rule["ListenerArn"], []).extend(rule["Actions"])
@@ -62,7 +61,6 @@ class ListenerRules:
         ]
 
     def note_load_balancers(self) -> None:
-        """Write into each target group the load balancers that forward to it."""
         for arn, group in self._elb._tgs.items():
             group["LoadBalancerArns"] = sorted({each["LoadBalancerArn"] for each in self.listeners_to(arn)})
 
@@ -114,7 +112,6 @@ def _takes_all(rule: Mapping[str, Any]) -> bool:
 
 
 def target_groups(action: dict[str, Any]) -> list[tuple[str, int]]:
-    """Return the target groups that an action forwards to, with their weights."""
     if groups := action.get("ForwardConfig", {}).get("TargetGroups"):
         return [(group["TargetGroupArn"], group["Weight"]) for group in groups]
     return [(action["TargetGroupArn"], 1)] if action.get("TargetGroupArn") else []

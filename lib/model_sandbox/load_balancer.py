@@ -1,7 +1,7 @@
 """Application load balancers that really forward and check; ministack only keeps their records.
 
-A listener is a socket on a loopback address of the load balancer's own. Connections are shared out among the tasks that
-answered their last health check, by the weights of the rule that comes first; there is no TLS.
+A listener is a socket on a loopback address. Connections are shared out among the tasks that answered their last health
+check, by the weights of the first rule; there is no TLS.
 """
 
 import threading
@@ -54,11 +54,9 @@ class LoadBalancers:
         return bool(self._rules.listeners_to(target_group))
 
     def weights(self, rule: str) -> Mapping[str, int] | None:
-        """Return the target groups of a rule with their weights; None where there is no such rule."""
         return self._rules.weights(rule)
 
     def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
-        """Write weights into a rule, as ECS does when it shifts traffic."""
         self._rules.write_weights(rule, weights)
 
     def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
@@ -186,13 +184,13 @@ class LoadBalancers:
             forwarder.close()
 
     def _next_target(self, scope: Scope, listener: str) -> tuple[str, int] | None:
-        """Return a target of the listener's groups, each in its turn by its weight; None where there is none."""
+        """Return a target of the listener's groups, each in its turn by its weight."""
         with self._upstream.within(scope):
             group = self._shares.next(listener, self._rules.forwards(listener))
         return self._choose(group) if group else None
 
     def _serves(self, scope: Scope, listener: str, at: tuple[str, int]) -> bool:
-        """Tell whether a target gets requests of a listener: it is in one of its groups that have a weight."""
+        """Tell whether a target gets requests of a listener: its group there has a weight."""
         with self._upstream.within(scope):
             groups = [group for group, weight in self._rules.forwards(listener) if weight > 0]
         with self._lock:
@@ -200,7 +198,7 @@ class LoadBalancers:
         return any(target is not None and target.port == at[1] for target in known)
 
     def _choose(self, group: str) -> tuple[str, int] | None:
-        """Return the next healthy target; if none is healthy, any (as ELB does); None where there is none."""
+        """Return the next healthy target; if none is healthy, any (as ELB does)."""
         with self._lock:
             every = list(self._targets.get(group, {}).values())
             targets = [target for target in every if target.state == "healthy"] or every

@@ -15,7 +15,7 @@ _PASSED_SECONDS, _ASSUMED_SECONDS = 2.0, 3.0  # since the whole second in which 
 
 
 def check_passed(upstream: Upstream, *arns: str | None) -> None:
-    """Raise ApiError if one of these roles is so new that its name says nothing to the service that it is passed to."""
+    """Raise ApiError if a role is too new for the service that it is passed to."""
     for arn in filter(None, arns):
         role = upstream.iam._roles.get(arn.rpartition("/")[2])
         if role and is_new(role):
@@ -25,7 +25,7 @@ def check_passed(upstream: Upstream, *arns: str | None) -> None:
 
 
 def is_new(role: Mapping[str, Any]) -> bool:
-    """Tell whether a role was made so short a while ago that not even its name is known everywhere."""
+    """Tell whether a role is so new that not even its name is known everywhere."""
     return _age(role) < _PASSED_SECONDS
 
 

@@ -1,8 +1,7 @@
 """ministack, loaded and checked. Nothing else in this package imports ministack.
 
-Its public face is HTTP only, so all of `upstream_names` are private to it and may change with any release: hence the
-exact pin in pyproject.toml and the check at start. To upgrade: raise the pin, start a sandbox, read the list of what is
-missing.
+Its public face is HTTP only; `upstream_names` are private to it and may change with any release. Hence the exact pin in
+pyproject.toml and the check at start. To upgrade: raise the pin, start a sandbox, read what is missing.
 """
 
 import importlib
@@ -53,7 +52,6 @@ class Upstream:
     cloudformation_stacks: ModuleType
 
     def scope(self) -> Scope:
-        """Return account and region of the call that this thread is answering."""
         return Scope(self.responses.get_account_id(), self.responses.get_region())
 
     def account_of(self, access_key: str) -> str:

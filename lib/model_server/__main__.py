@@ -159,7 +159,6 @@ def _runner(arguments: Sequence[str]) -> int:
 
 
 def _convert() -> int:
-    """Do a long conversion for the server, which says on standard input what."""
     from model_server import converters  # noqa: PLC0415
 
     return converters.main(sys.stdin.buffer, sys.stdout)
@@ -175,7 +174,7 @@ def _be(program: str, arguments: Sequence[str]) -> int:
 
 
 def _restore_environment() -> None:
-    """Undo what the image and the bundle's boot loader changed in the environment, before the program inherits it."""
+    """Undo what the image and the bundle's boot loader changed in the environment, for the program."""
     preload.release(os.environ)
     if not getattr(sys, "frozen", False):
         return

@@ -1,7 +1,7 @@
 """API keys: who may use the server, and which jobs a client may see.
 
-A key is known by its digest alone. What a browser holds instead, after the login, is signed by a secret made of the
-key: it ends with its time or with the key, and every server that knows the key knows it.
+A key is known by its digest alone. A browser's session is signed by a secret made of the key: it ends with its time or
+with the key, and every server that knows the key knows it.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Access:
-    """Settings of access control: the keys, and the hosts that the server answers for."""
+    """The keys, and the hosts that the server answers for."""
 
     #: None: no key is needed.
     keys: "Keys | None" = None
@@ -58,7 +58,6 @@ class Keys:
         Args:
             given: variable -> its keys, separated by white space: an old and a new one while they change.
             model: a session is for this one.
-            clock: seconds since the epoch.
 
         Raises:
             StartError: with everything that is wrong; no key is quoted.
@@ -96,11 +95,11 @@ class Keys:
         return self._signer(text, "")
 
     def link(self, holder: Holder, job_id: str) -> str:
-        """Make what opens the result of one job for a while, to who has no key."""
+        """Make what opens one job's result for a while, without a key."""
         return self._signed(holder, LINK_SECONDS, job_id)
 
     def holder_of_link(self, text: str, job_id: str) -> Holder | None:
-        """Return who made a link to the result of this job; None if it is forged, over, or the key was removed."""
+        """Return who made a link to this result; None if it is forged, over, or the key was removed."""
         return self._signer(text, job_id) if job_id else None
 
     def _signed(self, holder: Holder, seconds: int, what: str) -> str:

@@ -1,7 +1,7 @@
 """Input and output of a child of an AWS Batch array job.
 
 `model-dockerize submit` writes the list into the job's parameter `input`, as `list:` and the lines, packed: LZMA (alone
-format) in URL-safe base64. Batch tells a child its place by AWS_BATCH_JOB_ARRAY_INDEX.
+format) in URL-safe base64. AWS_BATCH_JOB_ARRAY_INDEX is a child's place.
 """
 
 import base64

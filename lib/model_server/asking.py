@@ -1,4 +1,4 @@
-"""The headers of a request to a server with the same environment. `health` uses it: it imports next to nothing."""
+"""Headers of a request to the server of this environment, for `health`: imports next to nothing."""
 
 from collections.abc import Mapping
 

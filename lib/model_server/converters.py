@@ -102,7 +102,6 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def main(request: IO[bytes], answer: IO[str]) -> int:
-    """Do what `Converters.do` asks for; return the exit code."""
     os.nice(_NICENESS)
     privileges.harden()
     privileges.die_with_parent()

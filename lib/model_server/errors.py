@@ -2,12 +2,12 @@
 
 
 class StartError(Exception):
-    """The server cannot start; the text says what is wrong and what to do about it."""
+    """The server cannot start; the text says why and what to do."""
 
 
 class ManifestError(StartError):
-    """The manifest is not what the server can read; the text lists every problem."""
+    """The manifest cannot be read; the text lists every problem."""
 
 
 class VolumeError(StartError):
-    """The data directory cannot be used, or belongs to another model."""
+    """The data directory cannot be used, or is another model's."""

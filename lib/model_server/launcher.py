@@ -1,8 +1,8 @@
 """The one process that stays root: it starts and ends the runners, each as its own user.
 
-It is forked off the server before that answers anybody and becomes an ordinary user. The server can only ask to start
-the command given before at a slot, to end all processes of the slot's user, and to remove a dead server's folder, in
-which programs leave what only they, or root, can remove.
+It is forked before the server answers anybody and becomes an ordinary user. The server can only ask it to start the
+command given before at a slot, to end all processes of the slot's user, and to remove a dead server's folder, in which
+programs leave what only they, or root, can remove.
 """
 
 import errno
@@ -50,7 +50,7 @@ class Launcher:
 
 
 class LaunchedSlot:
-    """A slot whose runners are the launcher's children (see `Slot`)."""
+    """A slot whose runners are the launcher's children."""
 
     is_own_user = True
 

@@ -1,8 +1,8 @@
 """License keys: signed tokens that say who may use this model until when.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
-`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment, the private one
-never. The newest key lies on the data volume, for every server there.
+`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment. The newest key lies
+on the data volume, for every server there.
 """
 
 import base64
@@ -158,7 +158,6 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
 
     Args:
         built_in: the image's own manifest, if any.
-        folder: the data volume.
 
     Raises:
         StartError: the public key is none, or the image's manifest cannot be read.

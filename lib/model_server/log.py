@@ -28,7 +28,7 @@ def configure(as_json: bool) -> None:
 
 
 class _JobEvent(logging.LogRecord):
-    """An event of a job: to make logging's own record for each costs many times as much."""
+    """An event of a job: a record of logging's own would cost many times as much."""
 
     _COMMON = vars(logging.LogRecord(logger.name, logging.INFO, __file__, 0, "", (), None))
 

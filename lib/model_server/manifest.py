@@ -1,4 +1,4 @@
-"""The manifest: what the image tells the server about its model. Written when the image is built, read at start."""
+"""The manifest: what the image tells the server about its model."""
 
 import json
 import re
@@ -90,7 +90,7 @@ class Manifest:
 
     @property
     def sample_names(self) -> tuple[str, ...]:
-        """Return the names of the sample's fields, which stand in for a schema."""
+        """Return the sample's fields, which stand in for a schema."""
         return () if self.example is None or self.input_schema else self.example.names
 
 
@@ -100,7 +100,7 @@ _KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample"
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
-    """Read a manifest from JSON text; `build_id` overrides (and may stand in for) the one in the text.
+    """Read a manifest from JSON; `build_id` overrides, or stands in for, the one in the text.
 
     Raises:
         ManifestError: with every problem found.
@@ -136,11 +136,6 @@ def parse(text: str, build_id: str | None = None) -> Manifest:
 
 
 def read(path: Path) -> Manifest:
-    """Read the manifest file of the image.
-
-    Raises:
-        ManifestError: it is missing, unreadable or wrong.
-    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -151,7 +146,7 @@ def read(path: Path) -> Manifest:
 
 
 def write(manifest: Manifest, path: Path) -> None:
-    """Write the manifest file, readable for everyone (the server drops its privileges before a job runs)."""
+    """Write the manifest, readable for everyone: the server drops its privileges before a job runs."""
     try:
         path.write_text(json.dumps(_document(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         path.chmod(0o644)
@@ -160,12 +155,12 @@ def write(manifest: Manifest, path: Path) -> None:
 
 
 def found_file(path: Path) -> Path:
-    """Return the file in which `prepare` notes the program's path, before the manifest at `path` exists."""
+    """Return the file in which `prepare` notes the program's path, before the manifest exists."""
     return path.with_name("found.json")
 
 
 def with_found(manifest: Manifest, path: Path) -> Manifest:
-    """Replace the command's program by the path that `prepare` noted for the manifest at `path`, if it did.
+    """Replace the command's program by the path that `prepare` noted, if it did.
 
     So the container runs the program that the image was built with, whatever its PATH is.
     """
@@ -187,11 +182,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
 
 
 def _fields(document: Mapping[str, Any], side: str) -> tuple[Field, ...]:
-    """Return the schema's fields of one side, "input" or "output".
-
-    Raises:
-        ValueError: with every problem found.
-    """
+    """Return the schema's fields of one side, "input" or "output"; ValueError: with every problem."""
     entries = document.get("schema", {}).get(side, [])
     form = mime.form(document[f"{side}_types"][0])
     if entries and form is None:

@@ -48,7 +48,6 @@ class Metrics:
         self._seconds.labels("complete" if succeeded else "error").observe(seconds)
 
     def exposition(self, counts: Counts, now: float, room: int) -> bytes:
-        """Return all metrics as text; `room` is the volume's free bytes."""
         self._room.set(room)
         for state in State:
             self._jobs.labels(state).set(counts.by_state[state])

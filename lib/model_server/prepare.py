@@ -25,7 +25,6 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
 
     Args:
         folder: the working directory of the program and of this process.
-        found: the file of `manifest.found_file`.
         etc: a folder that the engine changes during this step.
 
     Raises:

@@ -27,9 +27,7 @@ def die_with_parent() -> None:
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Switch from root, if it is root, to `user` (uid, gid) for good.
-
-    Call before any thread starts. No entry in /etc/passwd is needed.
+    """Switch from root, if it is root, to `user` (uid, gid) for good, before any thread starts.
 
     Raises:
         StartError: it may not, or the server's files become unreadable.

@@ -58,12 +58,10 @@ class Connections:
         self._waiting.pop(connection, None)
 
     def wait(self, connection: "Protocol") -> None:
-        """Note that the server waits for this connection's client."""
         self._waiting.pop(connection, None)
         self._waiting[connection] = None
 
     def work(self, connection: "Protocol") -> None:
-        """Note that this connection's client waits for the server."""
         self._waiting.pop(connection, None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -78,8 +76,8 @@ class Connections:
 class Protocol(HttpToolsProtocol):
     """One connection.
 
-    Beyond uvicorn it bounds the head of a request, the time that a client takes to send and to read, and has two cares
-    of RFC 9110: an offer to switch protocols is ignored (7.8), and who has sent all and closed its end gets an answer.
+    Beyond uvicorn it bounds the head of a request and a client's time to send and to read, and heeds RFC 9110: an offer
+    to switch protocols is ignored (7.8), and who has sent all and closed its end gets an answer.
     """
 
     def __init__(
@@ -215,7 +213,6 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
 
     def look(self, now: float) -> None:
-        """End the connection if its client is too slow."""
         if self._unread_due == math.inf and self.transport.is_closing():
             self._unread_due = now + bounds.UNREAD_SECONDS  # something of the answer is still to be read
         answered = self.cycle is not None and self.cycle.response_complete
@@ -234,7 +231,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
 
     def refuse(self, status: HTTPStatus) -> None:
-        """Answer what is no request for the application, behind the answers that are still due, and hang up."""
+        """Answer what is no request for the application, behind the answers still due, and hang up."""
         if self._is_over:
             return
         self._is_over = True

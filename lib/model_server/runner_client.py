@@ -1,14 +1,11 @@
-"""The server's end of the runner protocol (the other, and the protocol, is model_runner/runner.py)."""
+"""The server's end of the runner protocol, which is in model_runner/runner.py."""
 
 import asyncio
 import json
 import os
-import re
-import shutil
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +58,6 @@ class RunnerClient:
         """Start nothing yet.
 
         Args:
-            slot: where the runner is started.
             memory_mib: what a job's processes may hold in memory; 0 is no limit.
             output_bytes: how large a job's output may be; 0 is no limit.
             small_bytes: an output up to this size comes with the outcome of its job.
@@ -118,28 +114,17 @@ class RunnerClient:
                 raise RunnerDiedError(_DIED) from error
 
     async def ready(self) -> None:
-        """Make sure of a runner and its jobs' folder, empty of earlier files.
-
-        Raises:
-            RunnerDiedError, OSError: as `prepare`.
-        """
+        """Make sure of a runner and its jobs' folder, empty of earlier files; raise as `prepare` does."""
         if self._line is None or not self._line.is_open:
             await self._connect()
 
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """Do what `run` does, in a coroutine; a small output comes with the outcome.
+        """Do what `run` does, in a coroutine; a small output comes with the outcome, and its file is gone.
 
         Args:
-            job_id: for the log.
-            input_path: where the program finds the input.
-            output_path: where it leaves the output, which is gone afterwards if it came with the outcome.
-            timeout: seconds.
             content: the input; None: it is there already, since `ready`.
-
-        Raises:
-            RunnerDiedError, OSError: as `run`.
         """
         self._said = (job_id, ())
         line = self._line
@@ -166,11 +151,7 @@ class RunnerClient:
         return outcome
 
     async def _connect(self) -> Line:
-        """Start the runner; its connection is the running loop's from now on.
-
-        Raises:
-            RunnerDiedError, OSError: as `run`.
-        """
+        """Start the runner; its connection is the running loop's from now on."""
         await asyncio.to_thread(self.prepare)
         with self._guard:
             connection, self._connection = self._connection, None
@@ -207,7 +188,7 @@ class RunnerClient:
         return f"{{{texts}, {numbers}}}\n".encode() + (content or b"")
 
     def stop(self) -> None:
-        """End the runner and the program that it runs, if any; may be called from any thread."""
+        """End the runner and its program; may be called from any thread."""
         with self._guard:
             is_running, self._is_running = self._is_running, False
             line, self._line = self._line, None
@@ -231,8 +212,8 @@ class RunnerClient:
     def _using(self) -> Iterator[None]:
         """Let only this block's thread close the connection.
 
-        A thread that is about to read holds no more than the number of the descriptor. Closed by another thread, the
-        number is at once that of another connection, and the reader waits for an answer on that one.
+        A thread about to read holds only the descriptor's number. Closed by another thread, it is at once that of
+        another connection, and the reader waits for an answer on that one.
         """
         with self._guard:
             self._in_use = True
@@ -275,12 +256,6 @@ class RunnerClient:
         return connection
 
     def _start(self) -> socket.socket:
-        """Start the runner; return the connection to it.
-
-        Raises:
-            RunnerDiedError: it cannot be started.
-            OSError: there is no descriptor left.
-        """
         connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
@@ -308,23 +283,3 @@ def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outco
     if reply["job"] != job_id:
         raise ValueError("this is the end of another job")
     return Outcome(reply["error"], float(reply["seconds"]), content, reply.get("errno"))
-
-
-def runner_command(
-    program: Sequence[str], manifest: Path, which: Callable[[str], str | None] = shutil.which
-) -> list[str]:
-    """Return the argv of the runner, with "{connection}" where the descriptor of its connection goes.
-
-    The interpreter is the model's own: that of its command if it is a Python one, else the image's `python3` or
-    `python`. An image without any Python (a compiled model) gets the server's.
-    """
-    frozen = bool(getattr(sys, "frozen", False))
-    here = (Path(sys.executable).parent if frozen else Path(__file__).parent.parent) / "model_runner"
-    is_python = re.fullmatch(r"(python|pypy)[0-9.]*", Path(program[0]).name) is not None
-    for name in (*program[: int(is_python)], "python3", "python"):
-        interpreter = which(name)
-        if interpreter is not None:
-            # Isolated and without site-packages: whatever the model installed cannot disturb the runner.
-            return [interpreter, "-I", "-S", str(here / "runner.py"), "{connection}", str(manifest)]
-    own_python = [sys.executable, "runner"] if frozen else [sys.executable, str(here / "runner.py")]
-    return [*own_python, "{connection}", str(manifest)]

@@ -18,16 +18,11 @@ Message = tuple[dict[str, Any], bytes | None]
 class Line:
     """A connection to a runner in the running loop, which listens to it all the time.
 
-    So a message costs the loop neither a call of the kernel to begin to listen nor one to end it, and it learns at once
-    that the runner is gone.
+    So a message costs no call of the kernel to begin or end listening, and the end of the runner is known at once.
     """
 
     def __init__(self, connection: socket.socket, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Take the connection over; `hear` is called with what the runner says of a job while it runs.
-
-        Raises:
-            OSError: it is closed.
-        """
+        """Take the connection over; `hear` gets what the runner says of a job while it runs."""
         connection.setblocking(False)
         self._connection = connection
         self._hear = hear
@@ -40,11 +35,7 @@ class Line:
         self._loop.add_reader(connection, self._listen)
 
     async def ask(self, request: bytes, seconds: float) -> Message:
-        """Send a request and wait for the answer to it.
-
-        Raises:
-            OSError, ValueError: there is none.
-        """
+        """Send a request and wait for its answer; OSError, ValueError: there is none."""
         answer: asyncio.Future[Message] = self._loop.create_future()
         self._answer = answer
         late = self._loop.call_later(seconds, self.hang_up)
@@ -96,11 +87,7 @@ class Line:
 
 
 def receive(connection: socket.socket) -> Message:
-    """Return the runner's next message.
-
-    Raises:
-        OSError, ValueError: there is none.
-    """
+    """Return the runner's next message; OSError, ValueError: there is none."""
     data = b""
     while (message := whole(data)) is None:
         more = connection.recv(_RECEIVE_BYTES)
@@ -111,11 +98,7 @@ def receive(connection: socket.socket) -> Message:
 
 
 def whole(data: bytes) -> Message | None:
-    """Return the message in `data` and its content; None while it is incomplete.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return the message in `data` and its content; None while it is incomplete; ValueError: it is none."""
     line, end, content = data.partition(b"\n")
     if not end:
         return None

@@ -1,7 +1,7 @@
 """The self-proof: no job is taken before this container's own program has answered the image's sample.
 
-The sample is run by the first worker's own runner, under a job's limits. It is no job: nothing of it is in the queue,
-in the list or in the metrics, no callback is sent, and no license is asked for. Once proved, a server stays so.
+The first worker's runner runs it under a job's limits. It is no job: not in the queue, the list or the metrics, without
+callback and license. Once proved, a server stays so.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _JOB = "self-proof"
 
 
 class Runner(Protocol):
-    """The methods of a runner that the proof calls (runner_client.RunnerClient)."""
+    """A runner as the proof uses it (runner_client.RunnerClient)."""
 
     @property
     def folder(self) -> str: ...
@@ -52,8 +52,7 @@ class SelfProof:
         """Prove nothing yet.
 
         Args:
-            proof: the sample and what it must give.
-            folder: of the program, to which their paths are relative.
+            folder: of the program, to which the proof's paths are relative.
             make_input: as it is done for a job that is sent with the sample's mapping.
             timeout: of the sample's run, seconds.
         """
@@ -72,7 +71,7 @@ class SelfProof:
 
     @property
     def waiting_for(self) -> str | None:
-        """Return what is still missing before jobs are taken, or None."""
+        """Return what is still missing before jobs are taken."""
         if self._is_over and self.failure is None:
             return None
         return self.failure or f"the model has not yet answered its sample {self._proof.input}"

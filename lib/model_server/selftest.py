@@ -1,7 +1,7 @@
 """Self-tests while the image is built: does the model pass its tests, and which runner mode is right?
 
-A model that fails a test of `gravityai-build.json` gets no image. The runner's self-test, whether forks give what new
-processes give, leaves a record in the image, so that its containers need not begin anew.
+A model that fails a test of `gravityai-build.json` gets no image. The runner's self-test leaves a record in the image,
+so that its containers need not begin anew.
 """
 
 import json
@@ -14,7 +14,8 @@ from pathlib import Path
 from model_server import manifest, privileges
 from model_server.errors import StartError
 from model_server.manifest import Manifest
-from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_client import RunnerClient, RunnerDiedError
+from model_server.runner_command import runner_command
 from model_server.settings import Settings
 from model_server.slots import OwnSlot, lend
 from model_server.tabular import convert, mime
@@ -35,11 +36,7 @@ class Test:
 
 
 def parse(text: str) -> tuple[Test, ...]:
-    """Read the tests from JSON: a list of `{"input", "expected"}`.
-
-    Raises:
-        StartError: they are not that.
-    """
+    """Read the tests from JSON: a list of `{"input", "expected"}`; StartError: they are not that."""
     try:
         return tuple(Test(str(entry["input"]), entry.get("expected")) for entry in json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -75,11 +72,6 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
 
 
 def _keep(runner: RunnerClient, manifest_path: Path) -> None:
-    """Write what the runner's self-test has found.
-
-    Raises:
-        StartError: it cannot be written.
-    """
     if runner.record is None:
         return
     path = manifest_path.with_name(_RECORD)
@@ -109,7 +101,6 @@ def _run(model: Manifest, runner: RunnerClient, test: Test, output: Path) -> str
 
 
 def _difference(given: bytes, expected: bytes, name: str) -> str | None:
-    """Return where the result leaves its reference, None if they are the same bytes."""
     if given == expected:
         return None
     at = next((index for index, pair in enumerate(zip(given, expected, strict=False)) if pair[0] != pair[1]), None)

@@ -31,14 +31,16 @@ from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
-from model_server.jobs.worker import Worker, Workers
+from model_server.jobs.worker import Worker
+from model_server.jobs.worker_pool import Workers
 from model_server.launcher import LaunchedSlot, Launcher, launch
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
-from model_server.runner_client import RunnerClient, runner_command
+from model_server.runner_client import RunnerClient
+from model_server.runner_command import runner_command
 from model_server.self_proof import EXIT_NOT_PROVED, SelfProof
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.slots import OwnSlot, Slot, may
@@ -53,11 +55,7 @@ _LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
-    """Run the server until it is told to stop; return the exit code.
-
-    Raises:
-        StartError: it could not start; nothing was left behind.
-    """
+    """Run the server until it is told to stop; StartError: it could not start, and nothing was left behind."""
     log.configure(settings.log_json)
     forget_secrets(os.environ)
     model = example.with_example(manifest.read(settings.manifest))
@@ -83,11 +81,7 @@ def serve(settings: Settings) -> int:
 
 
 def _launcher(settings: Settings, command: Sequence[str], data: Volume) -> Launcher:
-    """Start the launcher, which makes the program another user than the server.
-
-    Raises:
-        StartError: its folder would lie where it may not go.
-    """
+    """Start the launcher; StartError: its folder would lie where it may not go."""
     users = settings.program_users
     if not may(users[0], data.instances, os.X_OK):
         raise StartError(

@@ -90,11 +90,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Read the settings; an empty variable counts as absent.
-
-    Raises:
-        StartError: names every variable that is wrong.
-    """
+    """Read the settings, without empty variables; StartError names every variable that is wrong."""
     problems: list[str] = []
 
     def number(name: str, convert: Callable[[str], N], default: D, low: float, high: float) -> N | D:

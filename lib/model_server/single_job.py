@@ -14,7 +14,8 @@ from types import FrameType
 from model_server import license, manifest, privileges, s3  # noqa: A004 - ours
 from model_server.errors import StartError
 from model_server.manifest import Manifest
-from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_client import RunnerClient, RunnerDiedError
+from model_server.runner_command import runner_command
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.slots import OwnSlot, lend, may
 

@@ -17,17 +17,13 @@ _UMASK = 0o077
 
 
 class Slot(Protocol):
-    """The methods that a client needs to have a runner."""
+    """A slot as a runner's client uses it."""
 
     #: No other process has the runner's user.
     is_own_user: bool
 
     def start(self, connection: int) -> None:
-        """Start a runner, with this descriptor as its connection.
-
-        Raises:
-            OSError: it cannot be started.
-        """
+        """Start a runner, with this descriptor as its connection."""
 
     def stop(self) -> None:
         """End the runner, if there is one, and whatever it left."""
@@ -47,7 +43,7 @@ class OwnSlot:
         """Start nothing yet.
 
         Args:
-            command: the runner's argv, as `runner_command` makes it; "{connection}" stands for the descriptor.
+            command: as `runner_command` makes it.
             user: uid and gid of the runner and the program, theirs alone; this process is root. None: its own.
             environment: variables for both, beside those of this process.
             log: descriptor for what both print; None: the standard output of this process.

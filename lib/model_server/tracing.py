@@ -1,7 +1,7 @@
 """Traces of requests and of their jobs, sent by OTLP over HTTP where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-OpenTelemetry's own variables say where to, as what, and how much of it. Its libraries are loaded only then: they take
-0.4 s and 16 MiB. A job's span hangs on the request that brought it, if this server had both.
+OpenTelemetry's own variables say the rest. Its libraries take 0.4 s and 16 MiB, so are loaded only then. A job's span
+hangs on the request that brought it, if this server had both.
 """
 
 import threading
@@ -71,7 +71,7 @@ class Tracing:
 
     @contextmanager
     def request(self, scope: Scope) -> "Iterator[Span]":
-        """Yield the span of a request, which continues the trace that its client names."""
+        """Yield the span of a request, which continues its client's trace."""
         sent = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _PROPAGATED}
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"][: bounds.TRACED_CHARACTERS]}
         with self._tracer.start_as_current_span(

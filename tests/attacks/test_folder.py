@@ -15,7 +15,8 @@ from model_dockerize.errors import InputError
 from model_dockerize.inside import MOST_TEXT
 from model_dockerize.settings import INPUTS, Input, Kind, Settings, Source, to_settings
 from model_dockerize.settings.load import argument, described, untrusted_folder
-from model_dockerize.settings.sources import from_file, from_flags, from_inputs
+from model_dockerize.settings.own_file import from_file
+from model_dockerize.settings.sources import from_flags, from_inputs
 from tests.unit.action.test_action_main import Job
 
 SECRET = "planted/word+of0another1customer2345678901"

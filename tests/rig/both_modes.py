@@ -25,7 +25,8 @@ from pathlib import Path
 from tests.rig import library_programs
 from tests.rig.small_programs import PROGRAMS
 
-from model_server.runner_client import RunnerClient, runner_command
+from model_server.runner_client import RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 
 JOBS = 4

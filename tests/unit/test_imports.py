@@ -3,28 +3,61 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.rig.command import ROOT
 
-HEAVY = {"boto3", "botocore", "cryptography", "docker", "jwt", "requests", "rich", "s3transfer", "tenacity", "urllib3"}
+HEAVY = {
+    *("boto3", "botocore", "cryptography", "docker", "jwt", "questionary", "requests", "rich", "s3transfer"),
+    *("tenacity", "urllib3"),
+}
+#: What a run needs, and the words about it do not.
+OF_A_RUN = {
+    *("backports.zstd", "http.client", "ssl", "subprocess", "yaml"),
+    *(f"model_dockerize.{name}" for name in ("aws", "image", "pipeline", "program", "report", "sandbox", "smoke")),
+}
+COMPLETION = {"COMP_CWORD": "1", "COMP_WORDS": "model-dockerize ro"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("--help",), ("--version",), ("run", "--help"), ("license", "issue", "--help"), ("sandbox", "status")],
-    ids=" ".join,
-)
-def test_it_loads_nothing_of_aws_docker_or_rich(words: tuple[str, ...], tmp_path: os.PathLike[str]) -> None:
+def loaded(words: tuple[str, ...], home: Path, **more: str) -> tuple[str, set[str]]:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "model_dockerize", *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), "MODEL_DOCKERIZE_HOME": os.fspath(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), "MODEL_DOCKERIZE_HOME": os.fspath(home), **more},
         capture_output=True,
         text=True,
         check=False,
     )
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert done.stdout
-    assert "click" in loaded
-    assert loaded & HEAVY == set()
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in names
+    return done.stdout, names | {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("--version",), ("run", "--help"), ("run", "--help-all"), ("license", "issue", "--help")],
+    ids=" ".join,
+)
+def test_help_loads_nothing_of_a_run(words: tuple[str, ...], tmp_path: Path) -> None:
+    printed, names = loaded(words, tmp_path)
+    assert printed
+    assert names & (HEAVY | OF_A_RUN) == set()
+
+
+@pytest.mark.parametrize(("task", "printed"), [("bash_source", "complete"), ("zsh_complete", "rollback")])
+def test_completion_loads_nothing_of_a_run(task: str, printed: str, tmp_path: Path) -> None:
+    answer, names = loaded((), tmp_path, _MODEL_DOCKERIZE_COMPLETE=task, **COMPLETION)
+    assert printed in answer
+    assert names & (HEAVY | OF_A_RUN) - {"subprocess"} == set()  # click asks bash for its version
+
+
+def test_a_run_s_modules_are_named_as_they_are(tmp_path: Path) -> None:
+    _, names = loaded(("build", os.fspath(tmp_path / "nowhere")), tmp_path)
+    assert names >= OF_A_RUN
+
+
+def test_the_sandbox_is_looked_for_without_aws_docker_or_rich(tmp_path: Path) -> None:
+    printed, names = loaded(("sandbox", "status"), tmp_path)
+    assert printed
+    assert names & HEAVY == set()

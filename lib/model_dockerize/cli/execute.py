@@ -13,7 +13,6 @@ import click
 from model_dockerize.cancel import cancellable
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
-from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 from model_dockerize.settings import Given, load_settings
 from model_dockerize.settings.load import Layer, argument, described, file_above, untrusted_folder
 from model_dockerize.settings.sources import from_environment, from_flags
@@ -23,6 +22,7 @@ VERBOSITY = "model_dockerize.verbosity"
 
 if TYPE_CHECKING:
     from model_dockerize.pipeline import Run
+    from model_dockerize.report import Recorder
     from model_dockerize.report.console import ConsoleDisplay
 
 
@@ -41,6 +41,8 @@ def execute(
         read: what the command's argument means.
         as_json: standard output gets the report as JSON; the last words go to standard error.
     """
+    from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
+
     display = _display(verdict or (sys.stderr if as_json else sys.stdout))
     recorder = Recorder(display)
     given = from_flags(
@@ -110,8 +112,10 @@ def _report_file(given: Given | None) -> Path | None:
 
 
 @contextlib.contextmanager
-def session() -> Iterator[Recorder]:
+def session() -> Iterator["Recorder"]:
     """Yield a recorder for what is no run: errors and signals become words and exit codes."""
+    from model_dockerize.report import Ending, Recorder
+
     display = _display(sys.stdout)
     recorder = Recorder(display)
     with Ending(recorder, os.environ) as ending, display, recorder.ticking(), cancellable():

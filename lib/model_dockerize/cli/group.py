@@ -10,7 +10,7 @@ import click
 from model_dockerize import __version__
 from model_dockerize.cli.execute import VERBOSITY
 from model_dockerize.settings import INPUTS, Input, Kind
-from model_dockerize.settings.document import COMMON_TITLE
+from model_dockerize.settings.input import COMMON_TITLE
 
 Command = Callable[..., None]
 _HELP_ALL = f"{__name__}.help_all"

@@ -4,7 +4,6 @@ import sys
 
 import click
 
-from model_dockerize import sandbox
 from model_dockerize.cli.execute import session
 from model_dockerize.cli.group import cli
 
@@ -23,6 +22,8 @@ def sandbox_group() -> None:
 )
 def sandbox_start(iam: str | None) -> None:
     """Start the sandbox, and print the settings that point the AWS CLI and SDKs at it."""
+    from model_dockerize import sandbox
+
     with session() as recorder, recorder.stage("sandbox") as stage:
         started = sandbox.start(sandbox.default_home(), stage, iam or "")
     click.echo(f"unset {' '.join(started.unset())}")
@@ -33,6 +34,8 @@ def sandbox_start(iam: str | None) -> None:
 @sandbox_group.command("status")
 def sandbox_status() -> None:
     """Say whether the sandbox runs (exit code 0) or not (exit code 1)."""
+    from model_dockerize import sandbox
+
     running = sandbox.status(sandbox.default_home())
     if running is None:
         click.echo("The sandbox is not running. Start it with: model-dockerize sandbox start")
@@ -44,5 +47,7 @@ def sandbox_status() -> None:
 @sandbox_group.command("stop")
 def sandbox_stop() -> None:
     """Stop the sandbox and remove everything in it: containers, images it pulled, and its state."""
+    from model_dockerize import sandbox
+
     with session() as recorder, recorder.stage("sandbox") as stage:
         sandbox.stop(sandbox.default_home(), stage)

@@ -5,11 +5,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model_dockerize.compat.sections import Section, read_sections, section_names, sections_of
 from model_dockerize.errors import InputError
 from model_dockerize.patterns import BATCH_NAME, REGION, SECURITY_GROUP, SUBNET, pattern
+
+if TYPE_CHECKING:
+    from model_dockerize.compat.sections import Section
 
 _ROLE = pattern(r"(arn:aws[a-z-]*:iam::[0-9]{12}:\S+/)?[\w+=,.@-]+", "the name or ARN of a role")
 _IMAGE = pattern(r"[^\s@]+(@sha256:[0-9a-f]{64})?", "an image, e.g. REGISTRY/REPOSITORY:VERSION")
@@ -135,6 +137,8 @@ class BatchFile:
 
 def is_batch_file(path: Path) -> bool:
     """Tell whether the file has a section of a BatchConfig.yml."""
+    from model_dockerize.compat.sections import section_names
+
     return not section_names(path).isdisjoint(_KEYS)
 
 
@@ -144,6 +148,8 @@ def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
     Raises:
         InputError: `details` names every problem with section, key and line.
     """
+    from model_dockerize.compat.sections import read_sections
+
     problems: list[str] = []
     found = read_sections(path, _KEYS, _right_spelling, problems)
     sections = {name: section for name, section in found.items() if name in wanted}
@@ -169,6 +175,8 @@ def read_section(source: Path | Mapping[str, Any], name: str, given: Mapping[str
     Raises:
         InputError: as `read_batch_file`, or the section is missing.
     """
+    from model_dockerize.compat.sections import read_sections, sections_of
+
     problems: list[str] = []
     is_file = isinstance(source, Path)
     found = (
@@ -201,7 +209,7 @@ def _right_spelling(key: str) -> str:
     return key.replace("enviornment", "environment").replace("computer_environment", "compute_environment")
 
 
-def _environment(section: Section) -> ComputeEnvironmentConfig:
+def _environment(section: "Section") -> ComputeEnvironmentConfig:
     return ComputeEnvironmentConfig(
         name=section.text("compute_environment_name", BATCH_NAME),
         subnets=section.words("subnets", SUBNET),
@@ -212,7 +220,7 @@ def _environment(section: Section) -> ComputeEnvironmentConfig:
     )
 
 
-def _queue(section: Section, environment: Section | None) -> JobQueueConfig:
+def _queue(section: "Section", environment: "Section | None") -> JobQueueConfig:
     return JobQueueConfig(
         name=section.text("job_queue_name", BATCH_NAME),
         compute_environment=_named(section, "compute_environment_name", environment),
@@ -220,7 +228,7 @@ def _queue(section: Section, environment: Section | None) -> JobQueueConfig:
     )
 
 
-def _definition(section: Section) -> JobDefinitionConfig:
+def _definition(section: "Section") -> JobDefinitionConfig:
     return JobDefinitionConfig(
         name=section.text("job_definition_name", BATCH_NAME),
         image=section.text("image", _IMAGE),
@@ -232,7 +240,7 @@ def _definition(section: Section) -> JobDefinitionConfig:
     )
 
 
-def _job(section: Section, queue: Section | None, definition: Section | None) -> JobConfig:
+def _job(section: "Section", queue: "Section | None", definition: "Section | None") -> JobConfig:
     return JobConfig(
         name=section.text("job_name", BATCH_NAME),
         queue=_named(section, "job_queue_name", queue),
@@ -246,7 +254,7 @@ def _job(section: Section, queue: Section | None, definition: Section | None) ->
     )
 
 
-def _named(section: Section, key: str, other: Section | None) -> str:
+def _named(section: "Section", key: str, other: "Section | None") -> str:
     # The other section may give the name instead.
     name = section.text(key, BATCH_NAME)
     if name or section.has(key):
@@ -257,7 +265,7 @@ def _named(section: Section, key: str, other: Section | None) -> str:
     return other.text(key, BATCH_NAME)
 
 
-def _command(section: Section, key: str) -> tuple[str, ...] | None:
+def _command(section: "Section", key: str) -> tuple[str, ...] | None:
     if not section.has(key):
         return None
     if section.is_list(key):

@@ -9,7 +9,7 @@ from model_dockerize.report.model import Finding, Report, SmokeReport
 
 @dataclass(frozen=True)
 class Identity:
-    """The model's image by its name, and the build that it is; empty: an image of somebody else."""
+    """The model's image by its name, and its build id; empty: an image of somebody else."""
 
     image: str
     build_id: str
@@ -77,7 +77,7 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The way in which the new version got its traffic, and whether ECS may still take it back."""
+    """The new version's way to its traffic, and whether ECS may still take it back."""
 
     strategy: str
     bake_minutes: int
@@ -163,7 +163,7 @@ Fact = (
 
 
 def with_fact(report: Report, fact: Fact) -> Report:  # noqa: PLR0911, PLR0912 - one case a kind
-    """Return the report with one more fact; a later one of the same kind replaces the former."""
+    """Return the report with one more fact, in place of a former one of its kind."""
     match fact:
         case Identity(image, build_id):
             return replace(report, image=image, build_id=build_id)

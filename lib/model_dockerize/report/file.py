@@ -31,7 +31,6 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report; raise OSError if the file cannot be written, or holds something else."""
     with _open(path) as file:
         file.truncate()
         file.write(to_json(report).encode())

@@ -45,7 +45,7 @@ class Annotation:
 class GitHubDisplay:
     """A Display for GitHub's log: a context manager around all that may print.
 
-    Within it the runner obeys no command, whoever prints it, except while we give our own.
+    Within it the runner obeys no command, whoever prints it, except our own.
     """
 
     # Stages run side by side and the log's groups do not nest, so every line names its stage.

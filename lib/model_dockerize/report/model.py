@@ -1,4 +1,4 @@
-"""A run's results as values: the one source of the JSON report, the console's last lines and the Action's outputs."""
+"""A run's results as values: the source of the JSON report, the console's last lines and the Action's outputs."""
 
 import json
 from dataclasses import dataclass, replace
@@ -147,7 +147,7 @@ class Report:
 
 
 def to_json(report: Report) -> str:
-    """Return the report file (`--report`). Keys are only ever added; docs/report.md describes them."""
+    """Return the report file. Keys are only ever added; docs/report.md describes them."""
     smoke = {"local": report.smoke_local, "deployed": report.smoke_deployed}
     document = {
         "outcome": report.outcome,
@@ -182,7 +182,6 @@ def to_json(report: Report) -> str:
 
 
 def is_report(content: bytes) -> bool:
-    """Tell whether a file holds a report that `to_json` wrote."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The job summary: a run's Report as Markdown that people want to read, the outcome first.
+"""The job summary: a Report as Markdown that people want to read, the outcome first.
 
 Texts of models, logs and errors are untrusted: none of them can become Markdown, HTML, a link or a mention.
 """
@@ -24,7 +24,7 @@ _BAR = 20  # characters of the longest bar in the table of seconds
 
 
 def markdown(report: Report) -> str:
-    """Return the summary, at most `LARGEST` bytes; whole paragraphs at the end are left out."""
+    """Return at most `LARGEST` bytes; whole paragraphs at the end are left out."""
     blocks = [
         _headline(report),
         _failure(report.failure) if report.failure else _success(report),
@@ -68,7 +68,7 @@ def _failure(failure: Failure) -> str:
 
 
 def _success(report: Report) -> str:
-    """Return what people want first: where the model answers, and what no test has covered."""
+    """Return where the model answers, and what no test has covered."""
     lines = [f"The model answers at {_links(report.url)}"] if report.url else []
     lines += [f"Who can reach it: **{plain(report.access)}**"] if report.url and report.access else []
     lines += [f"The address {plain(report.lasts)}."] if report.url and report.lasts else []

@@ -23,11 +23,7 @@ Problems = Iterator[tuple[str, str]]
 
 
 def problems(settings: Settings, *, names_its_image: bool) -> Problems:
-    """Yield names of inputs, and what is wrong with what they say together.
-
-    Args:
-        names_its_image: the job definition has an image that is in ECR already.
-    """
+    """Yield names of inputs, and what is wrong with what they say together."""
     yield from _of_the_build(settings)
     yield from _of_the_registry(settings, names_its_image)
     yield from _of_the_jobs(settings)

@@ -1,6 +1,6 @@
-"""Every text that is made from the declaration: action.yml, docs/inputs.md and the JSON schema of model-dockerize.yml.
+"""Every text made from the declaration: action.yml, docs/inputs.md and the JSON schema of model-dockerize.yml.
 
-Pure functions of INPUTS and OUTPUTS: `scripts/generate` writes what they return, and a test holds the files equal.
+Pure: `scripts/generate` writes what they return, and a test holds the files equal.
 """
 
 import json
@@ -11,10 +11,9 @@ from typing import Any
 import yaml
 
 from model_dockerize.settings.given import Source
-from model_dockerize.settings.input import Input, Kind
+from model_dockerize.settings.input import COMMON_TITLE, Input, Kind
 from model_dockerize.settings.outputs import Output
 
-COMMON_TITLE = "What most people need"
 _SOURCES_HEADING = "Where an input may come from"
 # What YAML has of its own is accepted beside text: `python-version: 3.13` and `aws-account-id: 123456789012` are read
 # as they are written.
@@ -40,10 +39,10 @@ def ordered(inputs: Iterable[Input]) -> list[Input]:
 
 
 def action_yml(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
-    """Return the whole of action.yml.
+    """Return action.yml.
 
-    No input has a `default:` of its own, because the runner would pass it as if the user had written it, and it would
-    win over model-dockerize.yml. The description says it instead.
+    No input has a `default:`: the runner would pass it as if the user had written it, and it would win over
+    model-dockerize.yml. The description says it instead.
     """
     document = {
         "name": "model-dockerize",
@@ -59,7 +58,6 @@ def action_yml(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
 
 
 def inputs_md(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
-    """Return docs/inputs.md: what most people need, a table for each group of the others, and the outputs."""
     parts = [
         "<!-- Made from the fields of lib/model_dockerize/settings by scripts/generate: change them there. -->",
         "# Inputs and outputs",

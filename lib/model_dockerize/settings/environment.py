@@ -1,4 +1,4 @@
-"""Reads from environment variables where the process runs, and which of them name a file that is missing."""
+"""Reads from the environment where the process runs, and which variables name a missing file."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ def is_file(path: Path | str) -> bool:
 
 
 def warn_of_missing_files(environment: Mapping[str, str], names: Iterable[str], progress: Progress) -> tuple[str, ...]:
-    """Warn of each of the variables `names` whose file does not exist; return these variables."""
+    """Warn of each of the variables whose file does not exist; return them."""
     missing = tuple(name for name in names if environment.get(name) and not os.path.exists(environment[name]))  # noqa: PTH110
     for name in missing:
         advice = (

@@ -16,17 +16,16 @@ _SIZES: dict[int, tuple[int, ...]] = {
 
 
 def memories(cpu: int) -> tuple[int, ...]:
-    """Return the memories (MiB) that go with `cpu` units; none for a `cpu` that Fargate does not sell."""
+    """Return the memories (MiB) that go with `cpu` units."""
     return _SIZES.get(cpu, ())
 
 
 def is_sold(memory: int) -> bool:
-    """Tell whether there is a size with so much memory (MiB)."""
     return any(memory in sizes for sizes in _SIZES.values())
 
 
 def check_size(cpu: int, memory: int) -> None:
-    """Raise InputError, naming the nearest pair large enough, if Fargate does not sell `cpu` with `memory` MiB."""
+    """Raise InputError, naming the nearest pair large enough, if Fargate does not sell this one."""
     if memory in memories(cpu):
         return
     cpu_fits, memory_fits = nearest(cpu, memory)

@@ -8,10 +8,10 @@ from model_dockerize.inside import OutsideError, leads_through, resolved
 
 
 class Source(Enum):
-    """Name where a value comes from; the value is the heading of its column in docs/inputs.md.
+    """Name where a value comes from, as the heading of its column in docs/inputs.md.
 
-    Whoever starts the run is trusted, and so is the environment. What lies in the folder is not: its paths stay inside
-    of the folder, and what reads or writes elsewhere is not its to set.
+    Whoever starts the run is trusted, and so is the environment. What lies in the folder is not: its paths stay inside,
+    and what reads or writes elsewhere is not its to set.
     """
 
     CALLER = "flag, step's input"
@@ -25,12 +25,11 @@ _UNTRUSTED = (Source.FOLDER, Source.CONFIG_INI)
 
 @dataclass(frozen=True)
 class Given:
-    """One value as it was written: its text, where it stands (for messages), and what relative paths start from.
+    """A value as it was written, where it stands (for messages), and what relative paths start from.
 
     Attributes:
-        source: of which only some may set an input (`Input.sources`).
         folder: that nobody vouches for. A path that a file in it names, or that leads through it, must end inside.
-        problem: why the source could not take it as a text. Empty when it could.
+        problem: why the source could not take it as a text.
         needed_by: inputs of which each, when true, forbids that the text is empty.
     """
 
@@ -43,7 +42,7 @@ class Given:
     needed_by: tuple[str, ...] = ()
 
     def path(self, text: str = "") -> Path:
-        """Return `text`, or the whole value, as the path that it leads to, every link followed.
+        """Return `text`, or the whole value, as a path with every link followed.
 
         Raises:
             ValueError: it leads where this source may not.

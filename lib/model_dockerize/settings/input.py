@@ -16,9 +16,12 @@ from model_dockerize.settings.given import Source
 from model_dockerize.settings.keys import KeyForm
 from model_dockerize.settings.variables import Pairs
 
+#: Heads what most people need, in help texts and in docs/inputs.md.
+COMMON_TITLE = "What most people need"
+
 
 class Kind(Enum):
-    """The form in which a value is written. Each one's value is the word that help texts show for it."""
+    """The form in which a value is written, with its word in help texts."""
 
     TEXT = "TEXT"
     PATH = "PATH"
@@ -43,7 +46,7 @@ _KINDS: Mapping[Any, Kind] = {
 
 @dataclass(frozen=True)
 class Input:
-    """One input. `inputs_of` fills in what the field itself says: kind to field."""
+    """One input. `inputs_of` fills in what the field says: kind to field."""
 
     help: str
     _: KW_ONLY

@@ -27,6 +27,7 @@ class KeyForm:
 
         Args:
             given: where the text stands, and so which files it may name.
+
         Raises:
             ValueError: it is neither; the text says what would be right.
         """

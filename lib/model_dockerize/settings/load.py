@@ -10,7 +10,6 @@ from model_dockerize.inside import workspace_of
 from model_dockerize.settings.environment import is_file
 from model_dockerize.settings.given import Given, Source
 from model_dockerize.settings.model import INPUTS, Settings
-from model_dockerize.settings.sources import from_file
 from model_dockerize.settings.values import to_settings
 
 FILE_NAME = "model-dockerize.yml"
@@ -23,12 +22,14 @@ def argument(target: Path) -> Given:
 
 
 def described(folder: Given) -> Layer:
-    """Read what describes a program: a model-dockerize.yml, a Config.ini, or a folder, with or without the former."""
+    """Read what describes a program: a model-dockerize.yml, a Config.ini, or a folder."""
     if _end(folder) is None:
         return {"program-path": folder}
     path = folder.base / folder.text.strip()
     if path.suffix.lower() == ".ini":
         return _from_config_ini(path)
+    from model_dockerize.settings.own_file import from_file
+
     if _is_file_name(path):
         return from_file(path)
     inside = path / FILE_NAME
@@ -39,10 +40,6 @@ def load_settings(
     surroundings: Layer, folder: Given | None, overrides: Layer, read: Callable[[Given], Layer] = described
 ) -> Settings:
     """Merge what is known of a run: what the caller says wins over the folder's file, and that over the surroundings.
-
-    Args:
-        folder: the program's folder, or a file that describes it. None: no file is read.
-        read: how the file is read.
 
     Raises:
         InputError: with one line a problem in `details`.
@@ -55,11 +52,7 @@ def load_settings(
 
 
 def batch_environment(file: Given, aws_config: Path | None) -> Layer:
-    """Read the inputs of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes.
-
-    Raises:
-        InputError: the BatchConfig.yml cannot be read or is wrong.
-    """
+    """Read the inputs of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes."""
     path = file.base / file.text
     found = read_batch_file(path, FOR_ENVIRONMENT)
     queue = found.job_queue.name if found.job_queue else found.job.queue if found.job else ""
@@ -74,14 +67,14 @@ def batch_environment(file: Given, aws_config: Path | None) -> Layer:
 
 
 def untrusted_folder(target: Path) -> Path:
-    """Return the folder that the argument of a command means, which nobody vouches for: see `Given`."""
+    """Return the folder that a command's argument means, which nobody vouches for: see `Given`."""
     if target.suffix.lower() == ".ini":
         return workspace_of(target)
     return target.parent if _is_file_name(target) else target
 
 
 def file_above(folder: Path) -> Path | None:
-    """Return the model-dockerize.yml above `folder`, up to the root of its repository; None: there is none.
+    """Return the model-dockerize.yml above `folder`, up to the root of its repository.
 
     A folder that looks like a program of its own is not a part of one above.
     """

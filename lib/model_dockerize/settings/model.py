@@ -31,7 +31,6 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the keys among the inputs that nobody else may see."""
         return tuple(getattr(getattr(self, each.group), each.field) for each in INPUTS if each.key and each.private)
 
 

@@ -12,7 +12,7 @@ from model_dockerize.settings.model import INPUTS
 
 
 def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dict[str, int]]:
-    """Merge the layers, later ones over earlier ones; return also the number of the layer that each input is from."""
+    """Merge the layers, later ones over earlier ones; return also the number of each input's layer."""
     given: dict[str, Given] = {}
     order: dict[str, int] = {}
     for number, layer in enumerate(layers):

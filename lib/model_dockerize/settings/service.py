@@ -73,7 +73,6 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
 
     @property
     def balanced(self) -> bool:
-        """Tell whether the model is reached by a load balancer."""
         return self.load_balancer != "false"
 
     @property
@@ -88,13 +87,12 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
 
     @property
     def test_port(self) -> int:
-        """Return the port where the load balancer shows a new version before it has traffic."""
+        """Return the port where a new version answers before it has traffic."""
         away = self.listener_port + _TO_TEST_PORT
         return away if away <= _HIGHEST_PORT else self.listener_port - _TO_TEST_PORT
 
     @property
     def listener_port(self) -> int:
-        """Return the port where the load balancer answers for the model."""
         return self.load_balancer_port or (443 if self.certificate else 80)
 
     @property

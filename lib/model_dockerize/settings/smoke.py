@@ -86,7 +86,7 @@ class SmokeSettings:
 
     @property
     def seconds(self) -> int:
-        """Return how long the tests of the service may take: the sample's job, and a `check` besides."""
+        """Return how long the service's tests may take: the sample's job, and a `check` besides."""
         return 2 * self.smoke_timeout
 
     @property

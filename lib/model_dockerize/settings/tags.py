@@ -9,7 +9,7 @@ _MOST = 40  # of AWS's 50: we add some of our own
 
 
 def read(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the NAME=VALUE lines of `text`; blank ones do not count.
+    """Return the NAME=VALUE lines of `text`, without blank ones.
 
     Raises:
         ValueError: a line is none, a name stands there twice or is not ours to give, or there are too many.

@@ -1,7 +1,4 @@
-"""From texts to the settings: every value read and checked, every problem told at once.
-
-A source (flags, Action inputs, a YAML file) only has to say what was given and where; this module knows the rest.
-"""
+"""From texts to the settings: every value read and checked, every problem told at once."""
 
 import logging
 import re
@@ -64,7 +61,7 @@ def read(declared: Input, value: Given) -> Any:
     """Return the value that the text means; None for an empty one where the input has no default.
 
     Raises:
-        ValueError: it cannot be read; the text says what would be right.
+        ValueError: the text says what would be right.
     """
     if value.problem:
         raise ValueError(value.problem)
@@ -116,7 +113,6 @@ def _check_one_line(text: str) -> None:
 
 
 def _checked(declared: Input, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words, each of which has the form that the input wants."""
     wrong = []
     for word in words:
         _check_one_line(word)
@@ -141,7 +137,6 @@ def _unknown(name: str, value: Given) -> str:
 
 
 def _missing(values: _Values, given: Mapping[str, Given]) -> list[str]:
-    """List what the source says must be given, and is not."""
     return [
         f"{value.where}: it is missing or empty, but needed where {reasons[0]} is true"
         for name, value in given.items()

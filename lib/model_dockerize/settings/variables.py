@@ -28,7 +28,7 @@ _TAKEN = {
 
 
 def read(text: str) -> Pairs:
-    """Return the NAME=VALUE lines of `text`; blank ones do not count.
+    """Return the NAME=VALUE lines of `text`, without blank ones.
 
     Raises:
         ValueError: a line that is none, or a name that stands there twice.
@@ -49,7 +49,6 @@ def read(text: str) -> Pairs:
 
 
 def problems(environment: Pairs, secrets: Pairs) -> Iterable[tuple[str, str]]:
-    """Yield names of inputs, and what is wrong with what they say."""
     for name, value in environment:
         if taken := _taken(name):
             yield "environment", taken
@@ -67,7 +66,7 @@ def problems(environment: Pairs, secrets: Pairs) -> Iterable[tuple[str, str]]:
 
 
 def wrong_queue(url: str) -> str:
-    """Say what is wrong with the place of the job queue; empty: nothing."""
+    """Say what is wrong with the place of the job queue."""
     if ARN.fullmatch(url):
         return ""
     if _has_password(url):

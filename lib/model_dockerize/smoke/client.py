@@ -104,7 +104,7 @@ class ModelClient:
             raise CheckFailed(f"/api/license answered without the envelope: {quote(answer.text)}") from error
 
     def apply_license(self, key: str) -> str:
-        """Apply a license key; return why it was refused, or empty."""
+        """Apply a license key; return why it was refused."""
         answer = self._request("POST", "/api/license", json={"license": key})
         return "" if answer.status_code == 200 else _message(answer)
 
@@ -119,7 +119,7 @@ class ModelClient:
         return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
 
     def result(self, job: str) -> tuple[bytes, str]:
-        """Return what the model wrote, and the build that did; empty: the server does not say it."""
+        """Return what the model wrote, and the build that did, if the server says it."""
         answer = self._request("GET", f"/data/result/{job}", most=_MOST_RESULT)
         _expect(answer, 200, "/data/result")
         return answer.content, answer.headers.get(BUILD_ID, "")

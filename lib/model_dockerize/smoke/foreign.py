@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from model_dockerize.progress import Progress
-from model_dockerize.smoke.check import HEALTHY, Expectation, NotYet, Session, SmokeResult, read_sample
 from model_dockerize.smoke.client import CheckFailed, ModelClient, quote
+from model_dockerize.smoke.model import HEALTHY, Expectation, SmokeResult
+from model_dockerize.smoke.session import NotYet, Session, read_sample
 
 _PLACES = ("/swagger", "/swagger/v1/swagger.json", "/swagger.json", "/openapi.json")
 _TRIED = 20  # documented GETs that are called
@@ -41,7 +42,7 @@ def check_foreign(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Run the checks that the image's specification allows; arguments and errors as of `check`."""
+    """Run the checks that the image's specification allows; otherwise as `check`."""
     sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)

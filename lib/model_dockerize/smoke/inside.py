@@ -7,17 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from model_compare import difference, kind_of
-from model_dockerize.smoke.check import Check, Expectation, SmokeResult
+from model_dockerize.smoke.model import Check, Expectation, SmokeResult
 
 _MARK = "probe "
 
 
 def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
-    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, or empty.
-
-    Raises:
-        OSError: a sample file cannot be read.
-    """
+    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, or empty."""
     asked: dict[str, Any] = {
         "build_id": expectation.build_id,
         "start_timeout": start_timeout,
@@ -46,7 +42,6 @@ def is_last(line: str) -> bool:
 
 
 def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeResult:
-    """Return the probe's findings about the model at `url`, the result compared."""
     facts = [found for line in lines if (found := _read(line))]
     checks = [Check(f["check"], f["passed"], f["seconds"], f["detail"]) for f in facts if "check" in f]
     pieces: dict[int, str] = {}

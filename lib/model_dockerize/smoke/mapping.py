@@ -20,13 +20,7 @@ def propose_mapping(
     timeout: float,
     alive: Callable[[], str | None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """Return the mapping that the model proposes for the file `data`.
-
-    Args:
-        urls: of the same model, best first.
-        mime_type: empty: the model's own.
-        timeout: seconds to wait for the model.
-        alive: asked while waiting; a text (why the container is gone) ends that.
+    """Return the mapping that the model proposes for the file `data`; otherwise as `check`.
 
     Raises:
         InputError: the file cannot be read, here or by the model.

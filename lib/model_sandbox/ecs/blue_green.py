@@ -1,8 +1,8 @@
 """The next step of a service whose traffic shifts from one revision (blue) to the next (green), stage by stage.
 
-BLUE_GREEN, CANARY and LINEAR differ in the steps of their production shift only. Follows "Amazon ECS blue/green
-deployments" of the ECS developer guide, with its workflow, "Pause hooks" and "Stopping Amazon ECS service deployments".
-Starts and stops no task; rules are written through `Surroundings`.
+BLUE_GREEN, CANARY and LINEAR differ in their production shift only. Follows "Amazon ECS blue/green deployments" of the
+ECS developer guide, with its workflow, "Pause hooks" and "Stopping Amazon ECS service deployments". Starts and stops no
+task; rules are written through `Surroundings`.
 """
 
 from model_sandbox.ecs import failures
@@ -31,7 +31,7 @@ def step(service: Service, tasks: list[Task], now: float, around: Surroundings) 
 
 
 class _Deploying:
-    """One look at a deployment: the service, its two sides, the moment."""
+    """A deployment, its two sides, and the moment."""
 
     def __init__(self, service: Service, tasks: list[Task], now: float, around: Surroundings) -> None:
         self._service, self._tasks, self._now, self._around = service, tasks, now, around
@@ -142,7 +142,7 @@ class _Deploying:
             self._shift_production(course.strategy.steps[course.shifts - 1].share)
 
     def _reconcile(self) -> None:
-        """Let the revision that has production be the one to go back to; the tasks of all others are strangers."""
+        """Let the revision that has production be the one to go back to; tasks of all others are strangers."""
         service, blue = self._service, self._blue
         stopped = next((record for record in service.records[1:2] if record.status == "STOPPED"), None)
         course = stopped.course if stopped else None
@@ -215,7 +215,7 @@ class _Deploying:
         return done
 
     def _shift(self, stage: str, percent: float) -> bool:
-        """Give green so much of the traffic of each rule that a stage is about; tell whether ECS could."""
+        """Give green so much of the traffic of a stage's rules; tell whether ECS could."""
         revision = self._green.revision
         for route, group in zip(routes(revision.load_balancers), self._service.groups_of(revision), strict=False):
             rule = route.test if stage == "TEST_TRAFFIC_SHIFT" else route.production
@@ -264,7 +264,7 @@ class _Deploying:
         return tuple(starts), stops
 
     def _wanted(self, side: Deployment) -> int:
-        """Return how many tasks a side should have: both have all of them between SCALE_UP and CLEAN_UP."""
+        """Return how many tasks a side should have: both have all between SCALE_UP and CLEAN_UP."""
         course = self._course
         is_leaving = course.stage == "CLEAN_UP" and (side is self._green) == course.is_back
         is_early = side is self._green and course.stage in ("", "RECONCILE_SERVICE", "PRE_SCALE_UP")

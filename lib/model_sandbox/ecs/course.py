@@ -1,4 +1,4 @@
-"""The course of a service deployment that shifts traffic, as a record: its stage, its shares, its hooks."""
+"""The course of a deployment that shifts traffic: its stage, its shares, its hooks."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Hook:
 
 @dataclass
 class Course:
-    """The place of a deployment in its stages. `production` and `test` are the new revision's shares in percent."""
+    """A deployment's place in its stages. `production` and `test` are the new revision's shares in percent."""
 
     strategy: Strategy
     stage: str = ""

@@ -1,4 +1,4 @@
-"""Counts what goes wrong with the tasks of a service, and says when its deployment must end for it."""
+"""Counts failures of a service's tasks, and says when its deployment must end for them."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ _BACK_OFF_FIRST, _BACK_OFF_MOST = 0.3, 10.0
 
 @dataclass(frozen=True)
 class Failure:
-    """Say why a deployment must end, and whether it then goes back."""
+    """A reason to end a deployment, and whether it then goes back."""
 
     words: str
     goes_back: bool
 
 
 def take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
-    """Count new failures and first successes; return the tasks to stop because they are unhealthy."""
+    """Count new failures and first successes; return the unhealthy tasks to stop."""
     stops = []
     primary = service.primary
     for task in tasks:
@@ -49,7 +49,7 @@ def take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
 
 
 def failure(service: Service, deployment: Deployment, around: Surroundings) -> Failure | None:
-    """Return why the newest service deployment must end: somebody's wish, the circuit breaker, an alarm."""
+    """Return why the newest deployment must end: somebody's wish, the circuit breaker, an alarm."""
     record, alarms = service.records[0], service.records[0].alarms
     alarms.triggered = around.in_alarm(alarms.names) - alarms.ignored
     if record.cause and not deployment.is_rollback:

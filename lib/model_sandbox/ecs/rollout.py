@@ -17,9 +17,9 @@ _ROLLBACK_SECONDS = 3.0
 
 
 def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:
-    """Take in what happened to the service's tasks since the last step and decide what to do.
+    """Take in what happened to the tasks since the last step and decide what to do.
 
-    Changes the records of `service` (deployments, events, counters). `tasks`: all of the service, stopped ones too.
+    Changes the records of `service` (deployments, events, counters). `tasks`: all, stopped ones too.
     """
     if service.status == "DRAINING":
         return _drain(service, tasks)
@@ -99,7 +99,7 @@ def _spare(service: Service, new: list[Task], old: list[Task], now: float) -> li
 
 
 def _finish(service: Service, tasks: list[Task], now: float) -> None:
-    """Notice that the deployment is complete and the service steady, and forget deployments without tasks."""
+    """Notice that the service is steady, and forget deployments without tasks."""
     primary = service.primary
     live = [task for task in tasks if task.is_live]
     healthy = [t for t in live if t.deployment == primary.identity and t.is_healthy(now)]

@@ -43,7 +43,7 @@ class Alarms:
 class ServiceDeployment:
     """A service deployment, as ListServiceDeployments and DescribeServiceDeployments show it.
 
-    `course` is that of one which shifts traffic, None for one that rolls. `cause`: why it must go back, as AWS says it.
+    `course`: None for one that rolls. `cause`: why it must go back, as AWS says it.
     """
 
     arn: str
@@ -150,12 +150,10 @@ class Service:
         self.events = [event, *self.events][:_EVENTS_KEPT]
 
     def groups_of(self, revision: Revision) -> tuple[str, ...]:
-        """Return the target groups of a revision's tasks, in the order of its load balancers."""
         given = tuple(str(balancer["targetGroupArn"]) for balancer in revision.load_balancers)
         return self.placed.get(revision.arn, given)
 
     def alarmed(self) -> dict[str, Any]:
-        """Return the `alarms` of the deployment configuration, empty where they are not enabled."""
         alarms = dict(self.configuration.get("alarms") or {})
         return alarms if alarms.get("enable") else {}
 

@@ -33,7 +33,6 @@ class ServiceDeployments:
         return shapes.page(shown, "serviceDeployments", request, 20)
 
     def describe_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeServiceDeployments."""
         with self._state.lock:
             known = {r.arn: (s, r) for s in self._state.services.values() for r in s.records}
             wanted = request.get("serviceDeploymentArns", [])
@@ -45,7 +44,6 @@ class ServiceDeployments:
         }
 
     def describe_service_revisions(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeServiceRevisions."""
         with self._state.lock:
             known = {r.arn: (s, r) for s in self._state.services.values() for r in s.revisions}
         wanted = request.get("serviceRevisionArns", [])
@@ -53,7 +51,7 @@ class ServiceDeployments:
         return {"serviceRevisions": found, "failures": [{"arn": a, **MISSING} for a in wanted if a not in known]}
 
     def continue_service_deployment(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer ContinueServiceDeployment: a hook that waits is over, and its deployment goes on or back."""
+        """Answer ContinueServiceDeployment: a waiting hook is over, and its deployment goes on or back."""
         identity, action = str(request.get("hookId", "")), request.get("action") or "CONTINUE"
         if not _HOOK.fullmatch(identity):
             raise refuse("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
@@ -92,7 +90,6 @@ class ServiceDeployments:
         return {"serviceDeploymentArn": record.arn}
 
     def _record(self, request: dict[str, Any]) -> ServiceDeployment:
-        """Return the service deployment that a request names, of the caller's account and region."""
         scope, arn = self._state.upstream.scope(), request.get("serviceDeploymentArn", "")
         for service in self._state.services.values():
             for record in service.records if service.scope == scope else ():

@@ -57,7 +57,6 @@ def check_rebalancing(settings: Mapping[str, Any], configuration: Mapping[str, A
 
 
 def is_tight(configuration: Mapping[str, Any]) -> bool:
-    """Tell whether no task may be started before one has ended."""
     return int(configuration.get("maximumPercent", 200)) <= _WHOLE
 
 

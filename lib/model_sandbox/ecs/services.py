@@ -34,7 +34,6 @@ class Services:
         self._state, self._balancers, self._around = state, balancers, around
 
     def create_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer CreateService."""
         cluster, name = self._state.cluster(request), request.get("serviceName", "")
         if not name:
             raise ApiError("InvalidParameterException", "Service name cannot be empty.")
@@ -113,7 +112,6 @@ class Services:
         return {"service": self._show(service)}
 
     def describe_services(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeServices."""
         cluster = self._state.cluster(request)
         found, failures = [], []
         with self._state.lock:
@@ -143,7 +141,6 @@ class Services:
         self._state.wake.set()
 
     def _check_strategy(self, settings: dict[str, Any], configuration: dict[str, Any], revision: Revision) -> None:
-        """Raise ApiError where a service cannot deploy in the way that is asked for."""
         strategy.check(configuration, service_rules.controller_of(settings), revision.load_balancers)
         kind = strategy.kind_of(configuration)
         balancer_rules.check(revision.load_balancers, kind != strategy.ROLLING, self._around.weights)

@@ -204,7 +204,6 @@ def _resolved(of: Service, shown: Revision) -> list[dict[str, str]]:
 
 
 def page(items: list[Any], name: str, request: dict[str, Any], size: int) -> dict[str, Any]:
-    """Return one page of a list, `size` long unless the request says otherwise."""
     start, count = int(request.get("nextToken") or 0), int(request.get("maxResults") or size)
     rest = {"nextToken": str(start + count)} if start + count < len(items) else {}
     return {name: items[start : start + count], **rest}

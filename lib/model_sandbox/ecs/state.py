@@ -45,7 +45,6 @@ class State:
         return service
 
     def find_task(self, cluster: dict[str, Any], reference: str) -> Task | None:
-        """Return a task of a cluster by its ARN or id."""
         arn = f"{cluster['clusterArn'].replace(':cluster/', ':task/')}/{reference.rsplit('/', 1)[-1]}"
         return self.tasks.get(arn)
 
@@ -79,6 +78,5 @@ class State:
 
 
 def service_arn(cluster: dict[str, Any], reference: str) -> str:
-    """Return the ARN of a service by its ARN or name."""
     name = reference.rsplit("/", 1)[-1]
     return f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"

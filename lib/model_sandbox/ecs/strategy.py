@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Strategy:
-    """The way in which one deployment brings its revision, fixed when it starts. Without `steps` it rolls."""
+    """A deployment's way to bring its revision, fixed when it starts. Without `steps` it rolls."""
 
     kind: str = ROLLING
     bake: int = 0
@@ -65,7 +65,7 @@ def kind_of(configuration: Mapping[str, Any]) -> str:
 
 
 def merged(former: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what UpdateService makes of a configuration: members that are not given stay, if they still fit."""
+    """Return UpdateService's new configuration: members that are not given stay, if they still fit."""
     kind = kind_of({**former, **given})
     stay = {name: value for name, value in former.items() if _OWN.get(name, kind) == kind}
     return {**stay, **given}
@@ -101,7 +101,6 @@ def check(configuration: Mapping[str, Any], controller: str, load_balancers: Seq
 
 
 def refuse(message: str) -> ApiError:
-    """Return the error for a parameter that ECS does not take."""
     return ApiError("InvalidParameterException", message)
 
 

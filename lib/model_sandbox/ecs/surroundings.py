@@ -14,7 +14,7 @@ _MODIFY = "elasticloadbalancing:ModifyRule"
 
 
 class OfSandbox:
-    """The sandbox's own load balancers, roles and alarms, of the account and region that the thread is in."""
+    """The sandbox's own load balancers, roles and alarms, in the thread's account and region."""
 
     def __init__(
         self, upstream: Upstream, balancers: LoadBalancers, pace: Pace, sessions: Sessions, access: Access | None
@@ -28,11 +28,9 @@ class OfSandbox:
         return self._pace.minute
 
     def weights(self, rule: str) -> Mapping[str, int] | None:
-        """Return the weights of a rule's target groups; None where there is no such rule."""
         return self._balancers.weights(rule)
 
     def write(self, rule: str, weights: Mapping[str, int], role: str) -> str:
-        """Write weights into a rule by a role; return why that was refused, else an empty text."""
         if why := self._refusal(role, rule):
             return why
         self._balancers.write_weights(rule, weights)

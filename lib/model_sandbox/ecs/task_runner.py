@@ -27,7 +27,7 @@ class LaunchError(Exception):
 
 
 class TaskRunner:
-    """Runs tasks, each in a thread of its own. `changed` is called after every change of a task."""
+    """Runs each task in a thread. `changed` is called after every change of a task."""
 
     def __init__(
         self,

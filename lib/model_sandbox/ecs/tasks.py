@@ -18,7 +18,6 @@ class Tasks:
         self._state, self._runner, self._is_monitored = state, runner, is_monitored
 
     def run_task(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer RunTask."""
         cluster = self._state.cluster(request)
         definition = self._state.task_definition(request.get("taskDefinition", ""))
         network = self._state.checked_network(request, definition, request.get("launchType", "EC2"))
@@ -45,7 +44,6 @@ class Tasks:
         return {"tasks": shown, "failures": []}
 
     def stop_task(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer StopTask."""
         task = self._state.find_task(self._state.cluster(request), request.get("task", ""))
         if task is None:
             raise ApiError("InvalidParameterException", "The referenced task was not found.")
@@ -53,7 +51,6 @@ class Tasks:
         return {"task": task.describe()}
 
     def describe_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DescribeTasks."""
         cluster = self._state.cluster(request)
         wanted = request.get("tasks", [])
         found = {reference: self._state.find_task(cluster, reference) for reference in wanted}

@@ -1,4 +1,4 @@
-"""The form in which a client wants a result, by the path, the header Accept and `?types=`."""
+"""The form in which a client wants a result, by path, Accept and `?types=`."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _KINDS = {Form.JSON: "application/json; charset=utf-8", Form.CSV: "text/csv; cha
 
 @dataclass(frozen=True)
 class Wish:
-    """The form of a result as a client asks for it."""
+    """The form of a result that a client asks for."""
 
     #: None: the model's own.
     form: Form | None = None
@@ -26,7 +26,7 @@ class Wish:
     as_text: bool = False
 
     def kind(self, own: str) -> str:
-        """Return the content type of the answer; `own` is the model's."""
+        """Return the answer's content type; `own` is the model's."""
         return own if self.form is None else _KINDS[self.form]
 
 
@@ -34,20 +34,12 @@ OWN = Wish()
 
 
 def of_path(request: Request, form: Form) -> Wish:
-    """Return the wish of a request whose path names the form.
-
-    Raises:
-        ApiError: 400, `types` is no word of ours.
-    """
+    """Return the wish of a request whose path names the form; ApiError 400: `types` is no word of ours."""
     return Wish(form, is_strict=True, as_text=_as_text(request))
 
 
 def of_header(request: Request, own: str) -> Wish:
-    """Return the wish of a request whose Accept may name a form; `own` is the model's type.
-
-    Raises:
-        ApiError: 400, `types` is no word of ours.
-    """
+    """Return the wish of a request whose Accept may name a form; ApiError 400: `types` is no word of ours."""
     as_text = _as_text(request)
     text = next((value for name, value in request.scope["headers"] if name == b"accept"), b"*/*").decode("latin-1")
     form = None if text == "*/*" else preferred(text, own)
@@ -55,7 +47,7 @@ def of_header(request: Request, own: str) -> Wish:
 
 
 def preferred(accept: str, own: str) -> Form | None:
-    """Return the form that the header Accept wants more than the model's `own` type; None: that type is as good."""
+    """Return the form that Accept wants more than the model's `own` type, or None."""
     ranges = [_range(item) for item in accept[:_LONGEST].split(",")]
     parsed = mime.parse(own)
     best, form = _quality("" if parsed is None else parsed.essence, ranges), None
@@ -77,7 +69,7 @@ def _range(text: str) -> tuple[str, float]:
 
 
 def _quality(kind: str, ranges: list[tuple[str, float]]) -> float:
-    """Return the weight of the most specific range that covers `kind`; 0: none does (RFC 9110, 12.5.1)."""
+    """Return the weight of the most specific range that covers `kind` (RFC 9110, 12.5.1)."""
     for wanted in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
         found = [quality for name, quality in ranges if name == wanted]
         if found:

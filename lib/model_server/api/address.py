@@ -1,4 +1,4 @@
-"""The server's own address, as the client that asks knows it."""
+"""The server's address, as its client knows it."""
 
 import re
 

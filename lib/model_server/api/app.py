@@ -37,8 +37,7 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
     """Make the ASGI application.
 
     Args:
-        server: the services that the routes use.
-        root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris"; "" for none.
+        root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris".
     """
     app = Starlette(
         routes=[

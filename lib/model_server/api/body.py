@@ -9,14 +9,11 @@ from starlette.types import Message
 from model_server.api import upload
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 
 
-async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> upload.Form:
-    """Read the body of `request` as `upload.receive` reads a form with this file: same limits, same promises.
-
-    Raises:
-        ApiError: as `upload.receive`; 400 for a body without data.
-    """
+async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Upload:
+    """Read the body as `upload.receive` reads a form with this file; ApiError 400: it is empty."""
     try:
         form = await upload.receive(_as_form(request), folder, limit, space, with_digest)
     except ApiError as error:

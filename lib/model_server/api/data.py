@@ -1,4 +1,4 @@
-"""Conversion of submitted data and of results: their form, their mapping, the result of both."""
+"""Conversion of submitted data and of results by form and mapping."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 from model_server import bounds
 from model_server.api import accept, disk
 from model_server.api.envelope import ApiError
-from model_server.api.upload import Form
+from model_server.api.form_reader import Upload
 from model_server.converters import Converters
 from model_server.jobs.job import Job
 from model_server.jobs.store import SMALL_BYTES
@@ -35,19 +35,14 @@ class Submission:
     #: Of the data as it was sent; None: it is not structured.
     form: mime.Form | None = None
 
-    def rows(self, form: Form) -> int | None:
-        """Return the number of records of a CSV; of other data it is not known."""
+    def rows(self, form: Upload) -> int | None:
         if self.form is None or not self.form.is_table:
             return None
         return form.lines.rows(has_header=self.form is mime.Form.CSV)
 
 
-def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submission:
-    """Read the fields MimeType, Mappings and OutputMappings of `form`.
-
-    Args:
-        problems: everything that is wrong is added here, a text each.
-    """
+def understand(form: Upload, manifest: Manifest, problems: list[str]) -> Submission:
+    """Read the fields MimeType, Mappings and OutputMappings; every problem is added to `problems`."""
     supported = mime.convertible(manifest.input_types)
     chosen = mime.choose(form.text("MimeType"), form.file_type, supported)
     mappings, output_mappings = form.text("Mappings") or None, form.text("OutputMappings") or None
@@ -114,11 +109,7 @@ def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: 
 
 
 def of_sample(sample: Path, target: Path, mapping: Path | None, manifest: Manifest, converters: Converters) -> None:
-    """Make the model's input of a sample in the image, as of a job that is sent with this mapping.
-
-    Raises:
-        DataError: with every problem of the data or the mapping.
-    """
+    """Make the model's input of a sample in the image, as of a job with this mapping, or raise DataError."""
     problems: list[str] = []
     text = None if mapping is None else mapping.read_text(encoding="utf-8")
     plan = _plan(manifest.input_types[0], text, manifest, problems)
@@ -137,13 +128,7 @@ def _not_taken(error: DataError) -> ApiError:
 def of_model(
     job: Job, file: Path, wish: accept.Wish, manifest: Manifest, folder: Path, converters: Converters
 ) -> Path | None:
-    """Convert a job's result for the client, into a new file in `folder` that the caller owns.
-
-    Args:
-        file: what the model wrote.
-
-    Returns:
-        None if it is `file` as it is.
+    """Convert a job's result for the client into a new file that the caller owns; None: `file` is right as it is.
 
     Raises:
         ApiError: 400, the result cannot be had in this form.

@@ -32,7 +32,7 @@ class Space:
 
     @property
     def left(self) -> int:
-        """Return the free bytes that no job has reserved; below 0: less than must stay free."""
+        """Return the unreserved free bytes; below 0: less than must stay free."""
         return free(self._folder) - self._keep - self._reserved
 
     def log_refusal(self) -> None:
@@ -47,11 +47,7 @@ class Space:
         return Part(self)
 
     def reserve(self, size: int) -> None:
-        """Keep `size` bytes from others, or give them back if it is negative.
-
-        Raises:
-            ApiError: 507, there are not so many.
-        """
+        """Keep `size` bytes from others, or give them back if negative; ApiError 507."""
         with self._guard:
             if size >= 0 and self.left < size:
                 raise no_room()
@@ -66,20 +62,12 @@ class Part:
         self._reserved = 0
 
     def reserve(self, size: int) -> None:
-        """Make sure of `size` further bytes.
-
-        Raises:
-            ApiError: 507.
-        """
+        """Make sure of `size` further bytes; ApiError 507."""
         self._space.reserve(size)
         self._reserved += size
 
     def take(self, size: int) -> None:
-        """Use `size` bytes, which are written from now on.
-
-        Raises:
-            ApiError: 507.
-        """
+        """Use `size` bytes, which are written from now on; ApiError 507."""
         if size > self._reserved:
             self.reserve(max(size, _STEP_BYTES))
         self._reserved -= size
@@ -92,7 +80,6 @@ class Part:
 
 
 def no_room() -> ApiError:
-    """Return the refusal of a job for which there is no space."""
     return ApiError(
         NO_ROOM,
         "the data volume has no room for this job; nothing was stored: delete old jobs, or send it again later",
@@ -106,7 +93,7 @@ def free(folder: Path) -> int:
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether `error` says that the file system, quota or database is full."""
+    """Tell whether the file system, quota or database is full."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return isinstance(error, DBAPIError) and database.is_full(error)

@@ -25,7 +25,7 @@ _ASKED_FOR = {b"host", b"x-forwarded-host", b"origin", b"sec-fetch-site", b"x-ap
 
 
 class Doors:
-    """Lets a request in, or answers it; whoever is in may be asked for by `holder_of`."""
+    """Lets a request in, or answers it."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -45,11 +45,7 @@ class Doors:
         await self._app(scope, receive, send)
 
     def _holder(self, scope: Scope, headers: dict[str, list[str]]) -> Holder | None:
-        """Return the caller; None where no key is needed.
-
-        Raises:
-            ApiError: 401, 403 or 421.
-        """
+        """Return the caller; None where no key is needed; ApiError 401, 403 or 421."""
         access, path = self._access, scope["path"]
         is_open = path in access.open_paths
         if access.hosts and not is_open and not _are_ours(headers.get("host", []), access.hosts):
@@ -143,7 +139,7 @@ def _sessions(headers: dict[str, list[str]]) -> list[str]:
 
 
 def _link(scope: Scope) -> tuple[str, str]:
-    """Return the signature of a link to a result, and its job's id; "" where the request is none."""
+    """Return the signature of a link to a result, and its job's id, or ""."""
     if not scope["path"].startswith(RESULT) or scope["method"] not in ("GET", "HEAD"):
         return "", ""
     signatures = parse_qs(scope["query_string"].decode("latin-1")).get(LINK, [])
@@ -166,9 +162,9 @@ def root_of(request: Request) -> str:
 
 
 def removed_prefix(request: Request) -> str:
-    """Return the path prefix that a proxy such as Traefik says it removed; "" if there is none.
+    """Return the path prefix that a proxy such as Traefik says it removed, or "".
 
-    Whether the address that it was removed from ended with a slash is not known, and relative links depend on that.
+    Whether the address ended with a slash there is not known, and relative links depend on that.
     """
     prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
     return f"{prefix}/" if PREFIX.fullmatch(prefix) else ""

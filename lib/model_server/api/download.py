@@ -14,12 +14,7 @@ _UNSAFE = str.maketrans(dict.fromkeys('"\\%;', "_"))
 
 
 def header(job: Job, kind: str, head: bytes) -> str:
-    """Return the Content-Disposition of a result.
-
-    Args:
-        kind: its content type.
-        head: its first bytes, which tell the ending where the type does not.
-    """
+    """Return the Content-Disposition of a result; its first bytes tell the ending where its type `kind` does not."""
     name = f"{stem(job)}-result{_suffix(kind, head)}"
     parsed = mime.parse(kind)
     is_inert = parsed is not None and parsed.essence in (*_INERT, *_INERT_IMAGES)
@@ -29,7 +24,7 @@ def header(job: Job, kind: str, head: bytes) -> str:
 
 
 def stem(job: Job) -> str:
-    """Return the name of what was sent, without its ending; of data without a name, the job's."""
+    """Return the name of what was sent, without its ending, else the job's id."""
     name = job.name or ""
     return name.rpartition(".")[0] or name or f"job-{job.id[:8]}"
 

@@ -59,7 +59,6 @@ def job_status(job: Job) -> Response:
 
 
 def of_job(job: Job) -> bytes:
-    """Return the bytes that the status endpoint answers for this job."""
     return bytes(job_status(job).body)
 
 

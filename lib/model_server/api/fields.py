@@ -5,20 +5,17 @@ from starlette.requests import Request
 
 from model_server.api import upload
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import name_of
 
 
 async def of_form(request: Request, field: str, most: int) -> str:
-    """Return the text of the part `field` of a form of at most `most` bytes.
-
-    Raises:
-        ApiError: 400, there is none; 413, 415.
-    """
+    """Return the text of a form's part; ApiError 400: there is none; 413, 415."""
     parser = upload.parser_of(request)
     name, content = "", bytearray()
     try:
         for event in parser.parse(await body_of(request, most)):
             if isinstance(event, MultipartSegment):
-                name = upload.name_of(event)
+                name = name_of(event)
             elif event is not None and name == field.lower():
                 content += event
         parser.close()
@@ -30,11 +27,7 @@ async def of_form(request: Request, field: str, most: int) -> str:
 
 
 async def body_of(request: Request, most: int) -> bytes:
-    """Return the body.
-
-    Raises:
-        ApiError: 413, it is larger than `most` bytes; 415, it is in a content coding.
-    """
+    """Return the body; ApiError 413: above `most` bytes; 415."""
     upload.refuse_coding(request)
     body = bytearray()
     async for chunk in request.stream():

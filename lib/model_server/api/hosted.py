@@ -1,7 +1,7 @@
 """The jobs API of the hosted service, so that its clients can be pointed at this server: /api/v1/jobs.
 
-Documented by the vendor in jobs-api.md of gai-doc; where its newest client (gai-client, 2025) reads another form, that
-form counts: `status` is a number, and `statusMessage` the word.
+Documented in jobs-api.md of gai-doc; where its newest client (gai-client, 2025) reads another form, that form counts:
+`status` is a number, and `statusMessage` the word.
 """
 
 import json
@@ -19,6 +19,7 @@ from model_server.api import address, doors, envelope, job_list, jobs, results, 
 from model_server.api.accept import Wish
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload, file_name
 from model_server.api.run_job import ID_HEADER, run_job
 from model_server.api.services import Services
 from model_server.jobs.job import Job, JobResult, State
@@ -35,7 +36,7 @@ async def submit(request: Request) -> Response:
     """Run a job as run-job does, and answer its details; it may go on when the wait runs out."""
     server = services.of(request)
 
-    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> upload.Form:
+    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
         form = await upload.receive(request, folder, limit, space, with_digest, _TEXTS)
         try:
             _translate(form, server.manifest)
@@ -54,12 +55,8 @@ async def submit(request: Request) -> Response:
     return response
 
 
-def _translate(form: upload.Form, manifest: Manifest) -> None:
-    """Replace the field data by the fields of add-job.
-
-    Raises:
-        ApiError: 400, it cannot be read, or asks for another version of the model.
-    """
+def _translate(form: Upload, manifest: Manifest) -> None:
+    """Replace the field data by add-job's; ApiError 400: unreadable, or for another version of the model."""
     try:
         wanted = json.loads(form.fields.pop("data", "") or "{}")
     except (ValueError, RecursionError) as error:
@@ -74,7 +71,7 @@ def _translate(form: upload.Form, manifest: Manifest) -> None:
         raise ApiError(400, f"this server has version {manifest.version} of the model alone")
     name = texts["name"] or texts["jobName"]
     if name:
-        form.name = upload.file_name(name.encode("utf-8", "replace").decode("latin-1"))
+        form.name = file_name(name.encode("utf-8", "replace").decode("latin-1"))
     form.fields["mimetype"] = texts["mimeType"] or ""
     for key, field in (("mapping", "mappings"), ("outputMapping", "outputmappings")):
         if wanted.get(key):
@@ -105,7 +102,7 @@ async def result_link(request: Request) -> Response:
 
 
 def _details(job: Job, manifest: Manifest) -> dict[str, Any]:
-    """Return what the hosted service says of a job; nothing is billed here, so that the figures of bills are 0."""
+    """Return what the hosted service says of a job; nothing is billed here, so bills say 0."""
     status, word = _STATUS.get(job.state, _INCOMPLETE)
     took = 0.0 if job.finished is None or job.started is None else max(0.0, job.finished - job.started)
     return {

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2 (KServe): health, metadata, and inference for models of flat records."""
+"""The Open Inference Protocol, version 2 (KServe), for models of flat records."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import __version__, bounds
-from model_server.api import body, data, disk, envelope, results, services, upload
+from model_server.api import body, data, disk, envelope, results, services
 from model_server.api.accept import Wish
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 from model_server.api.jobs import no_job
 from model_server.api.operations import not_serving
 from model_server.api.refusals import INFERENCE
@@ -42,13 +43,11 @@ async def live(_request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 when this server takes jobs, else 503."""
     is_ready = not_serving(services.of(request)) is None
     return _answer({"live": True, "ready": is_ready}, 200 if is_ready else 503)
 
 
 async def model_ready(request: Request) -> Response:
-    """Answer 200 when the model of the path is here and takes jobs, else 404 or 503."""
     name = _model(request).name
     is_ready = not_serving(services.of(request)) is None
     return _answer({"name": name, "ready": is_ready}, 200 if is_ready else 503)
@@ -63,7 +62,7 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """Run the records of the tensors as a job, as run-job does, and answer the tensors of its result.
+    """Run the records of the tensors as a job, and answer the tensors of its result.
 
     Raises:
         ApiError: 504, the wait of run-job ran out; the job goes on.
@@ -83,23 +82,15 @@ class _Inference:
     """One request, from its tensors to those of its answer."""
 
     def __init__(self, manifest: Manifest) -> None:
-        """Begin with nothing received.
-
-        Raises:
-            ApiError: 400, the model's data has no tensors.
-        """
+        """Begin with nothing received; ApiError 400: the model's data has no tensors."""
         self._manifest = manifest
         self._outputs = [str(each["name"]) for each in _tensors(manifest.output_schema, "output")]
         _tensors(manifest.input_schema, "input")
         #: `id` and `outputs` of the request.
         self._asked: dict[str, Any] = {}
 
-    async def receive(self, request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> upload.Form:
-        """Read the request; return the form with its records.
-
-        Raises:
-            ApiError: 400, with every problem of the request; 413, 415, 507.
-        """
+    async def receive(self, request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
+        """Read the request into a form; ApiError 400, with every problem; 413, 415, 507."""
         server = services.of(request)
         sent = await body.receive(request, folder, min(limit, bounds.INFERENCE_BYTES), space, with_digest)
         with sent.as_file(folder) as file:
@@ -110,7 +101,7 @@ class _Inference:
         )
         return form
 
-    def _records(self, server: Services, request: Path, limit: int) -> upload.Form:
+    def _records(self, server: Services, request: Path, limit: int) -> Upload:
         room = server.space.left
         with data.new_file(request.parent) as target:
             try:
@@ -122,17 +113,13 @@ class _Inference:
             except DataError as error:
                 raise ApiError(400, str(error)) from error
             if target.stat().st_size > SMALL_BYTES:
-                return upload.Form(file=target)
+                return Upload(file=target)
             content = target.read_bytes()
             target.unlink()
-            return upload.Form(content=content)
+            return Upload(content=content)
 
     async def answer(self, server: Services, job: Job, ended: JobResult, _wish: Wish) -> Response:
-        """Answer the tensors of a result.
-
-        Raises:
-            ApiError: 400, the job failed, or its result has no tensors.
-        """
+        """Answer the tensors of a result; ApiError 400: the job failed, or there are none."""
         if ended.error is not None or ended.result is None:
             raise ApiError(400, ended.error or "the job failed", {ID_HEADER: job.id})
         return await server.convert(self._of_result, server, job, ended)
@@ -174,11 +161,7 @@ def _result_file(server: Services, ended: JobResult) -> Iterator[Path]:
 
 
 def _model(request: Request) -> Manifest:
-    """Return the manifest of the model that the path names.
-
-    Raises:
-        ApiError: 404, it is another model or version.
-    """
+    """Return the manifest of the model that the path names; ApiError 404: it is another model or version."""
     manifest = services.of(request).manifest
     name, version = request.path_params["model"], request.path_params.get("version", manifest.version)
     if (name, version) != (manifest.name, manifest.version):

@@ -1,4 +1,4 @@
-"""The two paths that SageMaker asks of a container: /ping and /invocations."""
+"""SageMaker's two paths of a container: /ping and /invocations."""
 
 import time
 from pathlib import Path
@@ -8,9 +8,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import accept, body, services, upload
+from model_server.api import accept, body, services
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 from model_server.api.jobs import no_job, wait_for_end
 from model_server.api.operations import not_serving
 from model_server.api.run_job import ID_HEADER, finished, run_job
@@ -23,19 +24,18 @@ _SAYS_NOTHING = ("*/*", "application/octet-stream", "application/x-www-form-urle
 
 
 async def ping(request: Request) -> Response:
-    """Answer 200 and nothing when this server takes jobs, else 503 with the reason."""
     problem = not_serving(services.of(request))
     return PlainTextResponse(problem or "", 503 if problem else 200, {"cache-control": "no-store"})
 
 
 async def invocations(request: Request) -> Response:
-    """Run the body as a job and answer its result, as run-job does, however long it takes.
+    """Run the body as a job and answer its result, however long it takes.
 
     SageMaker ends a request by itself: after 60 s, or after an hour if it is asynchronous or of a batch transform.
     """
     kind = _type_of(request, services.of(request).manifest)
 
-    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> upload.Form:
+    async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
         form = await body.receive(request, folder, limit, space, with_digest)
         form.fields["mimetype"] = kind
         return form
@@ -45,11 +45,7 @@ async def invocations(request: Request) -> Response:
 
 
 def _type_of(request: Request, manifest: Manifest) -> str:
-    """Return the MIME type of the body; the model's first where the client says none.
-
-    Raises:
-        ApiError: 415, the model does not take it.
-    """
+    """Return the MIME type of the body, else the model's first; ApiError 415: the model does not take it."""
     sent = request.headers.get("content-type", "").strip()
     supported = mime.convertible(manifest.input_types)
     chosen = mime.choose(sent, "", supported)

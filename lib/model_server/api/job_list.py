@@ -27,11 +27,7 @@ def jobs(request: Request) -> Response:
 
 
 def readable(request: Request) -> str | None:
-    """Return the client whose jobs alone are listed; None: all.
-
-    Raises:
-        ApiError: 403, there is no list here.
-    """
+    """Return the client whose jobs alone are listed; None: all; ApiError 403: there is no list here."""
     if not services.of(request).access.job_list:
         raise ApiError(403, "the list of jobs is switched off on this server (MODEL_JOB_LIST)")
     return doors.client_of(request)

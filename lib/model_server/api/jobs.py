@@ -16,6 +16,7 @@ from starlette.routing import Route
 from model_server import bounds
 from model_server.api import data, disk, doors, envelope, services, upload
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload, no_file
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
@@ -32,11 +33,7 @@ LOOK_SECONDS = 1.0
 
 
 async def accept(request: Request) -> Job:
-    """Make a job of the form in `request`; on return it is stored for good.
-
-    Raises:
-        ApiError: as `begin` and `recorded`.
-    """
+    """Make a job of the form in `request`; on return it is stored for good."""
     return await recorded(await begin(request, new_id()))
 
 
@@ -46,7 +43,6 @@ async def begin(
     """Make a job of the form in `request`, which is being recorded; it may run already.
 
     Args:
-        request: with the form.
         job_id: for the new job. One that was sent before under its idempotency key has another, and is known on return.
         durable: false: a small job is stored for good once it is over, or settled; until then it may be lost with the
             host, and for a tenth of a second with this server.
@@ -87,7 +83,7 @@ def _stopping() -> ApiError:
 
 
 async def _add(
-    form: upload.Form, server: Services, key: str | None, client: str | None, job_id: str, durable: bool
+    form: Upload, server: Services, key: str | None, client: str | None, job_id: str, durable: bool
 ) -> Future[Job]:
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
@@ -125,11 +121,7 @@ async def _add(
 
 
 async def recorded(job: Future[Job]) -> Job:
-    """Wait until a job is recorded.
-
-    Raises:
-        ApiError: 507, the volume is full.
-    """
+    """Wait until a job is recorded; ApiError 507: the volume is full."""
     try:
         return await result_of(job)
     except Exception as error:
@@ -146,18 +138,18 @@ def _scoped(key: str | None, client: str | None) -> str | None:
 
 
 def _check_same(job: Job, job_request: JobRequest) -> None:
-    """Refuse a request that has a known job's idempotency key but other content."""
+    """Refuse a known job's idempotency key with other content."""
     if job.fingerprint not in (None, job_request.fingerprint):
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
 
-def _fingerprint(form: upload.Form) -> str:
+def _fingerprint(form: Upload) -> str:
     """Return what must be alike of two forms under the same idempotency key."""
     texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-async def _converted(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
+async def _converted(form: Upload, plan: Plan, server: Services) -> bytes | None:
     """Convert the form's data for the model; return it if it is small, else put it into a new file."""
     if form.content is not None and (cost := plan.cost(len(form.content))) <= bounds.QUICK_COST:
         with suppress(TooLargeError):  # then it becomes a file
@@ -167,7 +159,7 @@ async def _converted(form: upload.Form, plan: Plan, server: Services) -> bytes |
     return await server.convert(_convert, form, plan, server)
 
 
-def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
+def _convert(form: Upload, plan: Plan, server: Services) -> bytes | None:
     with form.as_file(server.uploads) as file:
         converted = data.to_model(file, plan, server.manifest.limits.upload_bytes, server.space.left, server.converters)
     form.content, form.file = None, converted
@@ -177,30 +169,18 @@ def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
 
 
 def find(request: Request) -> Job:
-    """Return the job that the path names; may wait for the database.
-
-    Raises:
-        ApiError: 404, there is none.
-    """
+    """Return the job that the path names; may wait for the database."""
     return seen(services.of(request).store.queue.get(id_of(request)), request)
 
 
 async def look(request: Request, job_id: str) -> Job:
-    """Return the job with this id.
-
-    Raises:
-        ApiError: 404, there is none.
-    """
+    """Return the job with this id; ApiError 404."""
     server = services.of(request)
     return seen(await server.look(server.store.queue.get, job_id), request)
 
 
 def id_of(request: Request) -> str:
-    """Return the id that the path names.
-
-    Raises:
-        ApiError: 404, no job can have it.
-    """
+    """Return the id that the path names; ApiError 404: no job can have it."""
     job_id = str(request.path_params["job_id"]).lower()
     if _ID.fullmatch(job_id) is None:
         raise no_job()
@@ -208,11 +188,7 @@ def id_of(request: Request) -> str:
 
 
 def seen(job: Job | None, request: Request) -> Job:
-    """Return the job if the caller may see it.
-
-    Raises:
-        ApiError: 404, there is none, or it is another client's: nobody learns which.
-    """
+    """Return the job if the caller may see it; ApiError 404 else: nobody learns that it is another client's."""
     client = doors.client_of(request)
     if job is None or (client is not None and job.client != client):
         raise no_job()
@@ -262,10 +238,10 @@ def delete(request: Request) -> Response:
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
 
 
-def _check(form: upload.Form, server: Services) -> data.Submission:
-    """Return what the form asks for; refuse what cannot be done, all of it at once."""
+def _check(form: Upload, server: Services) -> data.Submission:
+    """Return what the form asks for; refuse all that cannot be done at once."""
     if form.content is None and form.file is None:
-        raise upload.no_file()
+        raise no_file()
     problems: list[str] = []
     url = form.text("CallbackUrl")
     wrong = callbacks.problem(url, server.callback_hosts) if url else None
@@ -278,18 +254,13 @@ def _check(form: upload.Form, server: Services) -> data.Submission:
 
 
 def _check_license(licensing: Licensing) -> None:
-    """Refuse what must not be done, before its data is read.
-
-    Raises:
-        ApiError: 403 without a valid license key where one is needed.
-    """
+    """Refuse by ApiError 403, before data is read, where a valid license key lacks."""
     problem = licensing.problem()
     if problem is not None:
         raise ApiError(403, f"{problem}: apply one on the page License Key of this server, or by POST /api/license")
 
 
 def _key(request: Request) -> str | None:
-    """Return the client's idempotency key, if there is one."""
     key = request.headers.get(_KEY_HEADER, "").strip()
     if len(key) > bounds.KEY_CHARACTERS or not key.isprintable():
         raise ApiError(400, f"{_KEY_HEADER} must be printable and at most {bounds.KEY_CHARACTERS} characters long")

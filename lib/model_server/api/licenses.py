@@ -37,25 +37,16 @@ async def applied(request: Request) -> Response:
 
 
 async def uploaded(request: Request) -> Response:
-    """Take the key as a file, in a part named License."""
     return await _apply(request, await key_of_form(request))
 
 
 async def key_of_form(request: Request) -> str:
-    """Return the form's part License.
-
-    Raises:
-        ApiError: 400, there is none; 413.
-    """
+    """Return the form's part License; ApiError 400: there is none; 413."""
     return await fields.of_form(request, "License", bounds.LICENSE_BYTES)
 
 
 async def apply_key(request: Request, text: str) -> None:
-    """Have the server take the key from now on.
-
-    Raises:
-        ApiError: 400 with the reason.
-    """
+    """Have the server take the key from now on; ApiError 400, with the reason."""
     licensing = services.of(request).licensing
     if licensing is None:
         raise ApiError(400, "this model needs no license key: licensing is not switched on")

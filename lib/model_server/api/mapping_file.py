@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from model_server.api import services, upload
 from model_server.api.envelope import ApiError
+from model_server.api.form_reader import Upload
 from model_server.api.services import Services
 from model_server.manifest import Manifest
 from model_server.tabular import mime, propose
@@ -16,11 +17,7 @@ from model_server.tabular.problems import DataError
 
 
 async def propose_mapping(request: Request) -> Response:
-    """Answer a proposed mapping file for the form's data (fields File and MimeType), as a download.
-
-    Raises:
-        ApiError: 400 or 413.
-    """
+    """Answer a proposed mapping file for the form's data (fields File and MimeType); ApiError 400 or 413."""
     server = services.of(request)
     space = server.space.part()
     try:
@@ -39,7 +36,7 @@ async def propose_mapping(request: Request) -> Response:
     return Response(content, headers=headers)
 
 
-def _form(form: upload.Form, manifest: Manifest) -> Form:
+def _form(form: Upload, manifest: Manifest) -> Form:
     if all(mime.form(text) is None for text in manifest.input_types):
         raise ApiError(400, f"mappings are for structured data; this model takes {', '.join(manifest.input_types)}")
     supported = mime.convertible(manifest.input_types)

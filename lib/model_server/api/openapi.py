@@ -17,8 +17,6 @@ def document(manifest: Manifest, wants_key: bool = False, root: str = "../../") 
     """Describe the API of the model's server, OpenAPI 3.0.
 
     Args:
-        manifest: of the model.
-        wants_key: an API key is needed.
         root: of the server, relative to the document's address: right on any host, and behind any path prefix.
     """
     values: dict[str, Any] = {
@@ -85,7 +83,7 @@ def _file_text(manifest: Manifest) -> str:
 
 
 def _result_content(manifest: Manifest) -> dict[str, Any]:
-    """Return the forms of a result: the model's own first, as which one Swagger UI asks for."""
+    """Return the forms of a result, first the model's own, for which Swagger UI asks."""
     own = manifest.output_types[0]
     converted = ("application/json", "text/csv") if mime.form(own) is not None or mime.says_nothing(own) else ()
     return {kind: _content(kind) for kind in (own, *converted)}

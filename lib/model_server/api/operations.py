@@ -22,8 +22,8 @@ _LONGEST_MODE = 400
 async def ready(request: Request) -> Response:
     """Answer 200 when this server takes jobs, else 503 with the reason.
 
-    A scheduler replaces a container that is not ready. So what a new container would not mend, such as a database that
-    is away, is looked at only with `?deep=1`.
+    A scheduler replaces a container that is not ready. So what a new one would not mend, such as a database that is
+    away, is looked at only with `?deep=1`.
     """
     server = services.of(request)
     problem = not_serving(server)
@@ -41,7 +41,6 @@ def _in_header(text: str) -> str:
 
 
 def not_serving(server: Services) -> str | None:
-    """Return why this server takes no jobs, or None."""
     # One that ends because it failed its proof must not count as well while it ends, as one that drains does.
     return server.unproved() or (STOPPING.decode() if server.draining() else None)
 

@@ -10,7 +10,6 @@ INFERENCE = "/v2"
 
 
 def refusal(request: Request, status: int, message: str) -> Response:
-    """Answer `status` with the reason: in an envelope, or as the Open Inference Protocol says it."""
     path = request.scope["path"]
     if path == INFERENCE or path.startswith(f"{INFERENCE}/"):
         return envelope.json_response(envelope.json_bytes({"error": message}), status)

@@ -45,11 +45,7 @@ async def answer(server: Services, job: Job, name: str, content: bytes | None, w
     """Answer with a complete job's result, from memory if it is there in the wanted form.
 
     Args:
-        server: its services.
-        job: whose output mapping applies.
-        name: of the result.
-        content: the result itself; None: it is the file of that name.
-        wish: what is asked for.
+        content: the result; None: it is the file called `name`.
 
     Raises:
         ApiError: 400, it cannot be had in this form; 404, it was deleted meanwhile.
@@ -116,11 +112,7 @@ async def _answer(request: Request, wish: Wish) -> Response:
 
 
 def check_complete(job: Job) -> str:
-    """Return the name of the job's result.
-
-    Raises:
-        ApiError: 409, there is none.
-    """
+    """Return the name of the job's result; ApiError 409: there is none."""
     if job.state is State.ERROR:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:

@@ -29,8 +29,6 @@ async def run_job(request: Request, receive: upload.Receive = upload.receive, an
     """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails.
 
     Args:
-        request: with the job's data.
-        receive: reads it.
         answer: of a job that is over; None: `finished`.
     """
     answer = answer or finished

@@ -63,7 +63,7 @@ class Services:
     probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PROBES))
 
     async def look(self, function: Callable[[str], T], job_id: str) -> T:
-        """Ask the queue about a job by one of its methods, in a thread only if the database makes one wait."""
+        """Ask the queue about a job, in a thread only if the database makes one wait."""
         if self.store.queue.answers_at_once:
             return function(job_id)
         return await run_in_threadpool(function, job_id)
@@ -80,11 +80,7 @@ class Services:
             return None
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what may take long, when it is its turn.
-
-        Raises:
-            ApiError: 503, it was killed.
-        """
+        """Run what may take long, when it is its turn; ApiError 503: it was killed."""
         try:
             return await to_thread.run_sync(function, *arguments, limiter=self.conversions)
         except ConverterDiedError as error:
@@ -92,7 +88,6 @@ class Services:
 
 
 def of(request: Request) -> Services:
-    """Return the services of the application that received `request`."""
     services = request.scope["app"].state["services"]  # as an attribute it would cost a request 4 µs
     if not isinstance(services, Services):
         raise TypeError("the application was not made by create_app")

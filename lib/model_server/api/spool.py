@@ -24,11 +24,6 @@ class Spool:
     held = 0
 
     def __init__(self, folder: Path) -> None:
-        """Make the file in `folder`.
-
-        Raises:
-            OSError: it cannot be made.
-        """
         self._file = NamedTemporaryFile(dir=folder, delete=False, buffering=0)  # noqa: SIM115 - see `close`, `discard`
         self.path = Path(self._file.name)
         self._pieces: list[bytes] = []
@@ -44,11 +39,7 @@ class Spool:
         Spool.held += len(data)
 
     async def keep_up(self) -> None:
-        """Wait as long as the disk is behind.
-
-        Raises:
-            OSError: what was added before could not be written.
-        """
+        """Wait as long as the disk is behind; OSError: earlier bytes could not be written."""
         is_tight = Spool.held >= bounds.SPOOLED_BYTES
         if is_tight or self._kept >= _BATCH_BYTES or len(self._pieces) >= _BATCH_PIECES:
             await self._hand_over()
@@ -56,11 +47,7 @@ class Spool:
                 await _end_of(self._writing)
 
     async def close(self) -> None:
-        """Write what is left. The file is whole, but not all of it is on the disk.
-
-        Raises:
-            OSError: it could not be written.
-        """
+        """Write what is left. The file is whole, but not all of it is on the disk."""
         await self._hand_over()
         await _end_of(self._writing)
         await _end_of(self._syncing)

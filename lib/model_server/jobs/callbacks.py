@@ -1,7 +1,7 @@
 """Callbacks: requests to the CallbackUrl of an ended job, retried with growing pauses.
 
-That a call is due is written in the same transaction as the end of the job, and a call is claimed like a job. So no
-call is lost by a crash, and none keeps a worker waiting. It may come twice: the receiver knows it by the job's id.
+A due call is written in the transaction that ends the job, and claimed like a job. So none is lost by a crash, but it
+may come twice: the receiver knows it by the job's id.
 """
 
 import asyncio
@@ -31,12 +31,7 @@ _RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
 def problem(url: str, hosts: tuple[str, ...]) -> str | None:
-    """Return what is wrong with a CallbackUrl, or None.
-
-    Args:
-        url: as the client sent it.
-        hosts: the only host names that may be called; empty: any.
-    """
+    """Return what is wrong with a CallbackUrl; only `hosts` may be called, if there are any."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -54,7 +49,7 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
 
 
 def _is_own(host: str) -> bool:
-    """Tell whether it is an address of the server's own computer; names are resolved when they are called."""
+    """Tell whether it is the server's own computer; names are resolved when they are called."""
     try:
         return receivers.is_own(host)
     except ValueError:
@@ -69,15 +64,15 @@ def pause(attempts: int) -> float | None:
 
 
 def receiver(url: str) -> str:
-    """Return a CallbackUrl up to its path: it names the receiver."""
+    """Return a CallbackUrl up to its path."""
     return _RECEIVER.match(url)[0].lower()  # type: ignore[index]  # it matches every text
 
 
 class CallbackSender(threading.Thread):
-    """Sends a server's callbacks: many at a time, few to one receiver, so that a slow one delays no other."""
+    """Sends callbacks: many at a time, few to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
-        """Take the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
+        """Take the calls of `store`; `body` makes the JSON; `hosts` may be called wherever they are."""
         super().__init__(name="callbacks", daemon=True)
         self._store = store
         self._body = body
@@ -93,7 +88,6 @@ class CallbackSender(threading.Thread):
         self._store.called.notify()
 
     def run(self) -> None:
-        """Call until it is stopped; after a fault, try again at the next look."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:

@@ -29,10 +29,7 @@ class Need(Enum):
 
 
 class Commits:
-    """Runs database changes of any number of threads in one thread; a lone change without delay.
-
-    Nobody has to wait: neither the thread that answers requests nor a worker stands still while a disk is written.
-    """
+    """Runs database changes of any number of threads in one thread; a lone change without delay."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -49,9 +46,9 @@ class Commits:
     def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
         """Have `change` run in a transaction; its result is there once that is committed.
 
-        A coroutine's is handed over when the turn of its loop ends, and what waits for its result is called in that
-        loop, which must not be blocked for it: the two threads wake each other once for all changes of a turn. What
-        waits for the result of others is called in the thread of this object: it must be quick.
+        A coroutine's is handed over when the turn of its loop ends, and its callbacks run in that loop, which must not
+        be blocked for it: the threads wake each other once for all changes of a turn. Other callbacks run in the thread
+        of this object and must be quick.
 
         Args:
             change: only statements; may be run more than once, each time on a database that has seen nothing of it.
@@ -60,16 +57,12 @@ class Commits:
         return self._post(_Change(change, need, asyncio._get_running_loop()))
 
     def run(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> R:
-        """Post a change and wait for its result, which holds up a loop.
-
-        Raises:
-            SQLAlchemyError: nothing of this change was recorded.
-        """
+        """Post a change and wait for its result; SQLAlchemyError: nothing was recorded."""
         return self._post(_Change(change, need, None)).result()
 
     @property
     def stalled_seconds(self) -> float:
-        """Return how long the transaction under way has taken so far; 0: there is none."""
+        """Return how long the transaction under way has taken; 0: there is none."""
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
@@ -118,19 +111,17 @@ class Commits:
             pass
 
     def _next_group(self) -> list["_Change[Any]"]:
-        """Return the changes that wait, or come within a moment; none: none came."""
+        """Return the changes that wait, or come within a moment."""
         if not self._changes and not self._is_over:
             self._began = None
             self._wait(_KEPT_SECONDS)
         return self._taken()
 
     def _taken(self) -> list["_Change[Any]"]:
-        """Take the changes that wait, and that somebody still wants."""
         changes = [self._changes.popleft() for _ in range(len(self._changes))]
         return [change for change in changes if change.future.set_running_or_notify_cancel()]
 
     def _commit(self, connection: Connection, group: list["_Change[Any]"]) -> None:
-        """Commit changes in the order in which they were posted."""
         try:
             connection.execution_options(durable=any(change.need is Need.DISK for change in group))
             with connection.begin():
@@ -159,7 +150,7 @@ _Told = tuple[_Change[Any], Any, Exception | None]
 
 
 def _tell(told: Sequence[_Told]) -> None:
-    """Give results and errors to those who wait for them: in their loop, which is woken once, or here."""
+    """Give results to those who wait: in their loop, which is woken once, or here."""
     by_loop: dict[asyncio.AbstractEventLoop | None, list[_Told]] = {}
     for one in told:
         by_loop.setdefault(one[0].loop, []).append(one)

@@ -1,4 +1,4 @@
-"""The database of the queue, opened so that a commit survives a crash: SQLite on the volume, or PostgreSQL."""
+"""The database of the queue, where a commit survives a crash: SQLite on the volume, or PostgreSQL."""
 
 import logging
 import math
@@ -42,7 +42,7 @@ def is_away(error: SQLAlchemyError) -> bool:
 
 
 def log_fault(fault: str, error: BaseException) -> None:
-    """Log a fault; a database that does not answer, at most one line now and then."""
+    """Log a fault; of a database that does not answer, at most one line now and then."""
     if not isinstance(error, SQLAlchemyError) or not is_away(error):
         logger.error("%s", fault, exc_info=error)
         return
@@ -53,7 +53,6 @@ def log_fault(fault: str, error: BaseException) -> None:
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Tell whether the database has no room left, in its own words."""
     return "database or disk is full" in str(error.orig) or _code_of(error) == "53100"
 
 
@@ -64,12 +63,7 @@ def _code_of(error: DBAPIError) -> str:
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
-    """Open the database file `path`, and make it if need be.
-
-    Args:
-        path: the file, on the data volume.
-        on_network: the file system is shared with other hosts, where a write-ahead log would corrupt the database.
-    """
+    """Open the database file, made if need be; on a network file system a write-ahead log would corrupt it."""
     mode = _journal_mode(path.parent, on_network)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
 
@@ -103,7 +97,7 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
 def open_postgres(text: str) -> Engine:
     """Open the database at `text`, e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
 
-    `sslmode` is as libpq knows it: disable, require (encrypted, whoever answers), verify-full (and it is that host).
+    `sslmode` is libpq's: disable, require (encrypted, whoever answers), verify-full (and it is that host).
 
     Raises:
         StartError: it is no such URL, or the database does not answer. The text never holds the password.
@@ -191,11 +185,7 @@ def _journal_mode(folder: Path, on_network: bool) -> str:
 
 
 def _tls(url: URL) -> ssl.SSLContext | None:
-    """Return the TLS context that `sslmode` asks for; without one, connections are not encrypted.
-
-    Raises:
-        ValueError: the URL is not PostgreSQL's, or the mode is none of ours.
-    """
+    """Return the TLS context of `sslmode`; ValueError: the URL or the mode is none of ours."""
     if url.get_backend_name() != "postgresql" or not url.host:
         raise ValueError("not PostgreSQL")
     mode = url.query.get("sslmode", "disable")

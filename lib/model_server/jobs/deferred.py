@@ -33,10 +33,10 @@ _Batch = list[_Deferred]
 
 
 class DeferredJobs:
-    """The jobs of this server that are not recorded yet, in the order in which they came.
+    """The jobs of this server that are not recorded yet, oldest first.
 
-    They are made and claimed in one loop. They end, and are recorded, in any thread; those that end in one turn of the
-    loop by one statement: at each one its thread and that of the database hold each other up.
+    They are made and claimed in one loop, and end in any thread. Those that end in one turn of the loop share a
+    statement: at each one its thread and that of the database hold each other up.
     """
 
     def __init__(self, commits: Commits, insert: Callable[[Sequence[Row], Connection], None]) -> None:
@@ -53,12 +53,10 @@ class DeferredJobs:
         self._sweeping: asyncio.AbstractEventLoop | None = None
 
     def __contains__(self, job_id: str) -> bool:
-        """Tell whether this job is not recorded yet, nor about to be."""
         with self._guard:
             return job_id in self._jobs
 
     def add(self, job: Job) -> Future[Job]:
-        """Keep a new job; return it once it is recorded."""
         loop = asyncio.get_running_loop()
         deferred = _Deferred(job, loop.time() + _DEFERRED_SECONDS)
         deferred.future.set_running_or_notify_cancel()  # who no longer waits for it does not undo it
@@ -72,7 +70,6 @@ class DeferredJobs:
         return deferred.future
 
     def claim(self, claim: Claim, now: float, build_id: str | None) -> Job | None:
-        """Take the oldest job that waits for a worker; None when there is none."""
         with self._guard:
             if not self._waiting:
                 return None
@@ -90,12 +87,7 @@ class DeferredJobs:
             return deferred.job
 
     def record(self, job_id: str, ended: JobResult | None = None) -> Future[Job] | None:
-        """Have a job recorded now, and return it then; None: it is, or is about to be.
-
-        Args:
-            job_id: of any job.
-            ended: its end.
-        """
+        """Have a job recorded now, and return it then; None: it is, or is about to be."""
         with self._guard:
             deferred = self._jobs.pop(job_id, None)
             if deferred is None:

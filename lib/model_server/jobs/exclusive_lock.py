@@ -1,7 +1,7 @@
 """An exclusive lock on a data directory whose network file system makes SQLite's locks unreliable.
 
-A file names the server and changes every few seconds while it lives. A second server watches the file before it starts.
-No clock is compared and no lock is asked for: network file systems promise neither.
+A file names the server and changes every few seconds; a second server watches it before it starts. No clock is compared
+and no lock is asked for: network file systems promise neither.
 """
 
 import json
@@ -85,11 +85,7 @@ class ExclusiveLock:
 def acquire(
     root: Path, beat_seconds: float = BEAT_SECONDS, sleep: Callable[[float], None] = time.sleep
 ) -> ExclusiveLock:
-    """Become the only server on `root`.
-
-    Raises:
-        VolumeError: there is one already.
-    """
+    """Become the only server on `root`; VolumeError: there is one already."""
     lock = ExclusiveLock(root, beat_seconds)
     lock.acquire(sleep)
     return lock
@@ -105,7 +101,6 @@ def _refusal(other: dict[str, object]) -> VolumeError:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """Return the file's content; {} if it is missing or just being replaced."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

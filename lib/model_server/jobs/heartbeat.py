@@ -1,4 +1,4 @@
-"""The server's heartbeat: renews the leases of its jobs, stops jobs that it lost, takes back those of dead servers."""
+"""The server's heartbeat: renews its leases, stops jobs that it lost, takes back those of dead servers."""
 
 import asyncio
 import threading
@@ -28,10 +28,10 @@ class Heartbeat(threading.Thread):
         self._seen: dict[Lease, float] = {}
 
     def keep_lease(self, job: Job, stop: Callable[[], None]) -> "_KeptLease":
-        """Extend the job's lease in an `async with`; call `stop` in another thread if the lease is lost.
+        """Extend the job's lease in an `async with`; call `stop` in another thread if it is lost.
 
-        And again at each look until the block ends: a runner that was just being started did not hear the first call.
-        The block ends after a call that is going on.
+        And again at each look until the block ends: a runner just being started did not hear the first call. The block
+        ends after a call that is going on.
         """
         return _KeptLease(self._kept, job, stop, self._lease / 3)
 
@@ -41,7 +41,6 @@ class Heartbeat(threading.Thread):
         self._store.deleted.notify()
 
     def run(self) -> None:
-        """Beat until it is stopped; after a fault, try again at the next beat."""
         while not self._stopping.is_set():
             seen = self._store.deleted.count
             try:

@@ -35,10 +35,7 @@ class Housekeeper(threading.Thread):
         """Take the `volume` to maintain.
 
         Args:
-            store: the jobs.
-            volume: where their files lie.
-            retention: what may go.
-            locks_reach: a file lock is seen by every server on the volume, so that one without its lock is dead.
+            locks_reach: every server on the volume sees a file lock, so that one without its lock is dead.
             remove: the folder of a dead server.
         """
         super().__init__(name="housekeeper", daemon=True)
@@ -52,7 +49,6 @@ class Housekeeper(threading.Thread):
         self._orphans_due = time.monotonic()
 
     def run(self) -> None:
-        """Maintain the volume forever; after a fault, try again at the next round."""
         while True:
             time.sleep(_EVERY_SECONDS)
             try:
@@ -87,7 +83,7 @@ class Housekeeper(threading.Thread):
             self._store.delete(job_id)
 
     def remove_orphans(self, before: float) -> None:
-        """Remove inputs and results that no job names and that are older than `before`: a crash left them."""
+        """Remove files that a crash left: older than `before`, and named by no job."""
         for folder in (self._volume.inputs, self._volume.results):
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # another server was faster

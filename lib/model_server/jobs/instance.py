@@ -1,8 +1,7 @@
 """The record of one running server on the volume: it shows others at once when the server is dead.
 
-An instance is a folder with a file that its server keeps locked for life. The kernel frees the lock when the process
-ends, however it ends. In the folder lies what is worth nothing without the server: half-received uploads and results
-that are being written.
+A folder holds a file that its server keeps locked; the kernel frees the lock however the process ends. Beside it lies
+what is worth nothing without the server: half-received uploads and results being written.
 """
 
 import fcntl

@@ -1,11 +1,11 @@
-"""A job and its parts: the values that queue, workers and requests exchange."""
+"""The values that queue, workers and requests exchange."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """A job's state; the values are those of the container API."""
+    """A job's state, with the values of the container API."""
 
     CREATED = "Created"
     IN_PROGRESS = "InProgress"
@@ -101,7 +101,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Lease:
-    """A running job as other servers see it: any change in it is a sign of life."""
+    """A running job as other servers see it: any change is a sign of life."""
 
     id: str
     token: int
@@ -125,7 +125,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class JobTimes:
-    """The times at which a job was made, was last begun, and ended; seconds since the epoch."""
+    """The times at which a job was made, last begun, and ended; seconds since the epoch."""
 
     created: float
     started: float | None

@@ -1,5 +1,6 @@
-"""Notifications between threads and requests of one server. They only save time: whoever waits also polls, since other
-servers do not notify this one.
+"""Notifications between threads and requests of one server.
+
+They only save time: whoever waits also polls, since other servers do not notify this one.
 """
 
 import asyncio
@@ -41,14 +42,14 @@ class Notifier:
 
 
 class _Loop:
-    """A waiting coroutine's event loop, for those who wake it from any thread."""
+    """A waiting coroutine's event loop."""
 
     def __init__(self) -> None:
         self.running = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have the loop call `function`: at once if the caller is in it, which spares a system call."""
+        """Have the loop call `function`, from any thread: at once in the loop itself, which spares a system call."""
         if threading.get_ident() == self._thread:
             function()
         else:
@@ -57,7 +58,7 @@ class _Loop:
 
 
 async def result_of(future: Future[R]) -> R:
-    """Return a future's result; mostly it is set in this loop, which then needs no call to be woken."""
+    """Return a future's result; mostly it is set in this loop, which then need not be woken."""
     if not future.done():
         loop = _Loop()
         told = loop.running.create_future()
@@ -94,7 +95,7 @@ class IdleWorkers:
     """The idle workers of this server: a new job can be handed to one as it is added."""
 
     def __init__(self, look_seconds: float) -> None:
-        """Look into the queue at least every `look_seconds`: other servers do not notify this one."""
+        """Have them look into the queue at least every `look_seconds`."""
         self._guard = threading.Lock()
         self._idle: list[IdleWorker] = []
         self._count = 0
@@ -109,7 +110,6 @@ class IdleWorkers:
         return self._count
 
     def notify(self) -> None:
-        """Wake a waiting worker: the queue may hold a job."""
         with self._guard:
             self._count += 1
             workers, self._idle = self._idle, []
@@ -126,7 +126,6 @@ class IdleWorkers:
         return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._count else 0.0
 
     def take(self) -> IdleWorker | None:
-        """Take a waiting worker for the caller alone; None if all are busy."""
         with self._guard:
             return self._idle.pop() if self._idle else None
 
@@ -202,7 +201,6 @@ class Watchers:
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
-        """Yield a watch on the job with this id, in the running loop."""
         watch = Watch()
         with self._guard:
             self._watches.setdefault(job_id, []).append(watch)

@@ -36,7 +36,7 @@ class Questions:
         return None if row is None else read_job(row)
 
     def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """Return the job, and its result if the queue keeps it; None when there is no such job."""
+        """Return the job, and its result if the queue keeps it."""
         row = self._ask(self._get_result, job_id)
         return None if row is None else (read_job(row), row[-1])
 
@@ -82,14 +82,14 @@ class Questions:
             return list(connection.execute(query.limit(limit)).scalars())
 
     def before(self, job_id: str) -> int:
-        """Count the jobs that wait and will be taken before this one."""
+        """Count the jobs that will be taken before this one."""
         mine = select(_jobs.c.number).where(_jobs.c.id == job_id).scalar_subquery()
         query = select(func.count()).where(_jobs.c.state == State.CREATED, _jobs.c.number < mine)
         with self._reader.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
     def times(self, limit: int, since: float, client: str | None = None) -> list[JobTimes]:
-        """Return the times of the newest jobs, newest first: up to `limit`, made after `since`.
+        """Return the times of up to `limit` jobs made after `since`, newest first.
 
         Along the primary key, which grows with the time: no index of its own slows down who writes.
         """
@@ -99,19 +99,18 @@ class Questions:
             return [JobTimes(*row) for row in connection.execute(query) if row.created >= since]
 
     def list(self, limit: int, offset: int = 0, client: str | None = None, state: State | None = None) -> list[Job]:
-        """Return up to `limit` jobs, newest first; of one client and in one state, if they are named."""
+        """Return up to `limit` jobs, newest first."""
         wanted = _of(client) if state is None else (*_of(client), _jobs.c.state == state)
         query = select(*LISTED).where(*wanted).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             return [read_job(row) for row in connection.execute(query)]
 
     def count(self, client: str | None = None) -> int:
-        """Count the jobs; of one client, if it is named."""
         with self._reader.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(_jobs).where(*_of(client))).scalar_one())
 
     def counts(self, client: str | None = None) -> Counts:
-        """Count the jobs by state; of one client, if it is named. Reads the whole index."""
+        """Count the jobs by state. Reads the whole index."""
         mine = _of(client)
         by_state = select(_jobs.c.state, func.count()).where(*mine).group_by(_jobs.c.state)
         waiting = (_jobs.c.state == State.CREATED, *mine)
@@ -126,11 +125,6 @@ class Questions:
             )
 
     def ping(self) -> None:
-        """Return if the database answers.
-
-        Raises:
-            SQLAlchemyError: it does not.
-        """
         with self._reader.connect() as connection:
             connection.execute(select(_jobs.c.number).limit(1)).first()
 
@@ -141,5 +135,4 @@ class Questions:
 
 
 def _of(client: str | None) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for one client's jobs; none for all."""
     return () if client is None else (_jobs.c.client == client,)

@@ -1,9 +1,8 @@
 """The queue: a table of jobs, claimed under a lease and ended under a fencing token.
 
-A worker that claims a job gets a lease and a token (how often the job was claimed). It renews the lease while it works.
-A lease that stays as it is for long is that of a dead worker: the job is given back, and taken with the next token. How
-long is counted by whoever looks at it: no two clocks are compared, and none need be right. Whatever is recorded must
-carry the newest token: a worker that was thought dead and comes back records nothing.
+A claim gives a worker a lease, which it renews, and a token: how often the job was claimed. A lease that stays as it is
+for long is a dead worker's: the job is given back, and taken with the next token. Whoever looks at it counts how long,
+so no two clocks are compared. Only the newest token records anything: a worker that was thought dead cannot.
 """
 
 import time
@@ -39,14 +38,12 @@ class Queue(Questions):
         """Open the queue on `engine`, making its table, or bringing it up to date.
 
         Args:
-            engine: its database.
-            model: whose jobs they are.
             max_attempts: of a job whose workers die.
             clock: gives seconds since the epoch.
             build_id: of this server, for the jobs that it takes.
 
         Raises:
-            VolumeError: it is the queue of another model than `model`.
+            VolumeError: it is the queue of another model.
         """
         self._statements = Statements(engine.dialect)
         super().__init__(engine, self._statements)
@@ -63,10 +60,8 @@ class Queue(Questions):
         """Return a new job, not yet in the queue.
 
         Args:
-            job_id: of the new job.
-            job_request: what is asked for.
             content: the input, to be kept in the queue; None: it is stored already.
-            claim: of the worker that waits for the job, if there is one: it is its own from the beginning.
+            claim: of the worker that waits: the job is its own from the beginning.
         """
         now = self._clock()
         return Job(
@@ -104,11 +99,7 @@ class Queue(Questions):
         return self.add(self.new(job_id, job_request)).result()
 
     def add(self, job: Job) -> Future[Job]:
-        """Add a new job; return it, or the one that came under the same key before.
-
-        Args:
-            job: made by `new`.
-        """
+        """Add a new job; return it, or the one that came under the same key before."""
         return self._commits.post(partial(self._add, job))
 
     def _add(self, job: Job, connection: Connection) -> Job:
@@ -129,7 +120,7 @@ class Queue(Questions):
         self._statements.add.insert(connection, [_values(job, ended, now) for job, ended in rows])
 
     def settle(self, job_id: str) -> Future[bool]:
-        """Make a job durable that was deferred; False when there is none."""
+        """Make a deferred job durable; False when there is none."""
         self._deferred.record(job_id)
         return self._commits.post(_update(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)))
 
@@ -138,14 +129,14 @@ class Queue(Questions):
         return self.claim_next(owner, lease_seconds).result()
 
     def claim_deferred(self, claim: Claim) -> Job | None:
-        """Take the oldest deferred job that waits for a worker; None when there is none. For a coroutine."""
+        """Take the oldest deferred job that waits for a worker. For a coroutine."""
         return self._deferred.claim(claim, self._clock(), self._build_id)
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
-        """Take the oldest job that waits; None when there is none.
+        """Take the oldest job that waits.
 
-        A job that was started `max_attempts` times without an end is recorded as failed instead: it may be what kills
-        the workers.
+        A job that was started `max_attempts` times without an end is recorded as failed instead: it may kill the
+        workers.
         """
         # Where the database and all workers share a host, its loss of power ends them too: the job is free again.
         return self._commits.post(partial(self._claim, owner, lease_seconds), Need.COMMIT)
@@ -177,11 +168,10 @@ class Queue(Questions):
         return self._change(held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
-        """End a job with the result file of this name, and wait for the commit."""
+        """End a job with this result file, and wait for the commit."""
         return bool(self.end(job, JobResult(None, result, None)).result())
 
     def fail(self, job: Job, error: str) -> bool:
-        """End a job with a failure, and wait for the commit."""
         return bool(self.end(job, JobResult(error, None, None)).result())
 
     def end(self, job: Job, ended: JobResult) -> Future[Any]:
@@ -219,7 +209,7 @@ class Queue(Questions):
         )
 
     def delete(self, job_id: str) -> Job | None:
-        """Remove the job in any state and return what it was; None when there is none."""
+        """Remove the job in any state and return what it was."""
         statement = delete(_jobs).where(_jobs.c.id == job_id).returning(*COLUMNS)
         row = self._commits.run(lambda connection: connection.execute(statement).first())
         return None if row is None else read_job(row)
@@ -228,8 +218,6 @@ class Queue(Questions):
         """Take up to `limit` jobs with a due callback; without a record in `seconds` they are due again.
 
         Args:
-            limit: of their number.
-            seconds: until they are due again.
             busy: beginnings of addresses, in lower case, that are not to be called now.
         """
         return self._commits.run(partial(self._claim_callbacks, limit, seconds, busy))
@@ -271,7 +259,6 @@ class Queue(Questions):
 
     @property
     def stalled_seconds(self) -> float:
-        """Return how long the database has been at its current change; 0: at none."""
         return self._commits.stalled_seconds
 
     def close(self) -> None:

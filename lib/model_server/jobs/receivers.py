@@ -23,7 +23,6 @@ async def address_of(url: str) -> str | None:
 
     Raises:
         OwnAddressError: it leads to this computer.
-        OSError: there is no such host.
     """
     parts = urlsplit(url)
     host, proxies = parts.hostname or "", getproxies()

@@ -1,6 +1,6 @@
 """The table of jobs, and its upgrade from older servers.
 
-Changes only ever add: a column that may be empty, an index. So an older image can be rolled back to on the same data.
+Changes only add a column that may be empty, or an index: an older image can be rolled back to on the same data.
 """
 
 from sqlalchemy import (
@@ -82,7 +82,7 @@ _owner = Table(
 
 
 def prepare(connection: Connection, model: str) -> None:
-    """Make the tables, or bring older ones up to date, inside the caller's transaction.
+    """Make or upgrade the tables in the caller's transaction.
 
     Raises:
         VolumeError: the database holds the jobs of another model; nothing was changed.

@@ -1,7 +1,7 @@
 """The SQL statements of the queue, each compiled once.
 
-SQLAlchemy writes them for the database at hand; the driver alone runs them. Its own work for a run costs three times as
-much as the database's (docs/adr/0015).
+SQLAlchemy writes them; the driver alone runs them, as its own work for a run costs three times the database's
+(docs/adr/0015).
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,23 +58,15 @@ class Prepared:
         self._own: dict[str, Any] = compiled.params
 
     def changes(self, connection: Connection, values: Mapping[str, Any]) -> bool:
-        """Run it with `values` by their names; tell whether it changed a row.
-
-        Raises:
-            SQLAlchemyError: it failed.
-        """
+        """Run it with `values` by their names; tell whether it changed a row."""
         return int(self._run(connection, values)[0]) == 1
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Run the statement as `changes` does and return its first row."""
+        """Run it as `changes` does and return its first row."""
         return self._run(connection, values)[1]
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run an INSERT once with all `rows`.
-
-        Raises:
-            SQLAlchemyError: it failed; none is there.
-        """
+        """Run an INSERT once with all `rows`; after an error none is there."""
         start = self._text.index(" VALUES (") + len(" VALUES ")
         end = self._text.index(")", start) + 1
         text = ", ".join([self._text[:end], *[self._text[start:end]] * (len(rows) - 1)]) + self._text[end:]
@@ -162,7 +154,6 @@ def _claim() -> Any:
 
 
 def end_of(job: Job, ended: JobResult, now: float) -> dict[str, Any]:
-    """Return the columns of a job that is over, as `end` sets them."""
     is_called = job.callback_url is not None
     return {
         "state": ended.state,

@@ -1,7 +1,7 @@
 """Jobs with their data: what the API does with them.
 
-Small data lies in the queue, in the row of its job, and needs no wait for the disk of its own. Larger data is a file:
-first the file, then the row, so that a row never lacks its file.
+Small data lies in the job's row, and needs no sync of its own. Larger data is a file, written before the row, so that a
+row never lacks its file.
 """
 
 import errno
@@ -27,7 +27,7 @@ _COPY_BYTES = 1 << 20
 
 
 class Store:
-    """The jobs of one volume and their inputs and results. Any thread may call any method."""
+    """The jobs of one volume with their data. Any thread may call any method."""
 
     def __init__(self, volume: Volume, queue: Queue) -> None:
         self._volume = volume
@@ -45,9 +45,7 @@ class Store:
 
         Args:
             upload: a file on the data volume.
-            job_request: what is asked for.
-            job_id: of the new job.
-            as_sent: it is still to be converted for the model, by the worker that does the job.
+            as_sent: the worker that does the job is to convert it for the model.
 
         Raises:
             OSError: the volume is full, or cannot be written; nothing is left but `upload`.
@@ -70,12 +68,9 @@ class Store:
         return added
 
     def submit_small(self, content: bytes, job_request: JobRequest, job_id: str, durable: bool = True) -> Future[Job]:
-        """Make a job of small data; once the job is there, it survives a crash.
+        """Make a job of at most SMALL_BYTES; once the job is there, it survives a crash.
 
         Args:
-            content: at most SMALL_BYTES.
-            job_request: what is asked for.
-            job_id: of the new job.
             durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and for a
                 tenth of a second with this server (`Queue.defer`).
         """
@@ -86,8 +81,8 @@ class Store:
     ) -> Future[Job]:
         """Record a job, or defer that, and give it to an idle worker, else to the next that is free.
 
-        A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
-        failed. Only under an idempotency key must it be known first whether the job is a new one.
+        A waiting worker begins while the job is being recorded: its end is posted behind, and finds no row if that
+        failed. Only under an idempotency key must it be known first whether the job is new.
         """
         idle = self.idle_workers.take()
         job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
@@ -119,7 +114,7 @@ class Store:
         return future
 
     def delete(self, job_id: str) -> Job | None:
-        """Remove the job and its files, also while it runs; None when there is none."""
+        """Remove the job and its files, also while it runs."""
         job = self.queue.delete(job_id)
         if job is not None:
             self.deleted.notify()
@@ -148,7 +143,6 @@ class Store:
         return name
 
     def notify_end(self, job: Job, ended: JobResult | None = None) -> None:
-        """Tell those who wait for a job that it is recorded."""
         self.watchers.notify(job.id, ended)
         if job.callback_url is not None:
             self.called.notify()
@@ -158,7 +152,6 @@ class Store:
         return is_owned(self._volume.root, model)
 
     def input_of(self, job_id: str) -> Path:
-        """Return the path of the job's data, if it is a file."""
         return self._volume.inputs / job_id
 
     def sent_of(self, job_id: str) -> Path:
@@ -166,7 +159,6 @@ class Store:
         return self._volume.inputs / f"{job_id}{_SENT}"
 
     def result_path(self, name: str) -> Path:
-        """Return the path of the result with this name, if it is a file."""
         return self._volume.results / name
 
 
@@ -190,11 +182,7 @@ def sync(path: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Make a new file with the same content; some file systems share it until one is changed.
-
-    Raises:
-        OSError: `source` is not there, or there is no room.
-    """
+    """Make a new file with the same content; some file systems share it until one is changed."""
     with source.open("rb") as file, target.open("xb") as made:
         left = os.fstat(file.fileno()).st_size
         try:

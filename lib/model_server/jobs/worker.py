@@ -1,15 +1,15 @@
-"""The workers: each claims one job at a time and has its runner do it."""
+"""A worker: claims one job at a time and has its runner do it."""
 
 import asyncio
 import concurrent.futures
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from model_server.converters import ConverterDiedError, Converters
+from model_server.converters import ConverterDiedError
 from model_server.jobs import database
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import Claim, Job, JobResult
@@ -22,12 +22,11 @@ from model_server.tabular.problems import NOT_TAKEN, DataError
 from model_server.tracing import Tracing
 
 _AFTER_FAULT_SECONDS = 1.0
-_GIVE_UP_SECONDS = 5.0
 _TOO_LATE = "is no longer ours; nothing was recorded"
 
 
 class Runner(Protocol):
-    """The methods of a runner that a worker calls (runner_client.RunnerClient)."""
+    """A runner as a worker uses it (runner_client.RunnerClient)."""
 
     @property
     def mode(self) -> str: ...
@@ -82,16 +81,11 @@ class Worker:
         """Take what all workers share, and a runner of its own.
 
         Args:
-            store: the jobs.
-            runner: for this worker alone.
-            heartbeat: keeps the leases.
-            metrics: count the jobs.
             owner: of the leases.
             timeout_seconds: of a job.
             lease_seconds: without a sign of life.
-            prepare: makes the model's input, at the last path, of a job's data as it was sent.
+            prepare: makes the model's input of a job's data as it was sent.
             gate: decides whether it may take jobs at all; None: it may.
-            tracing: is told of each job that is over; None: nobody is.
         """
         self._store = store
         self._heartbeat = heartbeat
@@ -205,10 +199,7 @@ class Worker:
             raise
 
     def _bring(self, job: Job, source: str) -> str | None:
-        """Make a file of the input for this attempt alone: the program may change it.
-
-        Returns:
-            What is wrong with the data.
+        """Make a file of the input for this attempt alone, as the program may change it; return what is wrong with it.
 
         Raises:
             RunnerDiedError: the process that converts it was killed.
@@ -280,57 +271,8 @@ class Worker:
 
 
 def _remove(*paths: str) -> None:
-    """Remove what the program left, even a folder, as far as possible."""
     for path in map(Path, paths):
         try:
             path.unlink(missing_ok=True)
         except OSError:
             shutil.rmtree(path, ignore_errors=True)
-
-
-class Workers:
-    """All workers of a server."""
-
-    def __init__(self, workers: Sequence[Worker], converters: Converters) -> None:
-        self._workers = workers
-        self._converters = converters
-        self._running: list[concurrent.futures.Future[None]] = []
-        self._draining = threading.Event()
-
-    @property
-    def draining(self) -> bool:
-        """Tell whether `drain` was called: the server is about to stop."""
-        return self._draining.is_set()
-
-    @property
-    def mode(self) -> str:
-        """Return the runner mode; "" while it is unknown."""
-        return next((worker.mode for worker in self._workers if worker.mode), "")
-
-    def said(self, job_id: str) -> tuple[str, ...]:
-        """Return what the program printed last for a job that runs on this server."""
-        return next(filter(None, (worker.said(job_id) for worker in self._workers)), ())
-
-    @property
-    def problem(self) -> str | None:
-        """Return why no job would be done now, or None."""
-        return "no worker runs" if all(running.done() for running in self._running) else None
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have them work in `loop`, once it runs."""
-        self._running = [asyncio.run_coroutine_threadsafe(worker.run(), loop) for worker in self._workers]
-
-    def drain(self, seconds: float) -> None:
-        """Start no further job, let running ones end within `seconds`, then stop them and give them back.
-
-        For another thread than that of the loop.
-        """
-        self._draining.set()
-        for worker in self._workers:
-            worker.stop_claiming()
-        concurrent.futures.wait(self._running, seconds)
-        for worker, running in zip(self._workers, self._running, strict=True):
-            if not running.done():
-                worker.give_up()
-        self._converters.stop()
-        concurrent.futures.wait(self._running, _GIVE_UP_SECONDS)

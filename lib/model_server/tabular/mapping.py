@@ -32,8 +32,7 @@ def parse(
 
     Args:
         source_is_table: source paths are names of columns.
-        destination_is_table: so are destination paths.
-        fields: the destination's schema, if any; gives defaults their type.
+        fields: the destination's schema; gives defaults their type.
 
     Raises:
         DataError: with every problem and its entry's number.
@@ -72,11 +71,10 @@ def parse(
 
 
 def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Callable[[str], None]) -> Any:
-    """Return what `rules` make of `record`.
+    """Return what `rules` make of `record`; `complain` gets every problem.
 
     Args:
         names: fields of the model, kept by their own name where no rule makes them.
-        complain: called with every problem, which names its path.
     """
     made: Any = None
     keys, read, room = Keys(), Room("the mapping reads"), Room()

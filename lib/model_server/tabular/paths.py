@@ -1,7 +1,4 @@
-"""Paths into structured data: `/order/items[*]/price` (docs/mapping.md has the grammar).
-
-A path is levels between slashes: a field's name, then vectors in brackets, which select elements of an array.
-"""
+"""Paths into structured data: `/order/items[*]/price` (docs/mapping.md has the grammar)."""
 
 import re
 from collections.abc import Iterator
@@ -129,7 +126,7 @@ class Path:
 
 
 def parse(text: str) -> Path:
-    """Read a path into nested data; raise PathError with the position."""
+    """Read a path into nested data; raise PathError."""
     _check_length(text)
     steps: list[str | Vector] = []
     at = 1 if text.startswith("/") else 0
@@ -173,10 +170,7 @@ def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
 
 
 def place(root: Any, path: Path, value: Any, room: Room) -> Any:
-    """Put `value` where `path` points in `root` (None: nothing yet), making objects and arrays on the way.
-
-    Returns:
-        the root; gaps of arrays are None.
+    """Put `value` where `path` points in `root` (None: nothing yet), making objects and arrays; return the root.
 
     Raises:
         PlaceError: something else is there, there is no room, or several values are needed.

@@ -26,11 +26,7 @@ _EXTENSIONS = ("binary_data_size", "classification", "shared_memory_region", "se
 
 
 def metadata(fields: Sequence[Field]) -> list[dict[str, Any]]:
-    """Return the tensors of these fields, as the protocol describes them.
-
-    Raises:
-        DataError: there are no fields, or one is nested and has no tensor.
-    """
+    """Return the tensors of these fields; DataError: there are none, or one is nested."""
     nested = [str(field.path) for field in fields if len(field.path.steps) > 1]
     if nested:
         raise DataError(f"tensors are columns, and these fields are nested: {', '.join(nested)}")
@@ -40,14 +36,7 @@ def metadata(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def to_records(source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], limit: int) -> dict[str, Any]:
-    """Write the records of a request of the protocol as a JSON array.
-
-    Args:
-        source: the request.
-        target: is written.
-        fields: of the model's input.
-        names: of the model's outputs.
-        limit: of the records, bytes.
+    """Write the records of a request of the protocol to `target`, as a JSON array of at most `limit` bytes.
 
     Returns:
         `id`, the request's or None, and `outputs`, the names of the outputs that it wants.
@@ -74,13 +63,9 @@ def to_records(source: Path, target: Path, fields: Sequence[Field], names: Seque
 def of_records(
     source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], head: Mapping[str, Any], limit: int
 ) -> None:
-    """Write the protocol's answer: the outputs of these names, made of records.
+    """Write the protocol's answer: the outputs `names`, made of a JSON array of records, or one record.
 
     Args:
-        source: a JSON array of records, or one record.
-        target: is written.
-        fields: of the model's output.
-        names: of the outputs that are wanted.
         head: what the answer says before its outputs.
         limit: of the answer, bytes.
 
@@ -114,7 +99,7 @@ def of_records(
 
 
 def _columns(request: Any, fields: Mapping[str, Field], problems: Problems) -> dict[str, list[Any]]:
-    """Return the values of each field that the request has a tensor for; all are equally many, or it is a problem."""
+    """Return the values of each field that has a tensor; all are equally many, or it is a problem."""
     inputs = request.get("inputs") if isinstance(request, dict) else None
     if not isinstance(inputs, list) or not inputs:
         raise DataError("the request must be one JSON object with inputs, a list of tensors")
@@ -142,7 +127,7 @@ def _columns(request: Any, fields: Mapping[str, Field], problems: Problems) -> d
 
 
 def _values(tensor: Mapping[str, Any], field: Field, problems: Problems) -> Iterator[Any]:
-    """Yield the values of a tensor of shape [N] or [N, 1]; add what is wrong with it to `problems`."""
+    """Yield the values of a tensor of shape [N] or [N, 1]."""
     name, shape, kind, data = field.path.name, tensor.get("shape"), tensor.get("datatype"), tensor.get("data")
     taken = _TYPES[field.type]
     if kind not in taken:
@@ -164,7 +149,6 @@ def _values(tensor: Mapping[str, Any], field: Field, problems: Problems) -> Iter
 
 
 def _is_shape(shape: object, count: int, dimensions: int) -> bool:
-    """Tell whether a shape is that of a column with so many values."""
     return isinstance(shape, list) and shape == [count, 1][:dimensions] and not any(item is True for item in shape)
 
 

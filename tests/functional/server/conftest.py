@@ -32,11 +32,13 @@ from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.notifications import Watch, Watchers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
-from model_server.jobs.worker import Worker, Workers
+from model_server.jobs.worker import Worker
+from model_server.jobs.worker_pool import Workers
 from model_server.license import Licensing
 from model_server.metrics import Metrics
 from model_server.protocol import Connections
-from model_server.runner_client import RunnerClient, runner_command
+from model_server.runner_client import RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from model_runner.call import LINK, NOTHING, settle
-from model_server.runner_client import Outcome, RunnerClient, runner_command
+from model_server.runner_client import Outcome, RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 
 SAVE = "open(sys.argv[2] + '{}', 'w').write('{}'); "

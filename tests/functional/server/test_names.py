@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_server import bounds
-from model_server.api import download, upload
+from model_server.api import download, form_reader
 from model_server.jobs import database
 from model_server.jobs.job import JobRequest
 from model_server.jobs.queue import Queue
@@ -36,12 +36,12 @@ from .conftest import Server
     ],
 )
 def test_the_kept_name_shows_nothing_but_itself(sent: str, kept: str) -> None:
-    assert upload.file_name(sent.encode().decode("latin-1")) == kept
+    assert form_reader.file_name(sent.encode().decode("latin-1")) == kept
 
 
 @given(st.text())
 def test_no_name_is_too_long_or_unseen(sent: str) -> None:
-    kept = upload.file_name(sent.encode("utf-8", "replace").decode("latin-1"))
+    kept = form_reader.file_name(sent.encode("utf-8", "replace").decode("latin-1"))
     assert len(kept) <= bounds.NAME_CHARACTERS
     assert kept.isprintable()
     assert not {"/", "\\"} & set(kept)

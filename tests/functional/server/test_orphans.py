@@ -15,7 +15,8 @@ from pathlib import Path
 from model_server import privileges
 from model_server.orphans import ORPHANS
 from model_server.slots import OwnSlot
-from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_client import RunnerClient, RunnerDiedError
+from model_server.runner_command import runner_command
 manifest, pids, out = sys.argv[1:]
 ORPHANS.adopt()
 privileges.drop((os.getuid(), os.getgid()))

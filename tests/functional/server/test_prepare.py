@@ -12,7 +12,8 @@ from model_server import manifest, preload
 from model_server.__main__ import main
 from model_server.errors import StartError
 from model_server.prepare import find, prepare
-from model_server.runner_client import RunnerClient, runner_command
+from model_server.runner_client import RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 
 from .conftest import manifest_text

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_server.api import accept
+from model_server.jobs.store import SMALL_BYTES
 from model_server.tabular import detect, numbers
 from model_server.tabular.mime import Form
 
@@ -41,6 +42,25 @@ def test_json_is_had_for_the_asking_with_numbers_as_numbers(start_server: StartS
     assert requests.get(f"{address}?types=numbers", timeout=5).status_code == 400
     raw = requests.get(address, timeout=5)
     assert (raw.content, raw.headers["content-type"]) == (TABLE.upper(), "application/octet-stream")
+
+
+def test_of_several_declared_types_the_first_is_the_result_s(start_server: StartServer) -> None:
+    server = start_server(output_types=[CSV, "application/json"])
+    answer = run(server, TABLE, "application/json")
+    assert (answer.headers["content-type"], answer.json()[1]["NAME"]) == ("application/json; charset=utf-8", "BOB")
+    large = TABLE + b"x,1,2,3\n" * (SMALL_BYTES // 8)
+    fields = {"OutputMappings": json.dumps([{"source": "NAME", "destination": "who"}])}
+    for job_id, content in (
+        (server.send(TABLE), TABLE.upper()),
+        (server.send(large), large.upper()),
+        (server.send(TABLE, **fields), b"who\nANN\nBOB\n"),
+    ):
+        server.wait(job_id)
+        address = f"{server.url}/data/result/{job_id}"
+        raw = requests.get(address, timeout=20)
+        assert (raw.headers["content-type"], raw.content) == (CSV, content)
+        as_json = requests.get(address, headers={"accept": "application/json"}, timeout=20)
+        assert as_json.headers["content-type"] == "application/json; charset=utf-8"
 
 
 def test_large_results_are_typed_by_all_of_their_rows(start_server: StartServer) -> None:

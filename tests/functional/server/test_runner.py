@@ -26,7 +26,8 @@ import uvloop
 from model_runner.logs import JobLog
 from model_runner.runner import lower_priority
 from model_server import runner_client
-from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError
+from model_server.runner_command import runner_command
 from model_server.runner_line import Message
 from model_server.slots import OwnSlot
 from tests.rig.processes import is_over

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from model_server.runner_client import Outcome, RunnerClient, runner_command
+from model_server.runner_client import Outcome, RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 

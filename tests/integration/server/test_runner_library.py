@@ -17,7 +17,8 @@ import pytest
 
 from model_runner.stand_in import OTHER
 from model_runner.websocket import WebSocket
-from model_server.runner_client import RunnerClient, runner_command
+from model_server.runner_client import RunnerClient
+from model_server.runner_command import runner_command
 from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 

@@ -10,6 +10,7 @@ from model_dockerize.aws.batch.compute_environment import _check_changes, _diffe
 from model_dockerize.aws.batch.runnable import why_runnable
 from model_dockerize.aws.client import rehearse
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
+from model_dockerize.aws.ground.given import given_role
 from model_dockerize.aws.model import Network, Subnet
 from model_dockerize.errors import BatchError, InputError
 
@@ -210,8 +211,20 @@ class TestInstances:
         account.calls.clear()
         assert ensure_instance_profile(account.aws, "ecsInstanceRole", account.said) == theirs["Arn"]
         assert account.changes() == []
-        with pytest.raises(InputError, match="no instance profile mine"):
+        with pytest.raises(InputError, match=r"no instance profile mine \(instance-role\)"):
             ensure_instance_profile(account.aws, "mine", account.said)
+
+    def test_a_role_is_looked_up_by_its_name_and_taken_by_its_arn(self, account: Account) -> None:
+        role = account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument="{}")["Role"]
+        assert given_role(account.aws, "mine", "service-role") == role["Arn"]
+        with pytest.raises(InputError, match=r"no role nobodys \(service-role\)") as refused:
+            given_role(account.aws, "nobodys", "service-role")
+        assert "service-role" in refused.value.remedy
+        account.calls.clear()
+        profile, other = "arn:aws:iam::1:instance-profile/of/another", "arn:aws:iam::1:role/of/another"
+        assert ensure_instance_profile(account.aws, profile, account.said) == profile
+        assert given_role(account.aws, other, "service-role") == other
+        assert account.calls == []
 
     def test_a_given_vpc_lends_its_default_group_to_jobs(self, account: Account) -> None:
         given = Given(account)

@@ -228,6 +228,8 @@ def test_what_can_be_narrowed_is() -> None:
 
 #: Statements that change something without naming what: AWS knows no resource for most of their actions.
 WIDE = {"TagWhatIsMade", "Scaling", "TakeBack"}
+#: Statements that read, of which AWS knows no resource for most actions.
+WIDE_READS = {"Ask", "Jobs", "LookAtLoadBalancers", "LookForUsers", "Network"}
 PASSED_TO: dict[str, Any] = {
     "PassRoles": {False: "ecs-tasks.amazonaws.com", True: ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"]},
     "PassInstanceRole": ["batch.amazonaws.com", "ec2.amazonaws.com"],
@@ -243,6 +245,7 @@ def test_in_every_configuration_only_these_are_wide_and_a_role_is_passed_to_thes
     for document in documents(settings, WHERE):
         for statement in document["Statement"]:
             if statement["Resource"] == "*":
+                assert statement["Sid"] in WIDE | WIDE_READS
                 assert all(map(_READS.fullmatch, statement["Action"])) or statement["Sid"] in WIDE, statement
             else:
                 for arn in statement["Resource"]:
@@ -251,6 +254,18 @@ def test_in_every_configuration_only_these_are_wide_and_a_role_is_passed_to_thes
                 wanted = PASSED_TO[statement["Sid"]]
                 wanted = wanted[settings.service.shifts] if isinstance(wanted, dict) else wanted
                 assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == wanted
+
+
+def test_of_given_volumes_only_the_one_that_is_named_is_looked_at() -> None:
+    looks = [
+        statement
+        for volume in ("fs-0123abcd", "data", "")
+        for statement in run_policy(configured(volume=volume), NAMES, WHERE)["Statement"]
+        if any(action.startswith("elasticfilesystem:") for action in statement["Action"])
+    ]
+    assert [statement["Resource"] for statement in looks] == [
+        ["arn:aws:elasticfilesystem:us-east-1:123456789012:file-system/fs-0123abcd"]
+    ]
 
 
 BOUND = "arn:aws:iam::123456789012:policy/bound"

@@ -59,6 +59,20 @@ def test_other_spellings_of_the_schema(tmp_path: Path, schema: object) -> None:
     assert program.schema == Schema((SchemaField("a", "number", False),), ())
 
 
+@pytest.mark.parametrize(
+    ("samples", "is_known"), [(("input.csv", "input.wat"), True), (("input.1", "input.csv"), False)]
+)
+def test_the_first_sample_s_type_is_the_schema_s(tmp_path: Path, samples: tuple[str, str], is_known: bool) -> None:
+    declared = json.dumps({"Schema": {"InputSchema": [{"Path": "a", "DataType": "Number"}]}})
+    samples_there = {f"smoke/{name}": "" for name in samples}
+    folder = fill(tmp_path, {"main.py": "", "gravityai-build.json": declared, **samples_there})
+    if is_known:
+        assert look(folder).schema == Schema((SchemaField("a", "number", False),), ())
+    else:
+        with pytest.raises(ProgramError, match="Schema has an InputSchema, but no InputType"):
+            look(folder)
+
+
 def test_what_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     wrong = {
         "SystemPackages": [1],

@@ -9,7 +9,8 @@ import yaml
 
 from model_dockerize.pipeline import make
 from model_dockerize.settings import INPUTS, to_settings
-from model_dockerize.settings.sources import from_file, from_inputs
+from model_dockerize.settings.own_file import from_file
+from model_dockerize.settings.sources import from_inputs
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from model_dockerize.errors import InputError
 from model_dockerize.settings import INPUTS, Settings, to_settings
 from model_dockerize.settings.load import argument, described
-from model_dockerize.settings.sources import from_environment, from_file, from_flags, from_inputs
+from model_dockerize.settings.own_file import from_file
+from model_dockerize.settings.sources import from_environment, from_flags, from_inputs
 
 
 def write(folder: Path, text: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from model_dockerize.errors import InputError
 from model_dockerize.settings import Given, Settings, to_settings
-from model_dockerize.settings.sources import from_file
+from model_dockerize.settings.own_file import from_file
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
 PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/iris/key"

@@ -1,0 +1,91 @@
+"""The smoke test's values: its checks, what a model must answer, and what came of each check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HEALTHY = "Health check is ok"
+#: Every check, with those that it needs where they are made: of our server, of an image of somebody else, and by
+#: `model-server probe`, which shares no code with this program and keeps to the same names and order.
+CHECKS: Mapping[str, tuple[str, ...]] = {
+    "reachable": (),
+    "page": ("reachable",),
+    "health": ("reachable", "swagger"),
+    "build-id": ("reachable",),
+    "swagger": ("reachable", "page"),
+    "endpoints": ("swagger",),
+    "license": ("health", "build-id", "endpoints"),
+    "add-job": ("health", "build-id", "endpoints", "license"),
+    "status": ("add-job",),
+    "result": ("status",),
+    "delete": ("add-job",),
+    "repeat": ("result", "delete"),
+    "runner-mode": ("health",),
+}
+#: How the detail of a check begins that was not run.
+NOT_RUN = "not run: "
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The answers that the model must give.
+
+    Attributes:
+        build_id: empty: whatever answers is accepted.
+        sample_input: file to submit as a job; None: no job is tried.
+        sample_expected: file that the result must equal; None: any result will do.
+        input_type: of the sample; empty: the model's own.
+        name: of the model, for messages.
+        sample_mapping: mapping file that is sent with the sample.
+        license_key: applied where the model wants one and has none.
+    """
+
+    build_id: str
+    sample_input: Path | None = None
+    sample_expected: Path | None = None
+    input_type: str = ""
+    name: str = "the model"
+    sample_mapping: Path | None = None
+    license_key: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check's result. `detail` is the evidence, one line."""
+
+    name: str
+    passed: bool
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """The checks in order. `url` is the address that answered."""
+
+    url: str
+    checks: tuple[Check, ...]
+    unproved: tuple[str, ...] = ()  # what could not be looked at, one sentence each
+    result: bytes | None = field(default=None, repr=False)  # what the model answered to the sample
+
+    @property
+    def summary(self) -> str:
+        """Return how it went in one line, which the check of the result ends."""
+        passed = sum(check.passed for check in self.checks)
+        said = next((f"; the result has {check.detail}" for check in self.checks if check.name == "result"), "")
+        return f"{passed} of {len(self.checks)} checks passed{said if self.passed else ''}"
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether all checks passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Return a line for each failed check."""
+        return tuple(
+            f"{check.name}: {check.detail}"
+            for check in self.checks
+            if not check.passed and not check.detail.startswith(NOT_RUN)
+        )
