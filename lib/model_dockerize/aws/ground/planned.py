@@ -29,7 +29,7 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
     """
     if not aws.only_asks:
         return ensure_stack(aws, wanted, progress, pace, seen)
-    changes = () if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), progress, pace)
+    changes = () if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), pace)
     for change in changes:
         _note(aws, wanted.name, change, progress)
     if not changes:
