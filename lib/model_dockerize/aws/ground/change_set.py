@@ -31,7 +31,7 @@ class ChangeSet:
 def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tuple[ResourceChange, ...]:
     """Return what would change of a stack that is there.
 
-    Its one name takes away what a former plan, killed or not allowed to, has left.
+    The fixed name removes what a former plan, killed or denied, has left.
     """
     client.delete_change_set(StackName=wanted.name, ChangeSetName=_PLAN)  # AWS takes it where there is none, too
     made = create_change_set(client, wanted, there, pace, _PLAN)
@@ -45,11 +45,11 @@ def create_change_set(client: Any, wanted: Wanted, there: Stack | None, pace: Pa
     """Make a change set, if anything would change.
 
     Args:
-        own: its name; without one it gets its own.
+        own: its name; empty: any.
 
     Raises:
-        InputError: CloudFormation refuses the parameters.
-        AwsError: it refuses the change set; `details` say where.
+        InputError: a parameter is too long.
+        AwsError: CloudFormation refuses it; `details` say where.
     """
     name, token = wanted.name, f"md-{uuid.uuid4().hex}"
     # By the token AWS knows the call that is repeated after a lost answer.

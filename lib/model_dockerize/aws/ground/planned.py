@@ -25,7 +25,7 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
     """Return the stack as `wanted`, or as it would be.
 
     Args:
-        seen: the stack a moment ago; where it suits, nothing more is asked.
+        seen: the stack a moment ago; if it suits, nothing is asked.
     """
     if not aws.only_asks:
         return ensure_stack(aws, wanted, progress, pace, seen)

@@ -1,4 +1,4 @@
-"""Makes, changes, plans and deletes stacks: one call where nothing changed, else a change set."""
+"""Makes, changes, plans and deletes stacks."""
 
 import uuid
 from collections.abc import Callable
@@ -31,11 +31,11 @@ def ensure_stack(
     """Return the stack as `wanted`; continue or replace what a killed run left.
 
     Args:
-        seen: the stack a moment ago: where it suits, AWS is not asked again.
+        seen: the stack a moment ago; if it suits, nothing is asked.
 
     Raises:
         InputError: it is not ours, or would lose something precious.
-        AwsError: it could not be made or changed; AWS has restored it.
+        AwsError: it failed; AWS has restored it.
     """
     if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
         aws.settled(progress, "leave", "stack", seen.name)
@@ -44,7 +44,7 @@ def ensure_stack(
 
 
 def plan_stack(aws: Aws, wanted: Wanted, pace: Pace | None = None) -> tuple[ResourceChange, ...]:
-    """Return what `ensure_stack` would change. Of a new stack the template tells: a change set would make the stack."""
+    """Return what `ensure_stack` would change; a new stack's change set would make it, so its template tells."""
 
     def plan(clock: Pace) -> tuple[ResourceChange, ...]:
         client = aws.client("cloudformation")
@@ -63,7 +63,7 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
     Raises:
         InputError: it is not ours.
-        AwsError: another stack imports from it (then nothing was touched), or something of it is in use.
+        AwsError: another stack imports from it (nothing was touched), or part is in use.
     """
 
     def delete(clock: Pace) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
 
 def describe_stack(aws: Aws, name: str) -> Stack | None:
-    """Return a stack, unless it is only a change set or a failed creation."""
+    """Return a stack that was made, or None."""
     with translate(f"stack {name}"):
         there = _look(aws.client("cloudformation"), name)
     return None if there and there.was_never_made else there

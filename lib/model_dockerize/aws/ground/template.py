@@ -33,7 +33,7 @@ class Template:
         return cls(body, hashlib.sha256(told).hexdigest()[:16], frozenset(meaning.get("Parameters", {})), meaning)
 
     def resources(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield logical id and type of what a new stack with these parameters would have."""
+        """Yield a new stack's logical ids and types, with these parameters."""
         defaults = {name: each.get("Default", "") for name, each in self._meaning.get("Parameters", {}).items()}
         conditions = _Conditions(self._meaning.get("Conditions", {}), {**defaults, **values})
         for name, each in self._meaning["Resources"].items():
