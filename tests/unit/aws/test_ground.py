@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from model_dockerize.aws.ground import stacks
 from model_dockerize.aws.ground.change_set import create_change_set, plan_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
+from model_dockerize.aws.ground.planned import make_stack
 from model_dockerize.aws.ground.template import LONGEST, MODEL, SHARED, VOLUME, Template, load
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
+from model_dockerize.aws.model import TO_COME
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, TimedOutError
 from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 from tests.rig import templates
@@ -134,6 +136,15 @@ def test_a_plan_of_a_new_stack_makes_none() -> None:
     assert "MountB" not in {each.logical_id for each in planned}
     with pytest.raises(InputError, match="4096"):
         stacks.plan_stack(aws, replace(wanted, parameters={"Volume": "v" * 4097}))
+
+
+def test_of_what_is_made_anew_a_plan_knows_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = ResourceChange("Modify", "TaskGroup", "AWS::EC2::SecurityGroup", "True", ("VpcId",))
+    monkeypatch.setattr("model_dockerize.aws.ground.planned.plan_stack", lambda *_: (change,))
+    seen = Stack("s", "arn:s", "CREATE_COMPLETE", {}, {"TaskGroup": "sg-1", "LogGroup": "/iris"}, (), ())
+    aws: Any = SimpleNamespace(only_asks=True, settled=lambda *_: None)
+    planned = make_stack(aws, Wanted("s", load(MODEL)), seen, Said())
+    assert (planned.outputs["TaskGroup"], planned.outputs["LogGroup"]) == (TO_COME, "/iris")
 
 
 TEMPLATE = Template("body", "f1", frozenset({"Fingerprint", "A", "B"}))

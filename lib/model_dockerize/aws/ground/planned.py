@@ -35,10 +35,11 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
     if not changes:
         aws.settled(progress, "leave", "stack", wanted.name)
     there = seen or Stack(wanted.name, TO_COME, "", {}, {}, (), ())
+    gone = wanted.template.outputs_of({change.logical_id for change in changes if change.replacement == "True"})
     return replace(
         there,
         parameters={**there.parameters, **wanted.parameters},
-        outputs=_Outputs(there.outputs),
+        outputs=_Outputs({name: value for name, value in there.outputs.items() if name not in gone}),
         role=wanted.role or there.role,
         action=("change" if seen else "make") if changes else "leave",
     )

@@ -40,6 +40,15 @@ class Template:
             if "Condition" not in each or conditions.holds(each):
                 yield name, each["Type"]
 
+    def outputs_of(self, logical_ids: Set[str]) -> frozenset[str]:
+        """Return the outputs that show one of these resources."""
+        shown = ((name, each["Value"]) for name, each in self._meaning.get("Outputs", {}).items())
+        return frozenset(name for name, value in shown if _referred(value) in logical_ids)
+
+
+def _referred(value: Any) -> str:
+    return str(next(iter(value.values()))).partition(".")[0] if isinstance(value, dict) else ""
+
 
 @cache
 def load(name: str) -> Template:
