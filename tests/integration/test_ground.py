@@ -56,7 +56,7 @@ class Account:
         return ensure_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05, longest=0.2))
 
     def plan(self, wanted: Wanted) -> list[str]:
-        return [str(change) for change in plan_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05))]
+        return [str(change) for change in plan_stack(self.aws, wanted, Pace(limit=30, first=0.05))]
 
     def delete(self, name: str) -> tuple[str, ...]:
         return delete_stack(self.aws, name, self.said, Pace(limit=30, first=0.05))
@@ -116,9 +116,13 @@ def check_public(account: Account, subnet: str) -> None:
 
 def test_the_life_of_both_stacks(account: Account) -> None:
     shared = Wanted("model-dockerize", load(template.SHARED), SHARED)
-    assert "+ Vpc (AWS::EC2::VPC)" in account.plan(shared)
-    assert account.status("model-dockerize") == "absent"
+    account.calls.clear()
+    planned = account.plan(shared)
+    assert "+ Vpc (AWS::EC2::VPC)" in planned
+    assert account.calls == ["DescribeStacks"]
     made = account.ensure(shared)
+    there = account.cfn.list_stack_resources(StackName="model-dockerize")["StackResourceSummaries"]
+    assert sorted(planned) == sorted(f"+ {each['LogicalResourceId']} ({each['ResourceType']})" for each in there)
     assert (made.action, made.is_protected) == ("make", True)
     account.calls.clear()
     assert account.ensure(shared).action == "leave"
@@ -254,6 +258,10 @@ def test_data_is_neither_made_anew_nor_lost_with_its_stack(account: Account) -> 
 def test_a_plan_changes_nothing(account: Account) -> None:
     account.ensure(account.wanted("planned"))
     assert account.plan(account.wanted("planned")) == []
+    body = account.wanted("planned").template.body
+    given = [{"ParameterKey": key, "ParameterValue": "5"} for key in ("Fingerprint", "Days")]
+    # What a killed plan leaves.
+    account.cfn.create_change_set(StackName="planned", ChangeSetName="md-plan", TemplateBody=body, Parameters=given)
     assert account.plan(account.wanted("planned", Days="3")) == ["~ Log (AWS::Logs::LogGroup): RetentionInDays"]
     assert account.plan(account.wanted("new")) == ["+ Log (AWS::Logs::LogGroup)"]
     assert account.retention("planned") == 1

@@ -138,6 +138,8 @@ class CloudFormation:
             and made.tags == stack.tags
         ):
             made.reason = "The submitted information didn't contain changes. Submit different information."
+        if (stack.id, made.name) in self.change_sets:
+            raise RefusedError("AlreadyExistsException", f"ChangeSet {made.name} cannot be created: it exists")
         self.change_sets[stack.id, made.name] = made
         return {"Id": arn(made), "StackId": stack.id}
 
@@ -156,8 +158,9 @@ class CloudFormation:
         }
 
     def _delete_change_set(self, asked: dict[str, Any]) -> dict[str, Any]:
-        found = self._change_set(asked)
-        del self.change_sets[found.stack.id, found.name]
+        stack = self._known(asked["StackName"])
+        if found := self._change_set_of(stack, asked["ChangeSetName"]):  # AWS takes it where there is none, too
+            del self.change_sets[stack.id, found.name]
         return {}
 
     def _execute_change_set(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -386,10 +389,14 @@ class CloudFormation:
         raise RefusedError("ValidationError", f"Stack with id {name} does not exist")
 
     def _change_set(self, asked: dict[str, Any]) -> ChangeSet:
-        found = self.change_sets.get((self._known(asked["StackName"]).id, asked["ChangeSetName"]))
+        found = self._change_set_of(self._known(asked["StackName"]), asked["ChangeSetName"])
         if found is None:
             raise RefusedError("ChangeSetNotFound", f"ChangeSet [{asked['ChangeSetName']}] does not exist")
         return found
+
+    def _change_set_of(self, stack: Stack, name: str) -> ChangeSet | None:
+        """Return a change set by its name or ARN."""
+        return next((it for it in self.change_sets.values() if it.stack is stack and name in (it.name, arn(it))), None)
 
 
 @cache

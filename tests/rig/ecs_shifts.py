@@ -22,6 +22,7 @@ from model_sandbox.ecs.state import State
 from model_sandbox.ecs.task import Task
 from model_sandbox.ecs.task_runner import TaskRunner
 from model_sandbox.ecs.tasks import Tasks
+from model_sandbox.network import AwsVpc
 
 _TICK = 0.5
 _ALARM = "rig-alarm"  # every deployment of a story with `alarmed` heeds it
@@ -30,11 +31,13 @@ _ALARM = "rig-alarm"  # every deployment of a story with `alarmed` heeds it
 class ShiftingWorld(World):
     """One account with one service. `around` holds its listener rules, alarms and the length of a minute."""
 
+    surroundings: type[Around] = Around
+
     def __init__(self, stories: list[Story], begin: datetime, running: str | None) -> None:
-        self.around, self._at_work = Around(), 0.0
+        self.around, self._at_work = self.surroundings(), 0.0
         self._told: dict[str, Story] = {}  # service deployment -> its story
         super().__init__(stories, begin, None)
-        self._state = State(self._upstream(), _network(), lambda: self._at(self._at_work))
+        self._state = State(self._upstream(), _network(), self._moment)  # bound, so that a copy reads its own clock
         balancers: Any = SimpleNamespace(is_used=lambda _: True)
         self._services = Services(self._state, balancers, self.around)
         self._shown_deployments = ServiceDeployments(self._state)
@@ -47,6 +50,12 @@ class ShiftingWorld(World):
             self._state.upstream.ecs._tags[SERVICE_ARN] = [{"key": "model-dockerize", "value": "service"}]
             self._told[self.service.records[0].arn] = Story(steady=0, runs=0)
             self._pass(0.0)
+
+    def _moment(self) -> float:
+        return self._at(self._at_work)
+
+    def count_deployments(self) -> int:
+        return sum(len(service.records) for service in self._state.services.values())
 
     @property
     def service(self) -> Service:
@@ -125,7 +134,7 @@ class ShiftingWorld(World):
             SCOPE,
             CLUSTER_ARN,
             definition,
-            None,
+            AwsVpc((), (), public_address=True),
             "FARGATE",
             "service:iris",
             started_by=deployment.identity,
@@ -141,7 +150,7 @@ class ShiftingWorld(World):
         ends = [record.created_at + at for at in story.dies if record.created_at + at > task.created_at]
         if task.last_status == "PROVISIONING" and moment >= task.created_at + story.runs:
             task.last_status, task.times["startedAt"] = "RUNNING", moment
-            task.containers[0].status = "RUNNING"
+            task.containers[0].status, task.interface = "RUNNING", {"networkInterfaceId": self.interface}
         if task.is_live and ends and moment >= min(ends):
             task.request_stop("EssentialContainerExited", "Essential container in task exited")
             task.containers[0].exit_code = story.exit_code
@@ -184,6 +193,16 @@ class ShiftingWorld(World):
             if asked["logStreamName"].endswith(task.identity):
                 return {"events": [{"message": line} for line in self._story_of(task)[1].log]}
         raise Refused("ResourceNotFoundException", "The specified log stream does not exist.")
+
+
+class CheckedWorld(ShiftingWorld):
+    """A world whose tasks answer their health check once they have run for five seconds."""
+
+    def _live(self, task: Task, moment: float) -> None:
+        super()._live(task, moment)
+        for container in task.containers:
+            is_well = task.last_status == "RUNNING" and moment >= task.times["startedAt"] + 5
+            container.health = "HEALTHY" if is_well else "UNKNOWN"
 
 
 def _network() -> Any:

@@ -39,6 +39,9 @@ _JOBS = {
 
 
 _LASTING = {"volume": "data", "load-balancer": "true", "zones": "2", "create-job-def": "false"}
+#: A pause of ours waits in these.
+_SHIFTS = {"load-balancer": "true", "zones": "2", "create-job-def": "false", "bake-minutes": "1"}
+_NEXT = {**_SHIFTS, "memory": "4096", "bake-minutes": "60", "skip-bake": "true"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Course:
     again: str = "unchanged"
     #: What a second run makes once more, because somebody asked for it once more.
     asked_twice: tuple[str, ...] = ()
+    shifts: bool = False  # ECS moves its traffic
 
     def settings(self, there: Mapping[str, str]) -> Settings:
         """Load the settings as the command line would. `there`: ids of what existed before, by their words."""
@@ -140,6 +144,9 @@ _ALL = (
         {**_LASTING, "zones": "3", "load-balancer-port": "8080", "memory": "4096"},
         before=("volume and load balancer",),
     ),
+    Course("shift", _deploy, _SHIFTS, shifts=True),
+    Course("shift to the next", _deploy, _NEXT, before=("shift",), shifts=True),
+    Course("back from the bake", _rollback, _NEXT, before=("shift", "shift to the next"), again="failed", shifts=True),
     Course("update", _deploy, {"memory": "4096", "commit": "abc", "run-number": "7"}, before=("deploy",)),
     Course("way back", _deploy, {"zones": "2"}, before=("deploy",), since="stuck"),
     Course("bootstrap", _bootstrap, first="made"),

@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
-from threading import RLock
+from threading import Event, RLock
 from typing import Any
 from unittest.mock import patch
 
@@ -22,8 +22,11 @@ from botocore.config import Config
 from moto.backends import get_backend
 from tests.rig import deployer
 from tests.rig.cloudformation import CloudFormation
+from tests.rig.ecs_shifts import CheckedWorld
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
+from tests.rig.ecs_stage import Around
 from tests.rig.ecs_stories import Story
+from tests.rig.ecs_world import World
 from tests.rig.fault_courses import BATCH_ROLE, BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
 from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
@@ -58,7 +61,7 @@ class FaultRig:
     whole: dict[str, dict[str, int]] = field(default_factory=dict)
     prepared: dict[str, Any] = field(default_factory=dict)  # the account in which a course begins, by its name
 
-    def empty(self) -> None:
+    def empty(self, shifts: bool = False) -> None:
         """Start with nothing of ours; a public address, two subnets, a group and a bucket are somebody else's."""
         for service in _REGIONAL:
             get_backend(service)[ACCOUNT].pop("us-east-1", None)
@@ -69,10 +72,11 @@ class FaultRig:
         for arn in [arn for arn in policies if f":{ACCOUNT}:" in arn]:
             del policies[arn]
         self.stacks.reset()
-        with simulator(STORY, running=None) as fresh:
+        with simulator(STORY, running=None, world=Shifting if shifts else World) as fresh:
             self.ecs.world, self.ecs.clock, self.ecs.calls = fresh.world, Clock(), []
         self.ecs.world.clusters.clear()
-        self.ecs.world.definitions = {n: d for n, d in self.ecs.world.definitions.items() if n == "iris:99"}
+        for name in self.ecs.world.definitions.keys() - {"iris:99"}:
+            del self.ecs.world.definitions[name]  # in place: what shifts knows them, too
         self._furnish()
 
     def _furnish(self) -> None:
@@ -163,7 +167,7 @@ class FaultRig:
             "function": len(self.client("lambda").list_functions()["Functions"]),
             "notification": len(notified),
             "task definition revision": len(revisions),
-            "service deployment": len(self.ecs.world.deployments),
+            "service deployment": self.ecs.world.count_deployments(),
         }
 
     def before(self, course: Course) -> None:
@@ -176,7 +180,7 @@ class FaultRig:
         self._become(_copied(self.prepared[course.name]))
 
     def _prepare(self, course: Course) -> None:
-        self.empty()
+        self.empty(course.shifts)
         if "" not in self.whole:
             self.whole[""] = self.made()
         for name in course.before:
@@ -232,8 +236,10 @@ class FaultRig:
         if kind in PASSING:
             assert converged, told
         elif not converged:
-            assert report.failure and report.failure.kind == "aws-access", told
-            assert report.exit_code == 8, told
+            # Whoever may not decide on a deployment is told that it waits.
+            decides = kind == "access denied" and operation.endswith("ServiceDeployment")
+            kind_and_code = ("paused", 15) if decides else ("aws-access", 8)
+            assert report.failure and (report.failure.kind, report.exit_code) == kind_and_code, told
             name = operation.partition(":")[2]
             told_of = "\n".join((report.failure.message, *report.failure.details))
             assert name.removesuffix("Configuration") in told_of, told
@@ -296,8 +302,35 @@ class FaultRig:
 
 def _copied(account: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a copy that shares nothing; a lock in it is a new one."""
-    with patch.dict(copyreg.dispatch_table, {type(RLock()): lambda _: (RLock, ())}):
+    anew = {type(RLock()): lambda _: (RLock, ()), Event: lambda event: (_event, (event.is_set(),))}
+    with patch.dict(copyreg.dispatch_table, anew):
         return copy.deepcopy(account)
+
+
+def _event(is_set: bool) -> Event:
+    event = Event()
+    if is_set:
+        event.set()
+    return event
+
+
+class _Listened(Around):
+    """The listener rules that the stacks have made in moto."""
+
+    def weights(self, rule: str) -> Mapping[str, int] | None:
+        if rule not in self.rules:
+            balancers = get_backend("elbv2")[ACCOUNT]["us-east-1"]
+            (made,) = balancers.describe_rules(None, [rule])
+            (action,) = made.actions
+            groups = action.data["ForwardConfig"]["TargetGroups"]
+            self.rules[rule] = {group["TargetGroupArn"]: int(group["Weight"]) for group in groups}
+        return super().weights(rule)
+
+
+class Shifting(CheckedWorld):
+    """The world of a course whose traffic ECS moves."""
+
+    surroundings = _Listened
 
 
 @cache

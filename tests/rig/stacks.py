@@ -49,17 +49,11 @@ class Stacks:
         aws.settled(progress, made.action, "stack", wanted.name)
         return made
 
-    def plan(self, _aws: Aws, wanted: Wanted, _progress: Progress, _pace: Any = None) -> tuple[ResourceChange, ...]:
+    def plan(self, _aws: Aws, wanted: Wanted, _pace: Any = None) -> tuple[ResourceChange, ...]:
         """Stand in for plan_stack: every resource of a new stack, one that differs of another."""
         if wanted.name in self.there:
             return (ResourceChange("Modify", "Log", "AWS::Logs::LogGroup"),)
-        template = document(wanted.template.body)
-        values, conditions = _evaluated(template, wanted.values())
-        return tuple(
-            ResourceChange("Add", logical, each["Type"])
-            for logical, each in template["Resources"].items()
-            if conditions(each.get("Condition")) and values
-        )
+        return tuple(ResourceChange("Add", *each) for each in wanted.template.resources(wanted.values()))
 
     def _made(self, wanted: Wanted, former: Stack | None) -> Stack:
         template = document(wanted.template.body)

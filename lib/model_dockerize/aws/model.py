@@ -1,4 +1,4 @@
-"""The values that the packages of `aws` hand to each other. Calls nothing."""
+"""The values that the packages of `aws` exchange."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Identity:
-    """The account, the role or user, and the region that we act as and in."""
+    """The account, role or user, and region that we act as."""
 
     account: str  # 12 digits
     arn: str
@@ -33,13 +33,13 @@ class Identity:
 
     @property
     def partition(self) -> str:
-        """Return `aws`, `aws-cn` or `aws-us-gov`: the second word of every ARN."""
+        """Return every ARN's second word: `aws`, `aws-cn`, `aws-us-gov`."""
         return self.arn.split(":")[1]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A resource that was made, changed or left. `fields` say what differs, without secrets."""
+    """A resource made, changed or left; `fields` differ, without secrets."""
 
     action: Action
     kind: str  # e.g. "log group"
@@ -54,7 +54,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that may go. `remove` may be called again after it failed half way."""
+    """Something to remove; `remove` may be called again."""
 
     kind: str
     name: str
@@ -96,9 +96,9 @@ class Network:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """The target groups of a service, and by what ECS moves traffic from the one to the other.
+    """A service's target groups, and by what ECS moves traffic.
 
-    Which of the two is live, only the rule's weights say. Nobody but ECS changes them.
+    Only the rule's weights, which ECS changes, say which group is live.
     """
 
     target_group_arn: str
@@ -110,7 +110,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system and access point that a task definition mounts."""
+    """A file system and access point to mount."""
 
     file_system_id: str
     access_point_id: str
@@ -129,7 +129,7 @@ class Current:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The roles and log group of any container of a model."""
+    """The roles and log group of a model's containers."""
 
     execution_role_arn: str
     task_role_arn: str  # empty: whatever runs the container lends it its own rights
@@ -160,7 +160,7 @@ class Foundations(Runtime):
 
 @dataclass(frozen=True)
 class Container:
-    """A container to run: its image, size and variables, and what it stands on."""
+    """A container to run, and what it stands on."""
 
     image_uri: str  # repository@sha256:...
     platform: str  # of the image, e.g. linux/amd64
@@ -178,7 +178,7 @@ class Container:
 
     @property
     def architecture(self) -> str:
-        """Return Fargate's word for the platform: linux/amd64 is X86_64.
+        """Return Fargate's word: linux/amd64 is X86_64.
 
         Raises:
             InputError: neither linux/amd64 nor linux/arm64.
@@ -193,7 +193,7 @@ class Container:
         return _ARCHITECTURES[machine]
 
     def with_queue(self, queue_url: str) -> "Container":
-        """Return the container with its job queue at `queue_url`: a URL without password, or a secret."""
+        """Return it with its job queue: a URL without password, or a secret."""
         if not queue_url:
             return self
         queue = ((QUEUE, queue_url),)
@@ -202,7 +202,7 @@ class Container:
         return replace(self, environment=self.environment + queue)
 
     def with_access(self, settings: ServiceSettings) -> "Container":
-        """Return the container with access, retention and self-proof as `settings` say."""
+        """Return it with access, retention and self-proof as `settings` say."""
         told = {
             OPEN_PATHS: ",".join(settings.open_paths),
             HOSTS: ",".join(settings.allowed_hosts),
@@ -219,14 +219,14 @@ class Container:
         return replace(self, volume=volume)
 
     def variables(self) -> dict[str, Any]:
-        """Return `environment` and `secrets` as ECS and Batch both write them."""
+        """Return `environment` and `secrets` for ECS and Batch."""
         return {
             "environment": [{"name": name, "value": value} for name, value in sorted(self.environment)],
             "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets)],
         }
 
     def log_configuration(self, prefix: str) -> dict[str, Any]:
-        """Return what sends lines to the model's log group, in streams that begin with `prefix`."""
+        """Return what logs to the model's group, in streams that begin with `prefix`."""
         options = {
             "awslogs-group": self.runtime.log_group,
             "awslogs-region": self.region,
@@ -253,7 +253,7 @@ class TaskDefinition:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as it was asked to be; `deployment_id` is ours to follow."""
+    """A service as asked for; `deployment_id` is ours to follow."""
 
     arn: str
     name: str
@@ -272,5 +272,5 @@ class Service:
 
     @property
     def shifts(self) -> bool:
-        """Tell whether two versions run side by side and the traffic is moved."""
+        """Tell whether two versions run and traffic moves."""
         return self.strategy != "ROLLING"

@@ -1,4 +1,4 @@
-"""All actions on a model, from a run to its outcome; `stages` has a deployment's order."""
+"""All actions on a model, from a run to its outcome."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -205,7 +205,7 @@ def smoke_service(run: Run) -> Outcome:
 
 
 def smoke(run: Run, keep: bool = False) -> Outcome:
-    """Test the model at `smoke-url`, else the folder's image. `keep`: its answer becomes the expected result."""
+    """Test the model at `smoke-url`, else the folder's image. `keep`: its answer becomes the expected one."""
     return testing.keep(run) if keep else testing.test(run)
 
 

@@ -1,4 +1,4 @@
-"""The smoke test of a deployed model: from here if it is reached, else by a task inside its network."""
+"""Tests a deployed model, from here or by a task inside its network."""
 
 import socket
 import time
@@ -26,7 +26,7 @@ _LAUNCH_SECONDS = 180.0
 
 
 def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> Address:
-    """Return where the service answers, by the user's word (smoke-url) or AWS's."""
+    """Return where the service answers: smoke-url, or by AWS."""
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
     lasts = "" if said else how_long(run.settings.service)
@@ -35,15 +35,15 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
 
 
 def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:
-    """Return where a new version answers that waits without traffic: smoke-url is where users have the former one."""
+    """Return where a version waits without traffic: never smoke-url, where the former answers."""
     return endpoint.address_of(account, service, stage, of_test=True)
 
 
 def own_check(run: Run, where: Address, waiting: str, stage: StageProgress) -> tuple[str, ...]:
-    """Run the caller's own test of the model, and return why it failed; nothing: it passed, or there is none.
+    """Run the caller's own test; return why it failed, if it did.
 
     Args:
-        waiting: the build that waits without traffic, where the former one may answer a moment longer; empty: none.
+        waiting: the build that waits without traffic; the former may answer a moment longer. Empty: none.
     """
     smoke_settings = run.settings.smoke
     if not smoke_settings.check:
@@ -58,7 +58,7 @@ def own_check(run: Run, where: Address, waiting: str, stage: StageProgress) -> t
 def smoke_waiting(
     run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
-    """Test as `smoke_deployed` a new version at its test address, where the former one may answer a moment longer."""
+    """Test as `smoke_deployed` a waiting version, once it answers there."""
     if not is_asked_from_here(run, prepared, where):
         return _smoke_inside(run, prepared, account, service, where, stage)
     url, build = where.outside or where.url, prepared.expectation.build_id
@@ -70,7 +70,7 @@ def smoke_waiting(
 def smoke_deployed(
     run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
-    """Test the model, and return the lines of the failed checks."""
+    """Test the model; return the failed checks' lines."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
     return _smoke_inside(run, prepared, account, service, where, stage)
@@ -88,7 +88,7 @@ def _smoke_inside(
 
 
 def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgress) -> tuple[str, ...]:
-    """Test as `smoke_deployed` a verified service that did not change: start no task."""
+    """Test an unchanged, verified service from here only."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
     why = _refusal(run, where) or "is not reached from here"
@@ -145,7 +145,7 @@ def _inside(
 
 
 def _refusal(run: Run, where: Address) -> str:
-    """Say why the model, as set up, would not answer us; empty: it would."""
+    """Say why the model would not answer us, if so."""
     service = run.settings.service
     if service.api_key and not run.settings.smoke.smoke_api_key:
         return "wants an API key, and smoke-api-key is empty"
@@ -156,7 +156,7 @@ def _refusal(run: Run, where: Address) -> str:
 
 
 def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
-    """Tell whether to test from here: only our own server can test another, at a task's address."""
+    """Tell whether to test from here: only our own server can test another."""
     if not prepared.made_here or not where.inside:
         return True
     if _refusal(run, where):
@@ -165,7 +165,7 @@ def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
 
 
 def _is_reached(url: str, seconds: float) -> bool:
-    """Tell whether a connection to the address of `url` comes about within `seconds`."""
+    """Tell whether `url` accepts a connection within `seconds`."""
     place = urlsplit(url)
     end = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""The first half: from the folder or an archive to an image in the engine that passed its smoke test."""
+"""Makes the image that passed its smoke test, from a folder or archive."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from model_dockerize.settings import ServiceSettings, in_action, is_file, warn_o
 
 
 def prepare(run: Run) -> Prepared:
-    """Run stage `program`: inspect the folder, write its Dockerfile, know the build id; or inspect the archive."""
+    """Run stage `program`: know folder, Dockerfile and build id, or the archive."""
     with run.recorder.stage("program") as stage:
         prepared = inspect(run, stage)
         if not isinstance(prepared, FromFolder):
@@ -61,10 +61,10 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
 
 
 def engine_for(run: Run) -> image.Engine:
-    """Return the Docker Engine, if it can do what is asked for.
+    """Return the Docker Engine.
 
     Raises:
-        EngineError: there is none, it is too old, or it would drop the attestations.
+        EngineError: it is missing, too old, or would drop the attestations.
     """
     engine = image.probe(run.environment)
     if run.settings.image.provenance and not engine.containerd_store:
@@ -77,11 +77,11 @@ def engine_for(run: Run) -> image.Engine:
 
 
 def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
-    """Refuse early what would stop the build or its smoke test.
+    """Refuse early what would stop build or smoke test.
 
     Raises:
-        EngineError: the engine makes no images for this platform.
-        InputError: a file for the build is not there; the model wants a license key, and none is given.
+        EngineError: the engine cannot make this platform.
+        InputError: a file, or the wanted license key, is missing.
     """
     service = run.settings.service
     if service.deploy_service and service.api_key and not prepared.made_here:
@@ -98,7 +98,7 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
 
 
 def _check_tasks(service: ServiceSettings) -> None:
-    """Refuse several tasks that do not share their jobs: a client's next request may come to another one.
+    """Refuse several tasks that do not share their jobs.
 
     Raises:
         InputError: there would be such tasks.
@@ -132,7 +132,7 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
 
 
 def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
-    """Return what was found in the folder, a line each, to show a wrong guess before the build."""
+    """Return what was found in the folder, a line each."""
     sample = model.sample
     mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
@@ -149,14 +149,14 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
 
 
 def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> image.Cache:
-    """Return where the build keeps its cache; nowhere for an image that is finished."""
+    """Return where the build keeps its cache; a finished image has none."""
     if isinstance(prepared, FromArchive):
         return image.Cache("none")
     return image.choose_cache(run.settings.image.cache, engine, pushes, run.environment)
 
 
 def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Run stage `build` (or `load`), and return the untested image. Arguments as of `build`."""
+    """Run stage `build` or `load`; return the untested image. Arguments as of `build`."""
     if isinstance(prepared, FromFolder):
         return _build(run, prepared, engine, cache, repository)
     assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
@@ -167,7 +167,7 @@ def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cach
 
 
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Run stages `build` (or `load`), `smoke-local` and `archive`, and return the image in the engine.
+    """Run stages `build` or `load`, `smoke-local` and `archive`; return the image.
 
     `repository` may keep the cache.
     """
@@ -228,21 +228,21 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
 
 
 def _secrets(run: Run) -> dict[str, Path]:
-    """Name the files that are mounted into the build as secrets."""
+    """Name the files mounted into the build as secrets."""
     settings = run.settings.program
     named = {"ca-bundle": settings.ca_bundle, "pip-config": settings.pip_config}
     return {key: path for key, path in named.items() if path}
 
 
 def _warn_of_environment(run: Run, stage: StageProgress) -> None:
-    """Warn of variables that the build cannot follow: SSL_CERT_FILE, the default of ca-bundle, and proxies."""
+    """Warn of SSL_CERT_FILE and proxies, which the build cannot follow."""
     warn_of_missing_files(run.environment, ["SSL_CERT_FILE"], stage)
     for variable in image.unreachable_proxies(run.environment):
         stage.warning(f"{variable} names a proxy on this computer's loopback, where a build cannot reach it.")
 
 
 def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
-    """Say which cache it is; warn somebody who asked for a better one why it is not that."""
+    """Say which cache it is, and why not the asked one."""
     for reason in cache.passed_over:
         (stage.info if wanted == "auto" else stage.warning)(reason)
     if cache.kind != "none" or cache.passed_over:
@@ -252,7 +252,7 @@ def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
 def smoke_local(
     run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress
 ) -> smoke.SmokeResult:
-    """Test the image as its service will run it: with the variables and the memory of that.
+    """Test the image with its service's variables and memory.
 
     Raises:
         SmokeError: it does not answer as it must.
@@ -276,7 +276,7 @@ def smoke_local(
 
 
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
-    """Return a function that tells why the container is gone; None while it is not."""
+    """Return a function that tells why the container is gone, or None."""
 
     def alive() -> str | None:
         code = container.exited()
@@ -292,7 +292,7 @@ def prove(
     stage: StageProgress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> smoke.SmokeResult:
-    """Run the smoke test: all of our API, or what somebody else's image offers."""
+    """Test all of our API, or what another's image offers."""
     check = smoke.check if prepared.made_here else smoke.check_foreign
     result = check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
     stage.info(result.summary)

@@ -1,4 +1,4 @@
-"""Looks at a service that is there, reads its log, rolls it back."""
+"""Looks at a service, reads its log, rolls it back."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rol
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
-    """Run stage `status`: revision, image, build, since when, how many tasks, where it answers, what ran before."""
+    """Run stage `status`: what runs since when and where, and what ran before."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
         _tell(account, now, stage)
@@ -62,7 +62,7 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
 
 
 def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> Outcome:
-    """Give `show` the last `lines` lines of the service's log; with `follow` also new ones, until interrupted."""
+    """Give `show` the last `lines` of the log; with `follow` also new ones."""
     service = _running(run, account, prepared).service
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
@@ -72,10 +72,10 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
 
 
 def url_of(run: Run, account: Aws, name: str) -> str:
-    """Return where the service `name` answers.
+    """Return where the service answers.
 
     Raises:
-        InputError: there is no such service, or nothing of it runs.
+        InputError: it is missing, or nothing runs.
     """
     with run.recorder.stage("status") as stage:
         now = history.running(account, run.settings.service.cluster, name)
@@ -85,7 +85,7 @@ def url_of(run: Run, account: Aws, name: str) -> str:
 
 
 def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
-    """Run stage `smoke-deployed`: the service is asked as it runs now."""
+    """Run stage `smoke-deployed` on the service as it runs."""
     now = _running(run, account, prepared)
     with run.recorder.stage("smoke-deployed") as stage:
         _tell(account, now, stage)
@@ -96,13 +96,13 @@ def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
 
 
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
-    """Run stages `rollback` and `smoke-deployed`: the service runs a former revision again, and it answers.
+    """Run stages `rollback` and `smoke-deployed`: a former revision runs again, and answers.
 
-    While both versions run, the traffic goes back at once. Else, where ECS moves traffic, the former revision is
-    tested before it has any (stage `shift`).
+    While both versions run, the traffic goes back at once. Else, where ECS moves it, the former is tested first (stage
+    `shift`).
 
     Args:
-        to: a revision (`3`) of the family that runs; empty: the last one before it that was deployed whole.
+        to: a revision (`3`); empty: the last one deployed whole.
     """
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
@@ -138,7 +138,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
 
 
 def _asked_back(run: Run, account: Aws, now: Running, target: str, stage: StageProgress) -> tuple[Service, Verdict]:
-    """Ask for `target`, and follow it until it runs or waits for its test."""
+    """Ask for `target`; follow it until it runs or waits."""
     marked = ecs.mark_proving(account, now.service, now.tags, target)
     stage.info(f"service {marked.name}: rolling back {short_arn(marked.task_definition_arn)} -> {short_arn(target)}")
     service = ecs.put_back(account, marked, target)
@@ -161,7 +161,7 @@ def _check_back(verdict: Verdict, wanted: Outcome, target: str = "the former ver
 
 
 def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address, pause: Pause | None) -> None:
-    """Test the former version; one that waits at `pause` is taken back where it does not answer.
+    """Test the former version; take it back from `pause` if it fails.
 
     Raises:
         DeployedSmokeError: it does not answer as it must.

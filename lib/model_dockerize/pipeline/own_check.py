@@ -1,4 +1,4 @@
-"""Runs the user's own test of a service: a command, without a shell, without the credentials of the run."""
+"""Runs the user's own test: a command, without shell and credentials."""
 
 import os
 import shlex
@@ -22,10 +22,10 @@ _HARMLESS = frozenset(("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_C
 def own_check(
     command: str, url: str, seconds: float, environment: Mapping[str, str], progress: Progress
 ) -> tuple[str, ...]:
-    """Run `command` with MODEL_URL, and return why it failed, with its last lines; nothing: it passed.
+    """Run `command` with MODEL_URL; return why it failed, with its last lines.
 
     Args:
-        seconds: after which it is ended, with all that it has started.
+        seconds: after which it and all that it started are ended.
         environment: of the run.
     """
     words = shlex.split(command)
@@ -67,7 +67,7 @@ def _read(child: subprocess.Popen[str], last: deque[str], progress: Progress) ->
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """End whatever is left of its process group: at once where it is over itself."""
+    """End what is left of its process group, at once after its own end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, number)

@@ -15,9 +15,9 @@ _MANAGED = 6144
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> Outcome:
-    """Give `show` documents for a run, its function, its stacks, `destroy`, and who may assume the role.
+    """Give `show` the policies of run, function, stacks and `destroy`, and the trust.
 
-    After `bootstrap`, a run needs fewer permissions.
+    After `bootstrap`, a run needs fewer.
     """
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:

@@ -1,4 +1,4 @@
-"""The stages that take a prepared model into AWS, as values, and the release that they hand on."""
+"""The stages that take a model into AWS, and what they hand on."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from model_dockerize.settings import Settings
 
 @dataclass(frozen=True)
 class Release:
-    """A model on its way into AWS, with what the stages before have made of it."""
+    """A model on its way into AWS."""
 
     run: Run
     prepared: Prepared
@@ -44,7 +44,7 @@ class Release:
         return self.settings.registry.version or self.prepared.program.version
 
     def standing_on(self, runtime: Runtime, is_new: bool) -> "Release":
-        """Return the release on `runtime`, with what no input says of the service as it is."""
+        """Return it on `runtime`, the unsaid settings as the service is."""
         if isinstance(runtime, Foundations):
             self.run.settings = replace(self.settings, service=runtime.settings)
         return replace(self, runtime=runtime, changed=self.changed or is_new)
@@ -52,7 +52,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Stage:
-    """One entry of the list that `run`, `plan` and `doctor` walk."""
+    """An entry of the list for `run`, `plan` and `doctor`."""
 
     name: str  # of the finding of `doctor`
     is_wanted: Callable[[Release], bool]

@@ -1,4 +1,4 @@
-"""The smoke test as a command of its own, and how an answer becomes the expected one."""
+"""The smoke test as a command, and keeping an answer as the expected one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,13 @@ _SUFFIXES = {"CSV": ".csv", "JSON": ".json", "text": ".txt", "PNG image": ".png"
 
 
 def test(run: Run) -> Outcome:
-    """Test the model at `smoke-url`, else the folder's image; fail where it does not answer as expected."""
+    """Test the model at `smoke-url`, else the folder's image."""
     _ask(run, make.prepare(run))
     return Outcome.ANSWERS
 
 
 def keep(run: Run) -> Outcome:
-    """Test the same without an expected answer, and write what it answers as that.
+    """Write what it answers as the expected answer.
 
     Raises:
         InputError: there is no sample, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""The secrets of a model, which AWS gives to its containers and nobody to a test on this computer."""
+"""Names secrets that a test on this computer lacks."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from model_dockerize.settings import ServiceSettings
 
 
 def remedy(service: ServiceSettings, evidence: Iterable[str]) -> str:
-    """Say what to do where a failed test's lines name secrets of the service; empty if they name none."""
+    """Say what to do where a failed test names the service's secrets, if it does."""
     lines = "\n".join(evidence)
     named = [name for name, _ in service.secrets if re.search(rf"\b{re.escape(name)}\b", lines)]
     if not named:

@@ -167,6 +167,14 @@ class TestStates:
         assert changes(asked) == ["CreateComputeEnvironment"]
         assert said.infos[0] == "compute environment e: waiting until the old one of that name is gone"
 
+    def test_what_batch_does_not_manage_is_refused_though_it_bears_our_tag(self) -> None:
+        unmanaged = environment(type="UNMANAGED")
+        del unmanaged["computeResources"]
+        account, asked = Places(environment=unmanaged).account()
+        with pytest.raises(InputError, match="of type UNMANAGED and cannot become FARGATE"):
+            ensured(account)
+        assert changes(asked) == []
+
     def test_fargate_becomes_no_spot(self) -> None:
         account, asked = Places().account()
         with pytest.raises(InputError, match="of type FARGATE and cannot become FARGATE_SPOT"):

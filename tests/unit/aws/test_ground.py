@@ -1,21 +1,27 @@
 """The ground's templates before judges that are not ours, and the driver where no CloudFormation is needed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model_dockerize.aws.ground import stacks
-from model_dockerize.aws.ground.change_set import create_change_set
+from model_dockerize.aws.ground.change_set import create_change_set, plan_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
+from model_dockerize.aws.ground.planned import make_stack
 from model_dockerize.aws.ground.template import LONGEST, MODEL, SHARED, VOLUME, Template, load
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
+from model_dockerize.aws.model import TO_COME
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, TimedOutError
 from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 from tests.rig import templates
 from tests.rig.progress import Said
+from tests.rig.stack_template import Evaluation
 from tests.rig.templates import REGIONS
 
 EVERY = (SHARED, MODEL, VOLUME)
@@ -95,6 +101,50 @@ def test_a_fingerprint_is_of_the_meaning() -> None:
     other = Template.of("Parameters: {A: {Type: String}}\nOutputs: {X: {Value: !GetAtt A.B}}\n")
     assert one.fingerprint == same.fingerprint != other.fingerprint
     assert one.parameters == {"A"}
+
+
+def wished(name: str) -> st.SearchStrategy[dict[str, str]]:
+    """Parameters as they come: of some a value that says no more than its default, of some one that says something."""
+    says = {"TestPort": "10080", "Port": "443", "LoadBalancer": "own"}
+    each = {
+        parameter: st.sampled_from(("", says.get(parameter, "x"), "true", "false"))
+        for parameter in sorted(load(name).parameters)
+    }
+    return st.fixed_dictionaries({}, optional=each)
+
+
+@EACH
+@given(data=st.data())
+def test_what_a_new_stack_would_have_is_told_by_its_template(name: str, data: st.DataObject) -> None:
+    wanted = data.draw(wished(name))
+    judge = Evaluation(templates.document(load(name).body), wanted, {}, str)
+    assert sorted(logical for logical, _ in load(name).resources(wanted)) == sorted(judge.order())
+
+
+class Absent:
+    """CloudFormation without a stack. Whatever else it is asked fails the test."""
+
+    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803 - as AWS has it
+        raise ClientError({"Error": {"Message": f"Stack with id {StackName} does not exist"}}, "DescribeStacks")
+
+
+def test_a_plan_of_a_new_stack_makes_none() -> None:
+    aws: Any = SimpleNamespace(client=lambda _: Absent())
+    wanted = Wanted("v", load(VOLUME), {"Volume": "data", "SubnetA": "subnet-1"})
+    planned = stacks.plan_stack(aws, wanted)
+    assert "+ MountA (AWS::EFS::MountTarget)" in map(str, planned)
+    assert "MountB" not in {each.logical_id for each in planned}
+    with pytest.raises(InputError, match="4096"):
+        stacks.plan_stack(aws, replace(wanted, parameters={"Volume": "v" * 4097}))
+
+
+def test_of_what_is_made_anew_a_plan_knows_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = ResourceChange("Modify", "TaskGroup", "AWS::EC2::SecurityGroup", "True", ("VpcId",))
+    monkeypatch.setattr("model_dockerize.aws.ground.planned.plan_stack", lambda *_: (change,))
+    seen = Stack("s", "arn:s", "CREATE_COMPLETE", {}, {"TaskGroup": "sg-1", "LogGroup": "/iris"}, (), ())
+    aws: Any = SimpleNamespace(only_asks=True, settled=lambda *_: None)
+    planned = make_stack(aws, Wanted("s", load(MODEL)), seen, Said())
+    assert (planned.outputs["TaskGroup"], planned.outputs["LogGroup"]) == (TO_COME, "/iris")
 
 
 TEMPLATE = Template("body", "f1", frozenset({"Fingerprint", "A", "B"}))
@@ -296,14 +346,14 @@ class ChangeSets:
                 raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeEvents")
             pending = len(self.requests) == 2
             status = {"Status": "CREATE_IN_PROGRESS"} if pending else {"Status": "FAILED", "StatusReason": self.reason}
-            return {**status, "ChangeSetId": "arn:c", "StackId": "arn:s", "OperationEvents": self.found}
+            return {**status, "Id": "arn:c", "StackId": "arn:s", "OperationEvents": self.found}
 
         return call
 
 
 def proposed(client: ChangeSets, **parameters: str) -> Any:
     wanted = Wanted("s", TEMPLATE, parameters)
-    return create_change_set(client, wanted, Stack.of(shown()), "s", Pace(sleep=lambda _: None))
+    return create_change_set(client, wanted, Stack.of(shown()), Pace(sleep=lambda _: None))
 
 
 @pytest.mark.parametrize(
@@ -322,6 +372,16 @@ def test_a_change_set_without_changes_is_none_and_is_removed(reason: str) -> Non
     }
     assert "OnStackFailure" not in request
     assert "RoleARN" not in request
+
+
+def test_a_plan_takes_away_what_a_former_one_has_left_before_it_makes_anything() -> None:
+    client = ChangeSets("didn't contain changes")
+    assert (
+        plan_change_set(client, Wanted("s", TEMPLATE, {"A": "2"}), Stack.of(shown()), Pace(sleep=lambda _: None)) == ()
+    )
+    (first, left), (second, made) = client.requests[:2]
+    assert (first, second) == ("delete_change_set", "create_change_set")
+    assert left["ChangeSetName"] == made["ChangeSetName"]
 
 
 def test_what_is_found_before_anything_is_made_is_told() -> None:

@@ -22,9 +22,8 @@ from model_dockerize.pipeline.stages import SERVICE
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
-from model_sandbox.ecs.task import Task
 from tests.rig.deployer import clocked
-from tests.rig.ecs_shifts import ShiftingWorld
+from tests.rig.ecs_shifts import CheckedWorld, ShiftingWorld
 from tests.rig.ecs_simulator import BEGIN, Clock, Refusal, Simulator, simulator
 from tests.rig.ecs_stories import Story
 from tests.rig.reports import reported
@@ -36,16 +35,6 @@ PRODUCTION, TEST = f"{_RULE}/3", f"{_RULE}/4"
 BALANCER = LoadBalancer("a", "b", PRODUCTION, TEST, "arn:aws:iam::123456789012:role/traffic")
 _ADDRESS = Address("http://green:10080", "http://green:10080", 3.0)
 GOOD = Story(runs=10)
-
-
-class Checked(ShiftingWorld):
-    """A world whose tasks answer their health check once they have run for five seconds."""
-
-    def _live(self, task: Task, moment: float) -> None:
-        super()._live(task, moment)
-        for container in task.containers:
-            is_well = task.last_status == "RUNNING" and moment >= task.times["startedAt"] + 5
-            container.health = "HEALTHY" if is_well else "UNKNOWN"
 
 
 @dataclass
@@ -109,7 +98,7 @@ class Play:
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[tuple[Simulator, Aws]]:
-    with simulator(world=Checked) as told:
+    with simulator(world=CheckedWorld) as told:
         yield told, connect(to_settings([]).aws, told.environment(), Ears())
 
 
@@ -123,7 +112,7 @@ def play(rig: tuple[Simulator, Aws], monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr("time.sleep", told.clock.sleep)
 
     def begin(*stories: Story, running: str | None = "iris:1") -> Play:
-        world = told.world = Checked(list(stories), BEGIN, running)
+        world = told.world = CheckedWorld(list(stories), BEGIN, running)
         world.around.rules = {PRODUCTION: {"a": 100, "b": 0}, TEST: {"a": 100, "b": 0}}
         if running:
             world.service.configuration = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}

@@ -76,7 +76,8 @@ def ensure_compute_environment(
         settings = as_found(settings, of_environment(there))
     wanted = compute_resources(settings, network, platform)
     if there and not settings.given & _PLACE:
-        wanted |= {key: there["computeResources"][key] for key in _NETWORK if key in there["computeResources"]}
+        now = there.get("computeResources") or {}
+        wanted |= {key: now[key] for key in _NETWORK if key in now}
     if not wanted["type"].startswith("FARGATE"):
         wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
     role = given_role(aws, settings.service_role, "service-role") if settings.service_role else ""
@@ -150,7 +151,7 @@ def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvir
 
 
 def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> list[Difference]:
-    now = there.get("computeResources", {})
+    now = there.get("computeResources") or {}
     # How instances are chosen, and how few are kept, is nobody's input: what somebody chose for an environment stays.
     chosen = ("allocationStrategy", "minvCpus") if now.get("type") == wanted["type"] else ()
     asked = {key: value for key, value in wanted.items() if key not in chosen}
@@ -159,7 +160,7 @@ def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> list[Differe
 
 def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: list[str]) -> None:
     # Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
-    now = there.get("computeResources", {})
+    now = there.get("computeResources") or {}
     kind = str(now.get("type", there.get("type", "UNMANAGED")))
     instead = "Name another compute-environment (its queue moves over), or give the inputs that it has now."
     # Of Fargate environments, subnets, security groups and vCPUs can be changed, and nothing else.

@@ -1,4 +1,4 @@
-"""Scales by target tracking on the tasks' CPU, with Application Auto Scaling."""
+"""Scales a service on its tasks' CPU."""
 
 from typing import Any
 
@@ -17,13 +17,10 @@ _POLICY = "model-dockerize-cpu"
 
 
 def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progress: Progress) -> None:
-    """Make the service scale as `settings` say; with max-count 0, stop its scaling.
-
-    Call it for a verified service: scaling would start tasks of a deployment that was given up.
+    """Scale a verified service as `settings` say; with max-count 0, stop that.
 
     Raises:
         InputError: somebody else scales it.
-        AwsAccessError, AwsError: as AWS says.
     """
     name, place = service.name, place_of(service.cluster, service.name)
     if "max_count" not in settings.given and not (service.scaled and settings.given & _SAID_ALONE):
@@ -68,14 +65,14 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
 
 
 def end_scaling(aws: Aws, cluster: str, service: str) -> None:
-    """End the service's scaling: a target that stays would scale the next service of that name."""
+    """End its scaling, which would scale the next service of that name."""
     place = place_of(cluster, service)
     if target_of(aws, place):
         aws.scaling.deregister_scalable_target(**place)
 
 
 def _found(target: Any, policy: Any) -> dict[str, object]:
-    """Return what the target and our policy show of the inputs."""
+    """Return the inputs that target and policy show."""
     found = {"max_count": target["MaxCapacity"]} if target else {}
     return found | ({"scale_on_cpu": int(policy["TargetValue"])} if policy else {})
 

@@ -1,4 +1,4 @@
-"""The order of runs: only the same program, and no older run, may deploy. The service's tags remember."""
+"""Keeps the order of runs in a service's tags: the same program, and no older run."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ _LONGEST, _DIGITS = 256, 16  # characters of a tag's value, and of a hash at the
 
 @dataclass(frozen=True)
 class RunOrder:
-    """The place of a run among those that deploy the same service, and what it deploys."""
+    """A run's place, and what it deploys."""
 
     commit: str  # empty: not known
     number: int  # 0: runs are not ordered
@@ -31,22 +31,22 @@ class RunOrder:
         return cls(settings.commit, settings.run_number, settings.workflow, settings.source, settings.adopt)
 
     def tags(self) -> dict[str, str]:
-        """Return what a new service is tagged with; empty values are left out."""
+        """Return a new service's tags, without empty ones."""
         values = {_COMMIT: self.commit, _RUN: str(self.number or ""), _WORKFLOW: self.workflow, _SOURCE: self.source}
         return {key: _legal(value) for key, value in values.items() if value}
 
     def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags that a service lacks; a run outside of the order adds none of it."""
+        """Return the tags that a service lacks; none for a run without order."""
         own = self.tags() if self.number else {key: value for key, value in self.tags().items() if key == _SOURCE}
         return {key: value for key, value in own.items() if tags.get(key) != value}
 
 
 def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
-    """Refuse another program than the service `name`, tagged `tags`, has run, and an older run.
+    """Refuse an older run, and another program than the service's.
 
     Raises:
         InputError: another program was deployed as this service.
-        SupersededError: a run with a higher number of the same workflow deployed it.
+        SupersededError: a later run of this workflow deployed it.
     """
     other = tags.get(_SOURCE, "")
     if other and order.source and other != _legal(order.source) and not order.adopts:

@@ -22,7 +22,7 @@ _SPREAD = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Address:
-    """The addresses of one model: for its users, for a test from here, for a test inside its network."""
+    """A model's addresses: for users, for a test from here, for one inside its network."""
 
     url: str
     outside: str  # `url` where a test may be worth a try; empty where it cannot work
@@ -34,13 +34,13 @@ class Address:
 def address_of(
     aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS, *, of_test: bool = False
 ) -> Address:
-    """Return the address of the service's load balancer, else of the newest running task of our revision.
+    """Return the load balancer's address, else that of our newest task.
 
     Args:
         of_test: where a new version answers before it has traffic.
 
     Raises:
-        AwsError: no such task got an address within `seconds`.
+        AwsError: no task got an address within `seconds`.
     """
 
     def late(_: object, waited: float) -> AwsError:
@@ -66,11 +66,7 @@ def address_of(
 
 
 def _balancer(aws: Aws, target_group: str, rule: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """Return the URL of the listener that forwards to the group, how long to wait for it, and its groups.
-
-    Args:
-        rule: by which it does; empty: by any.
-    """
+    """Return URL, patience and groups of the listener with `rule`; empty: of any that forwards to the group."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -87,7 +83,7 @@ def _balancer(aws: Aws, target_group: str, rule: str) -> tuple[str, float, tuple
 
 
 def _forwards(aws: Aws, listener: Any, target_group: str, rule: str) -> bool:
-    """Tell whether a listener has that rule; without one, whether any forwards requests to the group."""
+    """Tell whether a listener has `rule`, or, if empty, forwards to the group."""
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
     rules = [found for page in pages for found in page["Rules"]]
     if rule:
@@ -99,7 +95,7 @@ def _forwards(aws: Aws, listener: Any, target_group: str, rule: str) -> bool:
 
 
 def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
-    """Return public (empty: none) and private IP of the newest task."""
+    """Return the newest task's public (or empty) and private IP."""
     pages = aws.ecs.get_paginator("list_tasks").paginate(
         cluster=service.cluster, serviceName=service.name, desiredStatus="RUNNING"
     )
@@ -116,7 +112,7 @@ def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
 
 
 def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
-    """Return the network interface of the running task of `task_definition_arn` that started last."""
+    """Return the network interface of the newest running task of `task_definition_arn`."""
     ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
     for task in sorted(ours, key=lambda t: str(t.get("startedAt", "")), reverse=True):
         for attachment in task.get("attachments", []):

@@ -1,4 +1,4 @@
-"""The history of a service: the revision that it runs now, and those before."""
+"""Reads what a service runs, and what it ran before."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -51,12 +51,12 @@ class Running:
 
     @property
     def digest(self) -> str:
-        """Return sha256:... of the image; empty if it is not pinned."""
+        """Return the image's sha256:..., empty if not pinned."""
         return self.image.partition("@")[2]
 
     @property
     def is_proved(self) -> bool:
-        """Tell whether what runs has proved itself: ECS may have gone back to what did last."""
+        """Tell whether it has proved itself: ECS may have gone back to what did last."""
         here = self.service.task_definition_arn
         return not self.service.proving or proved_before(self.tags, here) == here
 
@@ -65,8 +65,7 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
     """Return the service `name` with what it runs.
 
     Raises:
-        InputError: there is no such service; the remedy names those that are there.
-        AwsAccessError, AwsError: as AWS says.
+        InputError: there is none; the remedy names others.
     """
     name = legal_name(name)
     with translate(f"service {name}"):
@@ -78,7 +77,7 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
 
 
 def every_service(aws: Aws) -> tuple[Running, ...]:
-    """Return the services of the region that bear our tag, in all clusters, by name."""
+    """Return the region's services with our tag, by name."""
     with translate("list the services of the region"):
         found = [
             _as_it_is(aws, service)
@@ -110,7 +109,7 @@ def _as_it_is(aws: Aws, there: Any) -> Running:
 
 
 def _others(aws: Aws, cluster: str, name: str) -> str:
-    """Return what to do where a service is not there: the nearest name, or those that are."""
+    """Name the nearest service, or all."""
     try:
         arns = _listed(aws, "list_services", "serviceArns", cluster=cluster)
     except ClientError:  # no such cluster, or not allowed: what was asked is answered all the same
@@ -137,7 +136,7 @@ class Revision:
 
 
 def revisions(aws: Aws, now: Running, most: int = 10) -> tuple[Revision, ...]:
-    """Return the last revisions of the service, that of its last deployment first. `now` is among them."""
+    """Return the service's last revisions, the last deployment's first, `now` among them."""
     here = now.service.task_definition_arn
     found = {here: Revision(here, now.image, now.since, "", now.running)}
     with translate(f"what service {now.service.name} ran before"):
@@ -154,10 +153,10 @@ def revisions(aws: Aws, now: Running, most: int = 10) -> tuple[Revision, ...]:
 
 
 def named(aws: Aws, now: Running, number: int) -> str:
-    """Return the revision `number` of the family that runs.
+    """Return revision `number` of the running family.
 
     Raises:
-        InputError: there is none; the remedy names those that are there.
+        InputError: there is none; the remedy names others.
     """
     family, _, here = now.service.task_definition_arn.rpartition(":")
     name = short_arn(family)
@@ -178,10 +177,10 @@ def named(aws: Aws, now: Running, number: int) -> str:
 
 
 def previous(aws: Aws, now: Running) -> str | None:
-    """Return the revision to go back to: the last older one that was deployed whole.
+    """Return the last older revision that was deployed whole.
 
-    Older by number, so that going back twice goes back two steps. Where what runs has not proved itself, it is the last
-    one that did; of others, those that a killed run left without their proof are passed over.
+    Older by number, so that going back twice goes two steps. While what runs is unproved, it is the last proved one; a
+    killed run's unproved ones are passed over.
     """
     family, _, revision = short_arn(now.service.task_definition_arn).partition(":")
 
@@ -198,12 +197,12 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    """Return the revisions that were deployed whole, newest first; all older ones where ECS keeps no history."""
+    """Return revisions deployed whole, newest first; all older ones without a history."""
     return (arn for arn, _, _ in _history(aws, service, status=["SUCCESSFUL"]))
 
 
 def _history(aws: Aws, service: Service, **wanted: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield task definition, image and service deployment, newest first; deployments are {} where ECS keeps none."""
+    """Yield task definition, image and service deployment ({}: unknown), newest first."""
     try:
         for page in _pages(aws, service, wanted):
             known = [d for d in page["serviceDeployments"] if "targetServiceRevisionArn" in d]
@@ -223,7 +222,7 @@ def _history(aws: Aws, service: Service, **wanted: Any) -> Iterator[tuple[str, s
 
 
 def _image_of(revision: Any) -> str:
-    """Return repository@digest of the model's container in a service revision; empty where ECS does not say."""
+    """Return repository@digest of a revision's model; empty: unknown."""
     image = own_container(
         [{**each, "name": each.get("containerName", "")} for each in revision.get("containerImages", [])],
         revision["taskDefinition"],

@@ -1,4 +1,4 @@
-"""Keeps in the tags of a service whether what it runs has proved itself, and what did last."""
+"""Keeps in a service's tags whether what it runs is proved, and what was last."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,10 +19,10 @@ _LONGEST = 256  # characters of a tag's value
 
 
 def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: str) -> Service:
-    """Mark `wanted`, which the service will run, as not verified, and return the service so.
+    """Mark `wanted`, which the service will run, as unproved; return the service so.
 
     Args:
-        tags: of the service, as it is. One that is not ours gets none.
+        tags: of the service; another's gets none.
     """
     if TAG not in tags:
         return service
@@ -35,7 +35,7 @@ def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: st
 def write_proving(
     aws: Aws, service_arn: str, tags: Mapping[str, str], here: str, wanted: str, proved: str | None
 ) -> None:
-    """Write down what was proved last, or, where that stands there, that what runs `here` was not."""
+    """Write what was proved last, or that what runs `here` was not."""
     left = tags.get(UNPROVED, "").split()
     if tags.get(PROVING, short_arn(here)) != short_arn(here):
         left.append(short_arn(here))
@@ -49,17 +49,17 @@ def write_proving(
 
 
 def mark_proved(aws: Aws, service: Service) -> None:
-    """Mark what the service runs as verified: a bad version is rolled back to it."""
+    """Mark what runs as verified, for a bad version to go back to."""
     if service.proving:
         with translate(f"service {service.name}"):
             aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
 
 
 def proved_before(tags: Mapping[str, str], task_definition_arn: str) -> str | None:
-    """Return the task definition that the tag PROVING names, as an ARN; None: there is none.
+    """Return the ARN that the tag PROVING names.
 
     Args:
-        task_definition_arn: of any other one there.
+        task_definition_arn: any other one's.
     """
     name = tags.get(PROVING, NOTHING)
     return None if name == NOTHING else f"{task_definition_arn.rpartition('/')[0]}/{name}"

@@ -1,4 +1,4 @@
-"""Runs the service's image once in its network, with another command, for its log and exit code."""
+"""Runs the service's image once in its network, with another command."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _LINES = 2000
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a one-off task. `exit_code` None: it never ran, and `reason` says why."""
+    """A one-off task's end. `exit_code` None: it never ran, for `reason`."""
 
     exit_code: int | None
     reason: str
@@ -46,14 +46,14 @@ def run_once(
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ended:
-    """Run `command` of the service's task definition in its subnets, and wait for its end.
+    """Run `command` of the service's definition in its subnets to the end.
 
     Args:
-        security_groups: instead of the service's; empty: the same.
-        last_line: whether a line of its log is the one after which nothing more is awaited.
+        security_groups: empty: the service's.
+        last_line: tells the log's line after which nothing is awaited.
 
     Raises:
-        AwsError: it could not be started, or did not end in time (and was stopped).
+        AwsError: it did not start, or not end in time (and was stopped).
     """
     with translate(f"one-off task of service {service.name}"):
         network = dict(describe(aws, service.cluster, service.name)["networkConfiguration"]["awsvpcConfiguration"])

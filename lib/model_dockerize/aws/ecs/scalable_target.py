@@ -1,4 +1,4 @@
-"""Looks at the scalable target of a service: ours, somebody else's, or none."""
+"""Looks at a service's scalable target."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _DIMENSION = "ecs:service:DesiredCount"
 
 
 def place_of(cluster: str, service: str) -> Any:
-    """Return how Application Auto Scaling names the number of the service's tasks."""
+    """Return Application Auto Scaling's name of the service's number of tasks."""
     return {
         "ServiceNamespace": "ecs",
         "ResourceId": f"service/{cluster}/{service}",
@@ -24,7 +24,7 @@ def place_of(cluster: str, service: str) -> Any:
 
 
 def target_of(aws: Aws, place: Any) -> Any:
-    """Return the target as Application Auto Scaling shows it; None: there is none."""
+    """Return its target as Application Auto Scaling shows it, or None."""
     found = aws.scaling.describe_scalable_targets(
         ServiceNamespace="ecs", ResourceIds=[place["ResourceId"]], ScalableDimension=_DIMENSION
     )["ScalableTargets"]
@@ -38,7 +38,7 @@ def wanted_of(settings: ServiceSettings, there: Any) -> dict[str, int]:
 
 
 def check_target(aws: Aws, settings: ServiceSettings, cluster: str, service: str, is_ours: bool) -> None:
-    """Refuse to change somebody else's target, unless it is to be taken over.
+    """Refuse another's target, unless it is adopted.
 
     Raises:
         InputError: with what would change.

@@ -1,4 +1,4 @@
-"""Makes the ECS service, or changes what differs. The rollout tells whether that works."""
+"""Makes the ECS service, or changes what differs."""
 
 import time
 from collections.abc import Callable
@@ -57,18 +57,16 @@ def ensure_service(
     sleep: Callable[[float], None] = time.sleep,
     smoke_seconds: int = 300,
 ) -> Service:
-    """Make the service `name` run `task_definition`: at least all tasks healthy, at most twice as many.
+    """Make the service `name` run `task_definition`; an unchanged one costs one call.
 
-    A service that must be alone on its volume stops its task before it starts the next one.
-    An unchanged service costs one call. One that is being deleted is waited for, and replaced.
+    One that is alone on its volume stops its task first. One being deleted is waited for.
 
     Args:
-        smoke_seconds: how long the tests of a new version may take, while it waits without traffic.
+        smoke_seconds: for tests of a new version that waits without traffic.
 
     Raises:
         SupersededError: a newer run deployed it.
         TimedOutError: a service of that name would not go away.
-        AwsAccessError, AwsError: as AWS says.
     """
     name = legal_name(name)
     order = RunOrder.of(settings)
@@ -129,18 +127,18 @@ def ensure_service(
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
-    """Return the service as ECS has it, whatever its status; None if there never was one."""
+    """Return the service, whatever its status; None if there never was one."""
     return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
 
 
 def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -> None:
-    """Refuse at once what `ensure_service` and `ensure_task_definition` would refuse later, or AWS.
+    """Refuse at once what would be refused after the build.
 
     Args:
-        family: of the task definition, where no input says another and no service runs one.
+        family: of the task definition, where nobody says another.
 
     Raises:
-        InputError: service, scaling or family are somebody else's, or cannot be rolled; or nobody sells the size.
+        InputError: something is another's, cannot be rolled, or has no such size.
         SupersededError: a newer run deployed it.
     """
     name = legal_name(name)
@@ -161,22 +159,22 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
 
 
 def _check(there: Any, definition: Any, settings: ServiceSettings) -> None:
-    """Refuse the service `there`, which runs `definition`, if it is another's or cannot be rolled."""
+    """Refuse the service `there` if it is another's or cannot be rolled."""
     check_fit(there, definition, settings)
     check_ours(Current(there, definition, {}, "", tagged(there.get("tags", []))), settings)
 
 
 def scale_to_zero(aws: Aws, service: Service) -> None:
-    """Stop all tasks of the service; itself, its events and its log stay."""
+    """Stop all tasks; service, events and log stay."""
     with translate(f"service {service.name}"):
         aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
 
 
 def put_back(aws: Aws, service: Service, task_definition_arn: str, is_watched: bool = True) -> Service:
-    """Ask the service to run `task_definition_arn` again, and return it with that deployment.
+    """Let the service run `task_definition_arn` again; return it with that deployment.
 
     Args:
-        is_watched: this run ends the pause at which that deployment waits; else it has none.
+        is_watched: this run ends its pause; else it has none.
     """
     with translate(f"service {service.name}"):
         more: Any = {}
@@ -211,7 +209,7 @@ def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
 
 
 def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
-    """Tag the service as this run's, before the update: if killed in between, itself or a newer run finishes."""
+    """Tag the service as this run's first: if killed now, itself or a newer run finishes."""
     check_order(name, order, tags_of(there))
     has = tags_of(there)
     wanted = order.missing(has)
@@ -224,7 +222,7 @@ def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progr
 
 
 def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
-    """Call with all of `wanted`, or without what makes rollouts faster if the endpoint does not know that."""
+    """Call with all of `wanted`, or without what an endpoint does not know."""
     try:
         return call(wanted)
     except ClientError as error:
@@ -235,7 +233,7 @@ def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -
 
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
-    """Return the ACTIVE service; None when there is none (any more)."""
+    """Return the ACTIVE service; None: there is none (any more)."""
 
     def late(there: Any, waited: float) -> TimedOutError:
         return TimedOutError(
@@ -257,9 +255,9 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
 def _as_it_can(
     aws: Aws, settings: ServiceSettings, there: Any, foundations: Foundations, progress: Progress
 ) -> ServiceSettings:
-    """Return the settings, with one deployment more that moves traffic where ECS cannot roll yet.
+    """Return the settings, moved by one deployment more where ECS cannot roll yet.
 
-    Rolling uses a service's first target group. While users are at the second one, the traffic is moved first.
+    Rolling uses a service's first target group; users at the second are moved first.
     """
     balancer = foundations.load_balancer
     if settings.strategy != "rolling" or balancer is None or _strategy_of(there) == _ROLLING:
@@ -274,7 +272,7 @@ def _as_it_can(
 
 
 def _group_of(aws: Aws, there: Any) -> str:
-    """Return the target group of the one revision that a service runs; empty: nobody knows."""
+    """Return the target group of a service's only revision; empty: unknown."""
     arns = [each["arn"] for each in there.get("currentServiceRevisions", [])]
     if len(arns) != 1:
         return ""
@@ -305,7 +303,7 @@ def _gave_up(aws: Aws, service: Any, is_same: bool) -> bool:
 
 
 def _previous(service: Any, task_definition_arn: str) -> str | None:
-    """Return another revision whose tasks are, or were last, good: of a finished rollout, or running."""
+    """Return another revision whose tasks are, or were last, good."""
     others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
     good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
     return str(good[0]["taskDefinition"]) if good else None
@@ -314,7 +312,7 @@ def _previous(service: Any, task_definition_arn: str) -> str | None:
 def service_of(
     data: Any, task_definition_arn: str, changed: bool, previous: str | None, proving: bool = False
 ) -> Service:
-    """Turn a DescribeServices answer into a Service whose primary deployment is ours to follow."""
+    """Read a DescribeServices answer, whose primary deployment is ours."""
     check_controller(data)
     ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
     return Service(
@@ -336,7 +334,7 @@ def service_of(
 
 
 def _groups(service: Any) -> tuple[str, ...]:
-    """Return the target groups of a service: of two between which ECS moves traffic, both."""
+    """Return the service's target groups, both of two with moving traffic."""
     balancers = service.get("loadBalancers", [])
     both = [
         (b.get("targetGroupArn"), b.get("advancedConfiguration", {}).get("alternateTargetGroupArn")) for b in balancers

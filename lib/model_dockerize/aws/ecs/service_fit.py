@@ -1,4 +1,4 @@
-"""Checks, before anything is built, that another's service can be rolled. Pure."""
+"""Checks before the build that a service can be rolled. Pure."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ _OTHERS = "Choose another name (service), or make this one anew"
 
 
 def check_fit(there: Any, definition: Any, settings: ServiceSettings) -> None:
-    """Refuse a service, as DescribeServices shows it, that no request of ours would roll.
-
-    Args:
-        definition: what it runs; None where that is gone.
+    """Refuse a service that no request of ours would roll.
 
     Source: Amazon ECS API reference, `UpdateService`, `TagResource`; "Amazon Resource Names (ARNs) and IDs".
 
+    Args:
+        definition: what it runs; None: it is gone.
+
     Raises:
-        InputError: with what can be done.
+        InputError: with a way on.
     """
     check_controller(there)
     name = there["serviceName"]
@@ -48,10 +48,10 @@ def check_fit(there: Any, definition: Any, settings: ServiceSettings) -> None:
 
 
 def check_controller(there: Any) -> None:
-    """Refuse a service whose deployments are not made by ECS itself.
+    """Refuse a service that something else than ECS deploys.
 
     Raises:
-        InputError: with what can be done.
+        InputError: with a way on.
     """
     controller = there.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
@@ -62,7 +62,7 @@ def check_controller(there: Any) -> None:
 
 
 def _check_balancers(name: str, balancers: Any) -> None:
-    """Refuse load balancers whose requests would not reach the model's one container and port."""
+    """Refuse load balancers that miss the model's container and port."""
     containers = sorted({each["containerName"] for each in balancers if "containerName" in each})
     if len(containers) > 1:
         raise InputError(

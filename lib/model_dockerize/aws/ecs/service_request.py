@@ -1,4 +1,4 @@
-"""Requests for a service, and the comparison of a service with them. Pure."""
+"""Makes requests for a service, and compares it with them. Pure."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def request(
     """Return the CreateService request, without the number of tasks.
 
     Args:
-        smoke_seconds: how long the tests of a new version may take.
+        smoke_seconds: for tests of a new version.
     """
     shifts = _shifts(settings, foundations)
     return {
@@ -75,7 +75,7 @@ def request(
 
 
 def _shifts(settings: ServiceSettings, foundations: Foundations) -> bool:
-    """Tell whether ECS moves the traffic of a load balancer that is a stack's."""
+    """Tell whether ECS moves the traffic of a stack's load balancer."""
     return settings.shifts and foundations.load_balancer is not None
 
 
@@ -90,7 +90,7 @@ def update(
 ) -> dict[str, Any]:
     """Return the UpdateService request for the service `there`, without the number of tasks.
 
-    Beside the revision it asks for what inputs say, and what a model alone on its volume needs.
+    It asks for the revision, for what inputs say, and for what a model alone on its volume needs.
     """
     whole = request(aws, settings, task_definition, foundations, smoke_seconds)
     asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
@@ -129,12 +129,12 @@ def _threshold(foundations: Foundations) -> dict[str, Any]:
 
 
 def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -> int:
-    """Return how many tasks to ask for while `now` are wanted (None: by nobody yet).
+    """Return the tasks to ask for, of `now` (None: a new service).
+
+    What no input says stays: somebody's scaling may have chosen it.
 
     Args:
-        is_scaled: a scalable target of ours chooses among as many as it may.
-
-    What no input says is left as it is: somebody's scaling may have chosen it. Within its bounds, ours decides.
+        is_scaled: ours chooses among as many as it may.
     """
     least, most = settings.desired_count, 1 if settings.is_alone else settings.max_count
     if now is None:
@@ -144,10 +144,10 @@ def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -
 
 
 def _balanced(task_definition: TaskDefinition, foundations: Foundations, shifts: bool) -> dict[str, Any]:
-    """Return what asks for the load balancer, if one is wanted: one attached by hand stays.
+    """Ask for a wanted load balancer; one attached by hand stays.
 
     Args:
-        shifts: ECS moves the traffic between its two groups.
+        shifts: ECS moves traffic between its groups.
     """
     balancer = foundations.load_balancer
     if balancer is None:
@@ -170,7 +170,7 @@ def _balanced(task_definition: TaskDefinition, foundations: Foundations, shifts:
 def _balancing(
     settings: ServiceSettings, there: Any, task_definition: TaskDefinition, foundations: Foundations
 ) -> dict[str, Any]:
-    """Return what asks for the load balancer where the service `there` has another one, or none, or no rules."""
+    """Ask for the load balancer where the service `there` lacks it or its rules."""
     asked = _balanced(task_definition, foundations, _shifts(settings, foundations))
     if not asked:
         return {}
@@ -187,7 +187,7 @@ def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """Return `wanted` without what is no reason to roll, or newer than the endpoint: the faster rollout, zones."""
+    """Return `wanted` without what is no reason to roll, or unknown to the endpoint."""
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
     if "deploymentConfiguration" not in wanted:
         return known
@@ -200,5 +200,5 @@ def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
 
 
 def differing(asked: dict[str, Any], there: Any) -> list[str]:
-    """Return where the service `there` is not as asked: `desiredCount 1 -> 2`."""
+    """Return where `there` is not as asked: `desiredCount 1 -> 2`."""
     return [str(each) for each in differences(comparable(asked, there), there)]

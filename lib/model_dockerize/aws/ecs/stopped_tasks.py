@@ -1,4 +1,4 @@
-"""Explains why a task stopped: codes, reason, their usual meaning, and the last lines of its log."""
+"""Explains why a task stopped, with its log's last lines."""
 
 import time
 from collections.abc import Callable
@@ -62,7 +62,7 @@ _BY_EXIT_CODE = {
 
 @dataclass(frozen=True)
 class StoppedTask:
-    """A task that stopped by itself, or was stopped because it was not healthy."""
+    """A task that stopped, by itself or for being unhealthy."""
 
     arn: str
     stop_code: str  # EssentialContainerExited, TaskFailedToStart, ...
@@ -79,7 +79,7 @@ class StoppedTask:
 
 
 def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any]:
-    """Return DescribeTasks entries of our deployment's stopped tasks, without those in `known`, oldest first."""
+    """Return our deployment's stopped tasks not in `known`, oldest first."""
     with translate(f"stopped tasks of {service.name}"):
         pages = aws.ecs.get_paginator("list_tasks").paginate(
             cluster=service.cluster, serviceName=service.name, desiredStatus="STOPPED"
@@ -94,7 +94,7 @@ def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any
 
 
 def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> StoppedTask:
-    """Warn and return why `task` stopped, then show the last lines of its log."""
+    """Say and return why `task` stopped, with its log's last lines."""
     container = own_container(task.get("containers", []), task["taskDefinitionArn"])
     exit_code = container.get("exitCode")
     reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
@@ -125,7 +125,7 @@ def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], N
 
 
 def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
-    """Return what this usually means and what to do; empty if the reason says it best."""
+    """Return the usual meaning and remedy; empty if the reason says it best."""
     said = reason.lower().replace(" ", "")
     if any("exec format error" in line.lower() for line in (reason, *log)):
         return _WRONG_PROCESSOR
@@ -138,7 +138,7 @@ def _only_scaling(task: Any) -> bool:
 
 
 def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
-    """Return log group and stream of the model's container in a DescribeTasks entry; None: it logs elsewhere."""
+    """Return log group and stream of the model's container, or None."""
     with translate("find the task's log"):
         definition = aws.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
     container = own_container(definition["containerDefinitions"], task["taskDefinitionArn"])
@@ -150,7 +150,7 @@ def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
 
 
 def _log(aws: Aws, task: Any, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
-    """Return the last lines of the model's container, from where its definition logs."""
+    """Return the last lines of the model's container."""
     place = log_place(aws, task)
     if place is None:
         return ()

@@ -1,4 +1,4 @@
-"""The part of a request that says how a new version takes over: strategy, steps, bake, alarms, pause. Pure."""
+"""Says how a new version takes over: strategy, bake, alarms, pause. Pure."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _ROLLING = "ROLLING"
 
 
 def strategy(settings: ServiceSettings, smoke_seconds: int, there: Any) -> dict[str, Any]:
-    """Return the members of `deploymentConfiguration`, with the hooks and numbers of others as `there` has them.
+    """Return the members of `deploymentConfiguration`, others' hooks and numbers kept.
 
     Args:
-        smoke_seconds: how long the tests of a new version may take, while it waits.
-        there: the `deploymentConfiguration` of the service; empty: there is none yet.
+        smoke_seconds: for tests of a new version that waits.
+        there: the service's; empty: none yet.
 
     Raises:
-        InputError: somebody else's pause could not be told from ours.
+        InputError: another's pause could not be told from ours.
     """
     name = settings.strategy.upper().replace("-", "_")
     hooks = without_pause(there)
@@ -47,7 +47,7 @@ def alarms(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def pause(wait_seconds: int, smoke_seconds: int) -> dict[str, Any]:
-    """Return our hook: a new version waits for us, and goes if nobody comes. Its minutes are what tells it."""
+    """Return our hook, told by its minutes: a new version waits, and goes if nobody comes."""
     minutes = -(-wait_seconds // 60) - (-smoke_seconds // 60) + 1
     while not _is_our_number(minutes):
         minutes += 1
@@ -68,7 +68,7 @@ def _is_our_number(minutes: int) -> bool:
 
 
 def has_our_pause(configuration: Any) -> bool:
-    """Tell whether a new version waits for us, by a service's `deploymentConfiguration`."""
+    """Tell whether a service's new versions wait for us."""
     return any(map(is_ours, configuration.get("lifecycleHooks", [])))
 
 

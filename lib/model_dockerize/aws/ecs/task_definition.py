@@ -1,4 +1,4 @@
-"""The task definition: one container on Fargate, pinned by digest. Registered only if its meaning changed."""
+"""Registers a task definition, pinned by digest, where its meaning changed."""
 
 from typing import Any
 
@@ -28,12 +28,12 @@ _CHECKS = {"interval": 5, "timeout": 60, "retries": 3, "startPeriod": 300}
 
 @finds_what_was_lost
 def ensure_task_definition(aws: Aws, family: str, container: Container, progress: Progress) -> TaskDefinition:
-    """Return the revision of `family` that means the same: the running or the latest one, else a new one.
+    """Return the running, latest or a new revision of `family` that means this.
 
-    What no input says of the one that runs is carried over.
+    What no input says of the running one is carried over.
 
     Raises:
-        InputError: Fargate has no such size, or not this architecture; or the family is somebody else's.
+        InputError: Fargate lacks this size or architecture, or the family is another's.
     """
     family = legal_name(family)
     current = container.current
@@ -72,7 +72,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
 def _request(
     aws: Aws, operation: OperationModel, family: str, container: Container, former: Any, name: str
 ) -> dict[str, Any]:
-    """Return the whole request: what inputs say, the rest from the definition `former`."""
+    """Return the request: inputs, and the rest from `former`."""
     wanted = task_definition(family, container, name)
     tags = {TAG: TASK_DEFINITION, **aws.tags}
     if former:
@@ -96,10 +96,10 @@ def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefin
 
 
 def task_definition(family: str, container: Container, name: str) -> dict[str, Any]:
-    """Return the RegisterTaskDefinition request, of one container that is called `name`. Pure.
+    """Return the RegisterTaskDefinition request, of one container `name`. Pure.
 
     Raises:
-        InputError: Fargate has no such size, or not this architecture.
+        InputError: Fargate lacks this size or architecture.
     """
     check_size(container.cpu, container.memory)
     return {
@@ -135,7 +135,7 @@ def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _shared(volume: Volume) -> dict[str, Any]:
-    """Return the volume as ECS takes it, AWS's defaults included, so that it compares equal."""
+    """Return the volume with AWS's defaults, to compare equal."""
     return {
         "name": _DATA,
         "efsVolumeConfiguration": {

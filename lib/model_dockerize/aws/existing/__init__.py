@@ -1,1 +1,1 @@
-"""Reads what is there before we come: whose it is, by which inputs, and what of it stays."""
+"""Reads what is there: whose, by which inputs, and what stays."""

@@ -1,4 +1,4 @@
-"""Tells what a deployment would change of another's service, which is refused unless adopted. Pure."""
+"""Tells what a deployment would change of another's service. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -46,10 +46,10 @@ _INPUTS = {
 
 
 def check_ours(now: Current, settings: ServiceSettings) -> None:
-    """Refuse a service that somebody else made, unless it is to be taken over.
+    """Refuse another's service, unless it is adopted.
 
     Raises:
-        InputError: with what the deployment would change, and what it would keep.
+        InputError: with what would change and stay.
     """
     if now.is_ours or settings.adopt:
         return
@@ -63,10 +63,7 @@ def check_ours(now: Current, settings: ServiceSettings) -> None:
 
 
 def runs_family(now: Current | None, family: str) -> bool:
-    """Tell whether the service `now` deploys this family, and nobody has to ask whose it is.
-
-    A service of ours that somebody has moved to a family of theirs does not make it ours.
-    """
+    """Tell whether our service `now` deploys this family: moved by somebody, another's stays another's."""
     if now is None or now.definition is None or now.definition["family"] != family:
         return False
     is_adopted = any(tag["key"] == ADOPTED for tag in now.service.get("tags", []))
@@ -74,7 +71,7 @@ def runs_family(now: Current | None, family: str) -> bool:
 
 
 def check_family(latest: Any, family: str, adopt: bool) -> None:
-    """Refuse another's task definition family, unless it is to be adopted.
+    """Refuse another's task definition family, unless adopted.
 
     Raises:
         InputError: with its latest revision.
@@ -90,7 +87,7 @@ def check_family(latest: Any, family: str, adopt: bool) -> None:
 
 
 def changed(now: Current, settings: ServiceSettings) -> Iterator[str]:
-    """Return what a deployment changes, a field a line: `changes: desired-count 3 -> 1`."""
+    """Return what changes, a field a line: `changes: desired-count 3 -> 1`."""
     found: dict[str, Any] = {**of_service(now.service, False), "desired_count": now.service["desiredCount"]}
     if now.definition:
         container = replaced_container(now.definition, now.service)
@@ -105,7 +102,7 @@ def changed(now: Current, settings: ServiceSettings) -> Iterator[str]:
 
 
 def kept(now: Current, settings: ServiceSettings) -> Iterator[str]:
-    """Return what adoption keeps, a field a line: `stays: enableExecuteCommand true`."""
+    """Return what stays, a field a line: `stays: enableExecuteCommand true`."""
     said = frozenset(_INPUTS[name] for name in settings.given & _INPUTS.keys())
     definition = now.definition or {"containerDefinitions": []}
     own = replaced_container(definition, now.service) if now.definition else {}

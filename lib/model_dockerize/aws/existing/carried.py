@@ -1,4 +1,4 @@
-"""Carries what no input says from revision to revision: sidecars, limits, tags. Pure."""
+"""Carries what no input says from revision to revision. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,11 +15,11 @@ _LOG_GROUP = "awslogs-group"
 
 
 def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, container: str) -> dict[str, Any]:
-    """Complete the request `asked` from the definition `former`, which a service runs.
+    """Complete the request `asked` from `former`, which a service runs.
 
     Args:
-        shape: of the request: only what is in it can be asked for.
-        container: the name of the one in `former` whose place the model takes.
+        shape: of the request, the most that it can ask for.
+        container: of `former`, which the model replaces.
     """
     kept = _said(former, shape)
     (model,) = asked["containerDefinitions"]
@@ -65,19 +65,19 @@ def _container(asked: Mapping[str, Any], there: Any) -> dict[str, Any]:
 
 
 def _log(asked: Any, there: Any) -> Any:
-    """Return where to log: where somebody chose to; our own groups are the stacks', and may have changed."""
+    """Return where to log: as somebody chose; our own groups may have changed."""
     former = there.get("logConfiguration")
     is_own = not former or former.get("options", {}).get(_LOG_GROUP, "").startswith(_OWN_LOG)
     return asked if is_own else former
 
 
 def _united(first: Iterable[Any], second: Iterable[Any], key: str) -> list[Any]:
-    """Return all of `first`, and of `second` what `first` has nothing of."""
+    """Return `first`, and what it lacks of `second`."""
     found = {each.get(key): each for each in second} | {each.get(key): each for each in first}
     return list(found.values())
 
 
 def _said(former: Any, shape: Shape | None) -> dict[str, Any]:
-    """Return what of `former` can be asked for. AWS shows empty lists, and does not take all of them."""
+    """Return what can be asked for: AWS shows empty lists that it does not take."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: value for name, value in former.items() if value and name in members}

@@ -1,7 +1,6 @@
-"""Reads from what is there the inputs that would make it: `as_found` keeps those that nobody says. Pure.
+"""Reads the inputs that would make what is there; `as_found` keeps those that nobody says. Pure.
 
-A default is for making, never for changing. So everything that inputs say has its reader here or beside its request,
-and tests/unit/aws/test_as_it_is.py makes a thing by every input and finds it unchanged by a run without.
+A default is for making, never for changing: tests/unit/aws/test_as_it_is.py tries every input.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,10 +22,10 @@ Found = dict[str, object]
 
 
 def of_service(there: Any, is_placed: bool) -> Found:
-    """Return what DescribeServices shows of the inputs.
+    """Return the inputs that DescribeServices shows.
 
     Args:
-        is_placed: the model's stack knows where the service runs, and which of its groups are ours.
+        is_placed: the model's stack knows its network and groups.
     """
     place = there.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     found: Found = {}
@@ -41,7 +40,7 @@ def of_service(there: Any, is_placed: bool) -> Found:
 
 
 def _of_rollout(configuration: Any) -> Found:
-    """Return what the inputs of a rollout were: what ECS does not show is rolling."""
+    """Return a rollout's inputs; what ECS does not show is rolling."""
     if not configuration:
         return {}
     found: Found = {"rollout": configuration.get("strategy", "ROLLING").lower().replace("_", "-")}
@@ -56,10 +55,10 @@ def _of_rollout(configuration: Any) -> Found:
 
 
 def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
-    """Return what DescribeTaskDefinition shows of the inputs, of the definition that the service `there` runs.
+    """Return the inputs that the definition of the service `there` shows.
 
     Args:
-        is_ours: what a server of ours is not told there, it was not to be told.
+        is_ours: what our server is not told, it was not to be told.
     """
     container = replaced_container(definition, there)
     found = {
@@ -101,7 +100,7 @@ def of_job_definition(there: Any) -> Found:
 
 
 def needs_of(container: Any) -> dict[str, str]:
-    """Return what a job definition's container asks for, by type: VCPU, MEMORY, GPU."""
+    """Return a job's needs by type: VCPU, MEMORY, GPU."""
     old = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}  # as definitions said it until 2020
     new = {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
     return {kind: str(value) for kind, value in old.items() if value} | new

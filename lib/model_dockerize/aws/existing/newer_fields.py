@@ -1,8 +1,4 @@
-"""Keeps fields of AWS that this botocore does not know yet, when a definition is registered anew.
-
-Somebody may have set one in the console. botocore neither reads nor sends it, so it is taken from the answer's JSON
-and put into the request's.
-"""
+"""Keeps a definition's fields that this botocore does not know: from the answer's JSON to the request's."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +9,7 @@ from botocore.model import ListShape, Shape, StructureShape
 
 
 def unknown(shape: Shape, found: Any) -> Any:
-    """Return what of `found` (JSON) `shape` does not know; lists of named structures become dicts by name."""
+    """Return what `shape` does not know of `found` (JSON), named structures by name."""
     if isinstance(shape, StructureShape) and isinstance(found, dict):
         known = {k: unknown(shape.members[k], v) for k, v in found.items() if k in shape.members}
         return {k: v for k, v in known.items() if v} | {k: v for k, v in found.items() if k not in shape.members}
@@ -35,7 +31,7 @@ def merged(asked: Any, kept: Any) -> Any:
 
 @contextmanager
 def heard(client: Any, operation: str) -> Iterator[dict[str, Any]]:
-    """Fill the dict, inside, with the JSON of the answers to `operation`."""
+    """Fill the dict, inside, with the JSON of answers to `operation`."""
     said: dict[str, Any] = {}
 
     def listen(response_dict: Any, **_: Any) -> None:
@@ -47,7 +43,7 @@ def heard(client: Any, operation: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def saying(client: Any, operation: str, kept: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Add `kept` to every request of `operation` that is made inside."""
+    """Add `kept` to every request of `operation` made inside."""
 
     def add(params: Any, **_: Any) -> None:
         params["body"] = json.dumps(merged(json.loads(params["body"]), kept)).encode()

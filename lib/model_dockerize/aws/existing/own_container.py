@@ -1,4 +1,4 @@
-"""Finds the model's container in a task: AWS may add others (GuardDuty's agent, Service Connect's proxy)."""
+"""Finds the model's container among those that AWS adds."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,9 +11,9 @@ PORT = 80
 
 
 def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
-    """Return the container of a task, or of its definition, that is called like the family, as ours are.
+    """Return the container named like the family, in a task or definition.
 
-    Of a definition of somebody else, the first that AWS did not add, one that has ended before others; {}: none.
+    Of another's, the first that AWS did not add, one that ended before others; {}: none.
     """
     family = task_definition_arn.rsplit("/", 1)[-1].partition(":")[0]
     theirs = [each for each in containers if not each["name"].startswith(_ADDED)]
@@ -23,10 +23,7 @@ def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
 
 
 def replaced_container(definition: Any, service: Any) -> Any:
-    """Return the container of the definition whose place the model takes, of the service that runs it.
-
-    It is the one that requests reach, by load balancer, name or port; else the first essential one.
-    """
+    """Return the container that the model replaces: requests reach it, else the first essential one."""
     containers = [each for each in definition["containerDefinitions"] if not each["name"].startswith(_ADDED)]
     balanced = {each.get("containerName") for each in service.get("loadBalancers", [])}
     questions = (

@@ -67,17 +67,15 @@ def ensure_function(
     """Make the function submit to `queue`, by the highest ACTIVE revision of `definition`.
 
     Args:
-        queue: name or ARN.
-        output: where its jobs write; `{name}` is the file's name without its suffix. Empty: unchanged.
+        output: where jobs write; `{name}` is the file's name without suffix. Empty: unchanged.
         source: BUCKET or BUCKET/PREFIX whose new files invoke it. Empty: unchanged.
 
     Returns:
-        With an `instruction` where these credentials may not read or change the function.
+        With an `instruction` where these credentials may not read or change it.
 
     Raises:
-        InputError: results would invoke the function again, or there is no such bucket.
-        AwsAccessError: making it is not allowed.
-        AwsError: Lambda says that it failed, or its variables cannot be read, hence not kept.
+        InputError: results would invoke it again, or there is no such bucket.
+        AwsError: it failed, or its variables cannot be read, hence not kept.
     """
     if feeds_itself(source, output):
         raise InputError(
@@ -114,7 +112,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
     """Yield our parts in order of removal; last the role, which shows what was ours.
 
     Raises:
-        AwsAccessError: these credentials may not see whose it is.
+        AwsAccessError: nobody may see whose it is.
     """
     if not name:
         return

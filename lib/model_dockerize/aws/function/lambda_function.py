@@ -1,8 +1,7 @@
-"""The code that runs in AWS Lambda, this file alone: a Batch job for each file that arrives in S3.
+"""Sends, in AWS Lambda, a Batch job for each file that arrives in S3. This file alone runs there.
 
-Its environment, which can change without the code: JOB_QUEUE_NAME, JOB_DEFINITION_NAME (its highest ACTIVE revision
-runs) and, optional, JOB_OUTPUT: where the job writes, `{name}` standing for the file's name without its suffix; else
-the log.
+Its environment: JOB_QUEUE_NAME, JOB_DEFINITION_NAME (its highest ACTIVE revision runs) and JOB_OUTPUT: where the job
+writes, `{name}` being the file's name without suffix; else the log.
 """
 
 import os
@@ -15,11 +14,10 @@ import boto3
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Submit a job for each record of S3's event, unless an earlier invocation did; return the ids.
+    """Submit a job for each record, unless an earlier invocation did; return the ids.
 
     Raises:
-        RuntimeError: nothing of JOB_DEFINITION_NAME is ACTIVE.
-        botocore.exceptions.ClientError: as AWS says. Lambda tries again after either.
+        RuntimeError: nothing of JOB_DEFINITION_NAME is ACTIVE; Lambda tries again.
     """
     batch = boto3.client("batch")
     queue, name = os.environ["JOB_QUEUE_NAME"], os.environ["JOB_DEFINITION_NAME"]

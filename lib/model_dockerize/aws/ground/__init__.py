@@ -1,4 +1,4 @@
-"""Makes what is made once and stays, by CloudFormation. Everything else is called directly."""
+"""Makes by CloudFormation what is made once and stays."""
 
 from model_dockerize.aws.ground.bootstrap import bootstrap
 from model_dockerize.aws.ground.events import Pace

@@ -11,6 +11,8 @@ from model_dockerize.aws.ground.template import LONGEST
 from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
 from model_dockerize.errors import AwsError, InputError
 
+#: Of a plan: another plan of the same stack that takes it away meanwhile is looked for again, as other races are.
+_PLAN = "md-plan"
 #: AWS has two sentences for it.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 #: Bytes of a parameter's value.
@@ -21,29 +23,47 @@ _LONGEST_VALUE = 4096
 class ChangeSet:
     """A change set; without changes, of outputs or tags only."""
 
-    name: str
+    arn: str
     stack_id: str
     changes: tuple[ResourceChange, ...]
 
 
-def create_change_set(client: Any, wanted: Wanted, there: Stack | None, name: str, pace: Pace) -> ChangeSet | None:
+def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tuple[ResourceChange, ...]:
+    """Return what would change of a stack that is there.
+
+    The fixed name removes what a former plan, killed or denied, has left.
+    """
+    client.delete_change_set(StackName=wanted.name, ChangeSetName=_PLAN)  # AWS takes it where there is none, too
+    made = create_change_set(client, wanted, there, pace, _PLAN)
+    if made is None:
+        return ()
+    client.delete_change_set(StackName=wanted.name, ChangeSetName=made.arn)
+    return made.changes
+
+
+def create_change_set(client: Any, wanted: Wanted, there: Stack | None, pace: Pace, own: str = "") -> ChangeSet | None:
     """Make a change set, if anything would change.
 
+    Args:
+        own: its name; empty: any.
+
     Raises:
-        InputError: CloudFormation refuses the parameters.
-        AwsError: it refuses the change set; `details` say where.
+        InputError: a parameter is too long.
+        AwsError: CloudFormation refuses it; `details` say where.
     """
-    own = f"md-{uuid.uuid4().hex}"
+    name, token = wanted.name, f"md-{uuid.uuid4().hex}"
     # By the token AWS knows the call that is repeated after a lost answer.
-    client.create_change_set(StackName=name, ChangeSetName=own, ClientToken=own, **_request(wanted, there))
-    shown = client.describe_change_set(StackName=name, ChangeSetName=own)
+    arn = client.create_change_set(
+        StackName=name, ChangeSetName=own or token, ClientToken=token, **_request(wanted, there)
+    )["Id"]
+    shown = client.describe_change_set(StackName=name, ChangeSetName=arn)
     while shown["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
         pace.wait(f"change set of stack {name}")
-        shown = client.describe_change_set(StackName=name, ChangeSetName=own)
+        shown = client.describe_change_set(StackName=name, ChangeSetName=arn)
     if shown["Status"] == "FAILED":
         reason = shown.get("StatusReason", "")
-        details = () if any(said in reason for said in _UNCHANGED) else _findings(client, shown["ChangeSetId"])
-        client.delete_change_set(StackName=name, ChangeSetName=own)
+        details = () if any(said in reason for said in _UNCHANGED) else _findings(client, arn)
+        client.delete_change_set(StackName=name, ChangeSetName=arn)
         if any(said in reason for said in _UNCHANGED):
             return None
         raise AwsError(
@@ -52,22 +72,31 @@ def create_change_set(client: Any, wanted: Wanted, there: Stack | None, name: st
             details=details,
         )
     changes = [ResourceChange.of(each) for each in shown.get("Changes", [])]
-    while token := shown.get("NextToken"):
-        shown = client.describe_change_set(StackName=name, ChangeSetName=own, NextToken=token)
+    while more := shown.get("NextToken"):
+        shown = client.describe_change_set(StackName=name, ChangeSetName=arn, NextToken=more)
         changes += [ResourceChange.of(each) for each in shown.get("Changes", [])]
-    return ChangeSet(own, shown["StackId"], tuple(changes))
+    return ChangeSet(arn, shown["StackId"], tuple(changes))
 
 
-def _request(wanted: Wanted, there: Stack | None) -> dict[str, Any]:
+def check_lengths(wanted: Wanted) -> None:
+    """Refuse what CloudFormation would not take.
+
+    Raises:
+        InputError: a parameter is too long.
+    """
     if len(wanted.template.body.encode()) > LONGEST:
         raise AssertionError(f"the template has more than {LONGEST} bytes")
-    values = wanted.values()
-    for name, value in values.items():
+    for name, value in wanted.values().items():
         if len(value.encode()) > _LONGEST_VALUE:
             raise InputError(
                 f"{name} has {len(value.encode())} bytes; CloudFormation takes {_LONGEST_VALUE}.",
                 remedy="Name fewer: about forty secrets fit.",
             )
+
+
+def _request(wanted: Wanted, there: Stack | None) -> dict[str, Any]:
+    check_lengths(wanted)
+    values = wanted.values()
     kept = (there.parameters.keys() if there else set()) & wanted.template.parameters - values.keys()
     request: dict[str, Any] = {
         "ChangeSetType": "UPDATE" if there else "CREATE",

@@ -1,4 +1,4 @@
-"""Makes all that containers stand on, in stacks, and takes what is given. Cheap where nothing changed."""
+"""Makes in stacks what containers stand on, and takes what is given."""
 
 from dataclasses import replace
 
@@ -42,14 +42,13 @@ def ensure_runtime(
     pace: Pace | None = None,
     role_of_instance: bool = False,
 ) -> Runtime:
-    """Return the roles and the log group of a model. Enough for a Batch job definition.
+    """Return a model's roles and log group, enough for a job definition.
 
     Args:
-        role_of_instance: where no task role is named, the job has the rights of its instance.
+        role_of_instance: without a named task role, jobs have their instance's rights.
 
     Raises:
-        InputError: a role was given that is not there.
-        AwsAccessError, AwsError: as AWS says.
+        InputError: a named role is missing.
     """
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
     shared = ensure_shared(aws, Needs(), progress, pace)
@@ -62,11 +61,10 @@ def ensure_runtime(
 def ensure_foundations(
     aws: Aws, settings: ServiceSettings, model: Model, progress: Progress, pace: Pace | None = None
 ) -> Foundations:
-    """Return everything that a service of the model stands on.
+    """Return all that a model's service stands on.
 
     Raises:
-        InputError: what was given is not there or does not fit; something would be lost.
-        AwsAccessError, AwsError: as AWS says.
+        InputError: what was given is missing or does not fit; something would be lost.
     """
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
     current = current_service(aws, settings.cluster, model.name)
@@ -104,16 +102,16 @@ def ensure_foundations(
 
 
 def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace: Pace | None = None) -> Network:
-    """Return the network of services: the given one, or the shared one, made if missing.
+    """Return the given network, or the shared one.
 
     Raises:
-        InputError: something given does not exist, not all of it is in one VPC, or the region has too few zones.
+        InputError: it is missing, in several VPCs, or the region has too few zones.
     """
     return _network(aws, settings, Needs(), progress, pace)[0]
 
 
 def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
-    """Return the network of AWS Batch. Nobody calls a job: without a named group, it gets one that admits no others.
+    """Return the network of AWS Batch; without a named group, jobs get one that admits nobody.
 
     Raises:
         InputError: as `ensure_network`.
@@ -127,10 +125,10 @@ def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) 
 
 
 def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
-    """Return the ARN of the instance profile of Batch's EC2 instances: the named one, else the shared stack's.
+    """Return the ARN of the named instance profile, else the shared stack's.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: it is missing.
     """
     if wanted:
         return given_profile(aws, wanted)
@@ -138,13 +136,13 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
 
 
 def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettings:
-    """Return the settings, completed from the service `name` and its stack."""
+    """Complete the settings from service and stack."""
     there = describe_stack(aws, model_stack(settings.cluster, name))
     return as_it_is(as_running(settings, current_service(aws, settings.cluster, name), is_placed(there)), there)
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
-    """Return the container of the image `image_uri` (repository@sha256:...) for `platform`, as `settings` say."""
+    """Return the container of `image_uri` (repository@sha256:...), as `settings` say."""
     return Container(
         image_uri=image_uri,
         platform=platform,
@@ -177,7 +175,7 @@ def _network(
 
 
 def _check_rollout(settings: ServiceSettings) -> None:
-    """Refuse a way of the service that is there, where an input takes away what it needs."""
+    """Refuse a service's strategy where an input takes away what it needs."""
     if settings.shifts and settings.is_alone:
         raise InputError(
             f"The service goes by {settings.strategy}, and two versions would write one queue on the volume "
@@ -207,7 +205,7 @@ def _place(
 
 
 def _execution_role(aws: Aws, settings: ServiceSettings, progress: Progress) -> str:
-    """Return the ARN of the role that is named; empty: the model's stack has its own."""
+    """Return the named role's ARN; empty: the stack has its own."""
     if not settings.execution_role:
         return ""
     if settings.secret_arns:
@@ -229,7 +227,7 @@ def _is_fresh(stack: Stack) -> bool:
 
 
 def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
-    """Make the cluster if absent. In no stack: others' services may share it."""
+    """Make the cluster if absent, in no stack: others may share it."""
     if is_cluster(aws, name):
         aws.settled(progress, "leave", "cluster", name)
         return

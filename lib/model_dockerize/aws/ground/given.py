@@ -1,4 +1,4 @@
-"""Looks at what a user names: it is used as it is, or refused. Nothing is made or changed."""
+"""Uses what a user names as it is, or refuses it."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def given_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Ne
     """Return the network of `vpc`, `subnets` and `security_groups`.
 
     Raises:
-        InputError: something of it does not exist, or not all of it is in one VPC.
+        InputError: part is missing, or in another VPC.
     """
     with translate("network"):
         named: tuple[Subnet, ...] = ()
@@ -43,10 +43,10 @@ def given_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Ne
 
 
 def given_groups(aws: Aws, ids: tuple[str, ...], vpc: str) -> tuple[str, ...]:
-    """Return the security groups, all of which are in `vpc`.
+    """Return the security groups.
 
     Raises:
-        InputError: one is not.
+        InputError: one is not in `vpc`.
     """
     if not ids:
         return ()
@@ -63,7 +63,7 @@ def given_groups(aws: Aws, ids: tuple[str, ...], vpc: str) -> tuple[str, ...]:
 
 
 def default_group(aws: Aws, vpc: str) -> str:
-    """Return the group that every VPC has: jobs, which nobody calls, need no other."""
+    """Return the VPC's own group: nobody calls jobs."""
     named = {"Name": "group-name", "Values": ["default"]}
     with translate(f"default security group of {vpc}"):
         groups = found(aws.ec2.describe_security_groups, "SecurityGroups", Filters=[within(vpc), named])
@@ -73,10 +73,10 @@ def default_group(aws: Aws, vpc: str) -> str:
 
 
 def given_balancer(aws: Aws, settings: ServiceSettings, vpc: str, there: Stack | None) -> Balancer:
-    """Return the load balancer that `settings` name, on whose port nobody else answers.
+    """Return the named load balancer.
 
     Raises:
-        InputError: there is none such in `vpc`, or its port belongs to somebody else.
+        InputError: it is not in `vpc`, or somebody else has its port.
     """
     wanted = settings.load_balancer
     query: Any = {"LoadBalancerArns": [wanted]} if wanted.startswith("arn:") else {"Names": [wanted]}
@@ -110,10 +110,10 @@ def given_balancer(aws: Aws, settings: ServiceSettings, vpc: str, there: Stack |
 
 
 def check_file_system(aws: Aws, system: str, network: Network, progress: Progress) -> None:
-    """Refuse a file system of somebody else that the tasks could not mount.
+    """Refuse another's file system that tasks could not mount.
 
     Raises:
-        InputError: it is not there, in another VPC, or has no mount target in a zone of the tasks.
+        InputError: it is missing, in another VPC, or lacks a mount target.
     """
     with translate(f"volume {system}"):
         try:
@@ -148,7 +148,7 @@ def given_role(aws: Aws, wanted: str, which: str) -> str:
     """Return the ARN of the role that the input `which` names.
 
     Raises:
-        InputError: there is none.
+        InputError: it is missing.
     """
     if wanted.startswith("arn:"):
         return wanted
@@ -160,10 +160,10 @@ def given_role(aws: Aws, wanted: str, which: str) -> str:
 
 
 def given_profile(aws: Aws, wanted: str) -> str:
-    """Return the ARN of the instance profile that `instance-role` names.
+    """Return the ARN of `instance-role`'s profile.
 
     Raises:
-        InputError: there is none.
+        InputError: it is missing.
     """
     if wanted.startswith("arn:"):
         return wanted
@@ -178,7 +178,7 @@ def given_profile(aws: Aws, wanted: str) -> str:
 
 
 def admits_somebody(rule: Any, port: int, groups: tuple[str, ...]) -> bool:
-    """Tell whether one entry of IpPermissions admits TCP `port` from one of `groups`, or from addresses."""
+    """Tell whether a rule admits TCP `port` from one of `groups`, or addresses."""
     pairs = {pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])}
     if not (rule.get("IpRanges") or pairs & set(groups)):
         return False
@@ -204,7 +204,7 @@ def _ports(aws: Aws, arn: str) -> set[int]:
 
 
 def _warn_unless_admitted(aws: Aws, target: str, tasks: tuple[str, ...], progress: Progress) -> None:
-    """Warn if no group admits the tasks: a new group of our own only by addresses, as nobody could name it."""
+    """Warn if no group admits the tasks; a new group is admitted by addresses only."""
     groups = aws.efs.describe_mount_target_security_groups(MountTargetId=target).get("SecurityGroups", [])
     # Asked for no group, EC2 would show all.
     described = found(aws.ec2.describe_security_groups, "SecurityGroups", GroupIds=groups) if groups else []

@@ -1,4 +1,4 @@
-"""Makes the stack of one model: log group, execution role with its secrets, security group, balancer."""
+"""Makes a model's stack: log group, execution role, security group, balancer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _NO_BALANCER = "no"
 
 @dataclass(frozen=True)
 class Balancer:
-    """A load balancer of somebody else, which the model's requests come by."""
+    """Another's load balancer, used for the model."""
 
     arn: str
     groups: tuple[str, ...]
@@ -29,7 +29,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Place:
-    """The network, load balancer and volume of a service. For jobs alone there is none."""
+    """A service's network, load balancer and volume; None for jobs alone."""
 
     network: Network
     balancer: Balancer | None = None  # None: none, or one of the model's own
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Model:
-    """The model's name in AWS, and the repository of its image."""
+    """The model's name in AWS, and its image's repository."""
 
     name: str
     repository: str
@@ -57,15 +57,14 @@ def ensure_model(
     progress: Progress,
     pace: Pace | None = None,
 ) -> Stack:
-    """Return the model's stack, made as inputs say; what no input says stays.
+    """Return the model's stack, as inputs say; the unsaid stays.
 
     Args:
-        execution_role: ARN of the one that is given; empty: the stack has its own.
-        there: the stack as it was a moment ago.
+        execution_role: ARN of a given one; empty: the stack's own.
+        there: the stack a moment ago.
 
     Raises:
-        InputError: public subnets in fewer than two zones for a load balancer; or something would be lost.
-        AwsAccessError, AwsError: as AWS says.
+        InputError: fewer than two public zones for a load balancer; or something would be lost.
     """
     name = model_stack(settings.cluster, model.name)
     parameters = {
@@ -90,12 +89,12 @@ def ensure_model(
 
 
 def is_placed(stack: Stack | None) -> bool:
-    """Tell whether the stack knows where the service runs, unlike that of jobs alone."""
+    """Tell whether the stack knows where the service runs."""
     return bool(stack and stack.parameters.get("Subnets"))
 
 
 def as_it_is(settings: ServiceSettings, stack: Stack | None) -> ServiceSettings:
-    """Return the settings, with network, volume, balancer and callers from the stack where no input says them."""
+    """Complete the settings from the stack: network, volume, balancer, callers."""
     if stack is None:
         return settings
     # In a plan, what is to come says nothing yet.
@@ -163,7 +162,7 @@ def _balancing(settings: ServiceSettings, balancer: Balancer | None, network: Ne
 
 
 def _secrets(wanted: Iterable[str], there: Stack | None) -> dict[str, str]:
-    """Return the secrets of containers, a former revision's included: it may be rolled back to."""
+    """Return the containers' secrets, a former revision's included for rollback."""
     found = {}
     whole = [":".join(arn.split(":")[:7]) for arn in wanted]  # without one key or version of a secret
     for parameter, service in (("Secrets", "secretsmanager"), ("SecretParameters", "ssm")):

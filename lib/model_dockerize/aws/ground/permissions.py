@@ -1,7 +1,7 @@
-"""The rights to stacks: of CloudFormation's role, of its callers, and the boundary of all roles.
+"""The rights to stacks: CloudFormation's role, its callers, all roles' boundary. Pure.
 
-An administrator makes these once. A caller changes stacks of models by the role only; the role makes roles only
-within the boundary, and changes and removes only what bears our tag: so nobody gains rights. Pure.
+A caller changes models' stacks by the role only, which makes roles within the boundary only, and changes only what
+bears our tag: nobody gains rights.
 """
 
 from typing import Any
@@ -22,17 +22,17 @@ def service_role_policy(where: Where, boundary: str = "") -> dict[str, Any]:
     """Return what CloudFormation may do with our stacks.
 
     Args:
-        boundary: ARN of the policy that bounds every role; empty: the one that bootstrap makes.
+        boundary: ARN of the policy that bounds roles; empty: bootstrap's.
     """
     bound = boundary or where.arn("iam", f"policy/{BOUNDARY}", regional=False)
     return _document(*_ground({"ArnEquals": {"iam:PermissionsBoundary": bound}}, where))
 
 
 def own_policy(where: Where, boundary: str = "") -> dict[str, Any]:
-    """Return what makes and deletes stacks without a role for CloudFormation, which then acts as the caller.
+    """Return what stacks need without a role, where CloudFormation acts as the caller.
 
     Args:
-        boundary: ARN of the policy that bounds every role that is made; empty: none.
+        boundary: ARN of the policy that bounds new roles; empty: none.
     """
     stacks = where.arn("cloudformation", "stack/model-dockerize*/*")
     verbs = (*_LOOKS, "CreateChangeSet", *_CARRY_OUT)
@@ -121,7 +121,7 @@ _CARRY_OUT = (
 
 
 def caller_policy(where: Where) -> dict[str, Any]:
-    """Return what a run may do with stacks, once an administrator has made the shared one."""
+    """Return what a run may do with stacks after bootstrap."""
     role = where.arn("iam", f"role/{SERVICE_ROLE}", regional=False)
     models = where.arn("cloudformation", _STACKS)
     every = where.arn("cloudformation", "stack/model-dockerize*/*")
@@ -146,7 +146,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
 
 
 def boundary_policy(where: Where) -> dict[str, Any]:
-    """Return the most that a role of ours may do: containers, jobs and their files, instances."""
+    """Return the most that a role of ours may do."""
     return _document(
         allow(
             "Containers",
@@ -233,7 +233,7 @@ _CHANGED = {
 
 
 def _things() -> tuple[Statement, ...]:
-    """Return the rights to network, cluster, volumes, balancers: make, tag, and change what bears our tag."""
+    """Return the rights to make, tag, and change what bears our tag."""
     return (
         allow("Make", _MADE),
         *(
@@ -247,7 +247,7 @@ def _things() -> tuple[Statement, ...]:
 
 
 def suffix(where: Where) -> str:
-    """Return how the names of EC2 and its like as services end in this partition."""
+    """Return the end of services' names in this partition."""
     return "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
 
 

@@ -25,20 +25,21 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
     """Return the stack as `wanted`, or as it would be.
 
     Args:
-        seen: the stack a moment ago; where it suits, nothing more is asked.
+        seen: the stack a moment ago; if it suits, nothing is asked.
     """
     if not aws.only_asks:
         return ensure_stack(aws, wanted, progress, pace, seen)
-    changes = () if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), progress, pace)
+    changes = () if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), pace)
     for change in changes:
         _note(aws, wanted.name, change, progress)
     if not changes:
         aws.settled(progress, "leave", "stack", wanted.name)
     there = seen or Stack(wanted.name, TO_COME, "", {}, {}, (), ())
+    gone = wanted.template.outputs_of({change.logical_id for change in changes if change.replacement == "True"})
     return replace(
         there,
         parameters={**there.parameters, **wanted.parameters},
-        outputs=_Outputs(there.outputs),
+        outputs=_Outputs({name: value for name, value in there.outputs.items() if name not in gone}),
         role=wanted.role or there.role,
         action=("change" if seen else "make") if changes else "leave",
     )

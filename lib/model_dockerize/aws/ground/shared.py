@@ -1,4 +1,4 @@
-"""Makes the stack that a region's models share: cluster, task role, network, instance profile."""
+"""Makes the stack that a region's models share."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -35,7 +35,7 @@ class Needs:
 
 
 def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None = None) -> Stack:
-    """Return the shared stack with at least what is needed; raise InputError if the region has fewer zones."""
+    """Return the shared stack with what is needed; raise InputError for too few zones."""
     there = describe_stack(aws, SHARED)
     wanted = _wanted(aws, needs, there, progress)
     if wanted.parameters.get("Cluster") and not (there and there.parameters.get("Cluster")):

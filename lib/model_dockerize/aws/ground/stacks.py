@@ -1,4 +1,4 @@
-"""Makes, changes, plans and deletes stacks: one call where nothing changed, else a change set."""
+"""Makes, changes, plans and deletes stacks."""
 
 import uuid
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import code_of, message_of, translate
-from model_dockerize.aws.ground.change_set import ChangeSet, create_change_set
+from model_dockerize.aws.ground.change_set import ChangeSet, check_lengths, create_change_set, plan_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
 from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
 from model_dockerize.aws.model import Action
@@ -31,11 +31,11 @@ def ensure_stack(
     """Return the stack as `wanted`; continue or replace what a killed run left.
 
     Args:
-        seen: the stack a moment ago: where it suits, AWS is not asked again.
+        seen: the stack a moment ago; if it suits, nothing is asked.
 
     Raises:
         InputError: it is not ours, or would lose something precious.
-        AwsError: it could not be made or changed; AWS has restored it.
+        AwsError: it failed; AWS has restored it.
     """
     if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
         aws.settled(progress, "leave", "stack", seen.name)
@@ -43,30 +43,17 @@ def ensure_stack(
     return _while_others_change_it(lambda clock: _ensure(aws, wanted, progress, clock), wanted.name, pace or Pace())
 
 
-def plan_stack(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None) -> tuple[ResourceChange, ...]:
-    """Return what `ensure_stack` would change."""
+def plan_stack(aws: Aws, wanted: Wanted, pace: Pace | None = None) -> tuple[ResourceChange, ...]:
+    """Return what `ensure_stack` would change; a new stack's change set would make it, so its template tells."""
 
     def plan(clock: Pace) -> tuple[ResourceChange, ...]:
         client = aws.client("cloudformation")
         there = _settled(client, wanted.name, clock)
         _check_ours(there, wanted.name)
-        if there and there.suits(wanted):
-            return ()
-        if there and not there.is_to_be_made and not there.was_never_good:
-            change_set = create_change_set(client, wanted, there, wanted.name, clock)
-            if change_set:
-                client.delete_change_set(StackName=wanted.name, ChangeSetName=change_set.name)
-            return change_set.changes if change_set else ()
-        # A change set for a new stack makes an empty one: under a name of its own it meets no run.
-        own = f"{wanted.name}-plan-{uuid.uuid4().hex[:8]}"
-        try:
-            change_set = create_change_set(client, wanted, None, own, clock)
-        finally:
-            try:
-                client.delete_stack(StackName=own)
-            except ClientError as error:
-                progress.warning(f"The empty stack {own}, made for this plan, is left: {message_of(error)}")
-        return change_set.changes if change_set else ()
+        if there is None or there.was_never_good or there.is_to_be_made:
+            check_lengths(wanted)
+            return tuple(ResourceChange("Add", *each) for each in wanted.template.resources(wanted.values()))
+        return () if there.suits(wanted) else plan_change_set(client, wanted, there, clock)
 
     return _while_others_change_it(plan, wanted.name, pace or Pace())
 
@@ -76,7 +63,7 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
     Raises:
         InputError: it is not ours.
-        AwsError: another stack imports from it (then nothing was touched), or something of it is in use.
+        AwsError: another stack imports from it (nothing was touched), or part is in use.
     """
 
     def delete(clock: Pace) -> tuple[str, ...]:
@@ -96,7 +83,7 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
 
 def describe_stack(aws: Aws, name: str) -> Stack | None:
-    """Return a stack, unless it is only a change set or a failed creation."""
+    """Return a stack that was made, or None."""
     with translate(f"stack {name}"):
         there = _look(aws.client("cloudformation"), name)
     return None if there and there.was_never_made else there
@@ -117,7 +104,7 @@ def _ensure(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace) -> Stack:
         aws.settled(progress, "leave", "stack", name)
         return there
     former = None if there is None or there.is_to_be_made else there
-    change_set = create_change_set(client, wanted, former, name, pace.anew())
+    change_set = create_change_set(client, wanted, former, pace.anew())
     if change_set is None:  # what differs makes no difference to AWS
         aws.settled(progress, "leave", "stack", name)
         return there or _known(client, name)
@@ -132,7 +119,7 @@ def _ensure(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace) -> Stack:
 
 def _execute(client: Any, name: str, change_set: ChangeSet, progress: Progress, pace: Pace) -> End:
     token = f"md-{uuid.uuid4().hex}"
-    client.execute_change_set(StackName=name, ChangeSetName=change_set.name, ClientRequestToken=token)
+    client.execute_change_set(StackName=name, ChangeSetName=change_set.arn, ClientRequestToken=token)
     end = follow(client, name, change_set.stack_id, token, progress, pace.anew())
     if end.status not in _GOOD_ENDS:
         raise end.error(name)
@@ -186,7 +173,7 @@ def _check_ours(stack: Stack | None, name: str) -> None:
 def _check_loss(client: Any, wanted: Wanted, change_set: ChangeSet) -> None:
     lost = [change for change in change_set.changes if change.loses and change.logical_id not in wanted.may_lose]
     if lost:
-        client.delete_change_set(StackName=wanted.name, ChangeSetName=change_set.name)
+        client.delete_change_set(StackName=wanted.name, ChangeSetName=change_set.arn)
         raise InputError(
             f"Stack {wanted.name}: the change would lose what is not to be lost unasked.",
             remedy="Leave the inputs that bring this about as they were, or destroy the model first.",

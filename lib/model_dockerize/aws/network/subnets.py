@@ -1,4 +1,4 @@
-"""Chooses subnets: new ones, or a VPC's that suit our tasks."""
+"""Chooses subnets for tasks."""
 
 import re
 from collections.abc import Iterable
@@ -29,13 +29,13 @@ def block(vpc_cidr: str, place: int, private: bool) -> str:
 
 
 def zone_names(region: str, described: Iterable[Any]) -> list[str]:
-    """Return the zones with Fargate, in order, of a DescribeAvailabilityZones answer."""
+    """Return the zones with Fargate, in order."""
     only = _FARGATE_ZONES.get(region)
     return sorted(z["ZoneName"] for z in described if only is None or z.get("ZoneId") in only)
 
 
 def ways_out(subnets: Iterable[Any], tables: Iterable[Any]) -> dict[str, str]:
-    """Return by subnet id `public` (routed to an internet gateway), `private` (another way out) or `isolated`."""
+    """Return by subnet id `public` (by an internet gateway), `private` (another way out) or `isolated`."""
     known = list(tables)
     main = {t["VpcId"]: t for t in known for a in t.get("Associations", []) if a.get("Main")}
     own = {a["SubnetId"]: t for t in known for a in t.get("Associations", []) if a.get("SubnetId")}
@@ -54,7 +54,7 @@ def suitable(vpc: str, subnets: list[Any], ways: dict[str, str], public_address:
     """Return one subnet a zone in which tasks can run.
 
     Args:
-        public_address: tasks get one, and so need an internet gateway.
+        public_address: tasks need an internet gateway.
 
     Raises:
         InputError: there is none.

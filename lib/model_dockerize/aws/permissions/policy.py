@@ -1,7 +1,4 @@
-"""The least rights of a role for one configuration, and who may assume it. Pure; docs/iam.md explains it.
-
-A test runs all calls of the other modules, and holds their actions and these equal.
-"""
+"""The least rights for one configuration, and who may assume the role. Pure; docs/iam.md explains it."""
 
 from typing import Any
 
@@ -18,9 +15,9 @@ from model_dockerize.settings import BatchSettings, ServiceSettings, Settings
 
 
 def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
-    """Return what a run of `settings` calls directly.
+    """Return what a run calls directly.
 
-    Stacks need `stack_policy` besides, a function `function_policy`, `destroy` `destroy_policy`.
+    Stacks need `stack_policy` besides, functions `function_policy`, `destroy` `destroy_policy`.
     """
     asking = _asking(settings)
     statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
@@ -41,7 +38,7 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
 
 
 def function_policy(settings: Settings, where: Where, after_bootstrap: bool = False) -> dict[str, Any] | None:
-    """Return the rights of the function that sends jobs, and its role; None: none is asked for."""
+    """Return the rights of a run with the function, and its role, or None."""
     if not (settings.batch.create_job_def and settings.batch.update_function):
         return None
     bound = settings.aws.permissions_boundary
@@ -51,7 +48,7 @@ def function_policy(settings: Settings, where: Where, after_bootstrap: bool = Fa
 
 
 def files_policy(where: Where) -> dict[str, Any]:
-    """Return the rights of a `submit` that sends files of a computer, besides those of a run with a job queue."""
+    """Return the rights of a `submit` that sends a computer's files, besides a run's."""
     bucket = f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}"
     statements = [
         _allow("FilesOfJobs", ("s3:GetObject", "s3:PutObject"), f"{bucket}/*"),
@@ -61,14 +58,14 @@ def files_policy(where: Where) -> dict[str, Any]:
 
 
 def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
-    """Return the rights to make, change and delete stacks: by the role of `bootstrap`, or as whoever runs."""
+    """Return the rights to stacks: by bootstrap's role, or as the caller."""
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
 
 
 def unbound(document: dict[str, Any]) -> tuple[str, ...]:
-    """Return the statements that let their holder write a role of any rights, and so have them."""
+    """Return the statements by which their holder gains any rights."""
     return tuple(
         statement["Sid"]
         for statement in document["Statement"]
@@ -81,9 +78,9 @@ _WRITES_ROLES = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
 
 
 def trust_policy(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
-    """Return who may assume the role: jobs of the repository `OWNER/REPO` for its branch main and tags v*.
+    """Return who may assume the role: `OWNER/REPO`'s jobs for main and tags v*.
 
-    By either form of GitHub's subject. A job with an `environment` has another one.
+    In either form of GitHub's subject; jobs with an `environment` have another.
     """
     owner, _, name = repository.partition("/")
     forms = (f"repo:{repository}", f"repo:{owner}@{owner_id}/{name}@{repository_id}")
@@ -109,7 +106,7 @@ def trust_policy(repository: str, repository_id: str, owner_id: str, where: Wher
 
 
 def _asking(settings: Settings) -> Statement:
-    """Return the reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
+    """Return the reads without a resource. sts:GetCallerIdentity needs no right."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
     if settings.registry.scan_gate:
         actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
@@ -122,7 +119,7 @@ def _asking(settings: Settings) -> Statement:
 
 
 def _named_image(settings: Settings) -> str:
-    """Return the repository of a job definition's image, which is looked up where nothing is pushed."""
+    """Return a job definition's repository, looked up where nothing is pushed."""
     file = settings.batch.file
     _, repository, tag = parts_of(file.job_definition.image if file and file.job_definition else "")
     return "" if settings.registry.push_to_ecr or not tag else repository
@@ -159,7 +156,7 @@ def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:
-    """Return the right to pass roles on to tasks: those of our stacks and the named ones."""
+    """Return the right to pass on roles, our stacks' and named ones."""
     given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
     shifts = settings.service.deploy_service and settings.service.shifts
@@ -179,10 +176,9 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 
 
 def _service(names: Names, where: Where, settings: ServiceSettings) -> list[Statement]:
-    """Return the rights to the service. Only what is made may get our tag, and one that is to be adopted.
+    """Return the rights to the service; only what is made or adopted may get our tag.
 
-    Whoever may give it to anything, or take away that it was adopted, and may `destroy`, could delete what is somebody
-    else's.
+    Else who may tag and `destroy` could delete others' things.
     """
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
@@ -212,7 +208,7 @@ def _service(names: Names, where: Where, settings: ServiceSettings) -> list[Stat
 
 
 def _volume(settings: Settings, where: Where) -> list[Statement]:
-    """Return the right to see whether tasks can mount a given volume. A named one is a stack's."""
+    """Return the right to look at a given volume."""
     if not settings.service.volume.startswith("fs-"):
         return []
     look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeMountTargetSecurityGroups")
@@ -268,7 +264,7 @@ _BUCKET = (
 
 
 def _instance_role(wanted: str, where: Where) -> list[Statement]:
-    """Return the right to pass on the profile's role, whose name may differ: only our stacks' are known."""
+    """Return the right to pass on the profile's role, whose name may differ."""
     name = wanted.rpartition("/")[2] or "model-dockerize-*"
     profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
     looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
@@ -276,7 +272,7 @@ def _instance_role(wanted: str, where: Where) -> list[Statement]:
 
 
 def _to_batch(where: Where) -> dict[str, Any]:
-    """Return the condition for the services to which a compute environment hands roles."""
+    """Return the condition for passing roles to compute environments."""
     return {"StringEquals": {"iam:PassedToService": ["batch.amazonaws.com", f"ec2.{suffix(where)}"]}}
 
 
@@ -303,7 +299,7 @@ def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Stateme
 
 
 def _network(settings: Settings) -> Statement:
-    """Return the right to look at a given network, or at the zones of our own, which is a stack's."""
+    """Return the right to look at a given network, or zones."""
     service = settings.service
     looking: tuple[str, ...] = ()
     if service.deploy_service:

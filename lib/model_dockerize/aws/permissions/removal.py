@@ -1,6 +1,6 @@
-"""The rights to destroy, beside those to delete stacks. Pure; docs/iam.md explains it.
+"""The rights to destroy, besides those to stacks. Pure; docs/iam.md explains it.
 
-The whole region is searched for users; only what bears our tag is removed.
+Users are searched in the whole region; only what bears our tag goes.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ _OURS = {"Null": {f"aws:ResourceTag/{TAG}": "false"}}
 
 
 def destroy_policy(names: Names, where: Where) -> dict[str, Any]:
-    """Return the rights of `destroy` besides those to stacks, whatever inputs a run had."""
+    """Return the rights of `destroy`, whatever inputs a run had."""
     definitions = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}:*")
     statements = [
         allow("LookForUsers", (*_LOOKS, *(("logs:DescribeLogGroups",) if names.function else ()))),

@@ -7,13 +7,13 @@ _LOOKS = ("LoadBalancers", "TargetGroups", "TargetHealth", "Listeners", "Rules")
 
 
 def traffic(settings: ServiceSettings) -> list[Statement]:
-    """Return the rights for what `settings` ask for. Only AWS shows a load balancer that no input names."""
+    """Return the rights for what `settings` ask for; others' load balancers are only read."""
     looks = allow("LookAtLoadBalancers", tuple(f"elasticloadbalancing:Describe{thing}" for thing in _LOOKS))
     return [looks, *(_scaling() if settings.max_count else [])]
 
 
 def _scaling() -> list[Statement]:
-    """Return the rights to scale. AWS also looks at whether the caller may change the service and its alarms."""
+    """Return the rights to scale; AWS checks service and alarms, too."""
     actions = ("DescribeScalableTargets", "DescribeScalingPolicies", "RegisterScalableTarget", "PutScalingPolicy")
     more = ("DeregisterScalableTarget", "TagResource")
     alarms = ("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms")

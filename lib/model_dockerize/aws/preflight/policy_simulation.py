@@ -1,7 +1,6 @@
-"""Asks IAM which actions the caller's policies allow; nothing is tried.
+"""Asks IAM which actions the caller's policies allow.
 
-IAM's simulator knows policies, boundaries and organizations, not resources' policies. It needs
-`iam:SimulatePrincipalPolicy`, which the least policy lacks.
+Its simulator knows no resources' policies, and needs `iam:SimulatePrincipalPolicy`, which the least policy lacks.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""The stages of a release, in their order, for `run`, `plan` and `doctor`.
-
-A new one is a module with a `Stage`, and its name here.
-"""
+"""A release's stages in order: a new one is a module with a `Stage`, and its name here."""
 
 from model_dockerize.pipeline.release import Stage
 from model_dockerize.pipeline.stages.foundations import FOUNDATIONS

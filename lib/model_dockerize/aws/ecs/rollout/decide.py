@@ -1,4 +1,4 @@
-"""Ends a pause of ours, or a deployment: continue, or back. A lost or refused answer is looked at again."""
+"""Ends our pause, or a deployment, and looks whether ECS heard."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -27,14 +27,14 @@ class Action(Enum):
 def decide(
     aws: Aws, arn: str, hook_id: str, action: Action, progress: Progress, sleep: Callable[[float], None]
 ) -> None:
-    """Ask ECS for `action`, and make sure that it heard: whatever came of it, the next look tells.
+    """Ask ECS for `action` until it heard.
 
     Args:
-        arn: of the service deployment. No other one is ever continued.
-        hook_id: the pause that this ends; empty: `action` is STOP.
+        arn: of the only service deployment to be continued.
+        hook_id: of the pause; empty to STOP.
 
     Raises:
-        PausedError: it is not allowed, so the pause ends as it says itself.
+        PausedError: it is not allowed.
         ClientError, BotoCoreError: as AWS says.
     """
     for attempt in range(1, _TRIES + 1):

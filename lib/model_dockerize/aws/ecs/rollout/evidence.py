@@ -1,4 +1,4 @@
-"""Gathers what is seen of one deployment while it is followed, says it, and makes the verdict of it."""
+"""Gathers and says what is seen of one deployment, for its verdict."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ _NO_ROLE = "missing permissions on ECS Infrastructure Role"
 
 @dataclass(frozen=True)
 class Pause:
-    """Our hook, at which a new version waits: it answers on the test port and has no traffic."""
+    """Our hook: a new version waits at it, on the test port."""
 
     service_deployment_arn: str
     hook_id: str
@@ -32,7 +32,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The end of a deployment: what became of it, why, and the evidence."""
+    """A deployment's end, its reason and evidence."""
 
     outcome: Outcome
     reason: str
@@ -47,16 +47,16 @@ class Verdict:
 
     @property
     def lacks_role(self) -> bool:
-        """Tell whether ECS could not act by the role by which it moves traffic, as of one made moments ago."""
+        """Tell whether ECS could not use its role, which may be too new."""
         return any(_NO_ROLE in text for text in (self.reason, *self.events))
 
     def details(self) -> tuple[str, ...]:
-        """Return the evidence: stopped tasks with their logs; without any, the service's events."""
+        """Return stopped tasks with logs, else the service's events."""
         return _lines(self.targets, self.stopped_tasks, self.events)
 
 
 class Evidence:
-    """One deployment, with what has been seen and said of it so far. `calls` is how many calls that took."""
+    """All that was seen and said of one deployment, in so many `calls`."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Evidence:
         self._targets = TargetWatch(aws, service.target_groups, progress)
 
     def look_at_targets(self) -> None:
-        """Say what the load balancer says of tasks that are not well."""
+        """Say what the load balancer says of unwell tasks."""
         self.calls += self._targets.look()
 
     def tell(self, service: Any, deployments: tuple[Deployment, ...]) -> bool:
@@ -104,13 +104,13 @@ class Evidence:
         return changed
 
     def _recent(self, event: Any, service: Any) -> bool:
-        """Tell whether an event came with our deployment: a service keeps its last 100."""
+        """Tell whether an event is of our deployment: a service keeps its last 100."""
         ours = [d for d in service["deployments"] if d["id"] == self._service.deployment_id]
         since = ours[0].get("createdAt") if ours else None
         return since is None or event["createdAt"] >= since
 
     def diagnose_new(self) -> None:
-        """Say why tasks have stopped, and what the load balancer says."""
+        """Say why tasks stopped, and what the load balancer says."""
         self.calls += 1 + self._targets.look()
         try:
             for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
@@ -133,7 +133,7 @@ class Evidence:
         Args:
             status: of the service.
             pause: at which it waits for us.
-            is_baking: it has all traffic, and the former version still runs.
+            is_baking: it has all traffic; both versions run.
         """
         outcome = judgement.outcome
         if outcome in (Outcome.FAILED, Outcome.ROLLED_BACK):
@@ -162,7 +162,7 @@ class Evidence:
         )
 
     def time_is_up(self, timeout: float) -> TimedOutError:
-        """Return the error for a deployment of which nobody knows the end."""
+        """Return the error for an unknown end."""
         self.diagnose_new()
         return TimedOutError(
             f"Service {self._service.name} was neither deployed nor failed after {timeout:.0f} s.",
@@ -177,7 +177,7 @@ def _lines(targets: tuple[str, ...], stopped: Iterable[StoppedTask], events: tup
 
 
 def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
-    """Return the task definition that serves: ours if deployed, else what runs beside it."""
+    """Return the task definition that serves: ours if deployed, else the other."""
     candidates = [d for d in deployments if (d.id == deployment_id) == (outcome is Outcome.DEPLOYED)]
     candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
     candidates.sort(key=lambda d: -d.running)

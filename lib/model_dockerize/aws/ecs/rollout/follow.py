@@ -1,4 +1,4 @@
-"""Follows a deployment to its end, saying what happens while it happens."""
+"""Follows a deployment to its end."""
 
 import time
 from collections.abc import Callable
@@ -43,16 +43,15 @@ def follow(
     decided: str = "",
     skip_bake: bool = False,
 ) -> Verdict:
-    """Watch the deployment `service.deployment_id` until it is over, or waits for us.
+    """Watch `service.deployment_id` until it is over, or waits for us.
 
     Args:
-        timeout_seconds: which it may take, besides the minutes that its own strategy takes.
-        decided: the pause of ours that we have ended already.
-        skip_bake: end as soon as it has all traffic.
+        timeout_seconds: besides its strategy's own minutes.
+        decided: our pause that is over.
+        skip_bake: end once it has all traffic.
 
     Raises:
-        TimedOutError: it was neither finished nor failed after `timeout_seconds`.
-        AwsAccessError, AwsError: as AWS says.
+        TimedOutError: neither came in time.
     """
     with translate(f"follow service {service.name}"):
         if service.shifts:
@@ -61,7 +60,7 @@ def follow(
 
 
 class _Follower:
-    """One deployment, with what has been seen and said of it so far."""
+    """One deployment, and what was seen and said of it."""
 
     def __init__(
         self,
@@ -88,7 +87,7 @@ class _Follower:
         """Look until there is a verdict.
 
         Raises:
-            TimedOutError: there was none after `timeout` seconds.
+            TimedOutError: none came within `timeout` seconds.
         """
         seen, misses, changed_at = False, 0, self._started
         while True:
@@ -120,7 +119,7 @@ class _Follower:
         return describe(self._aws, self._service.cluster, self._service.name)
 
     def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
-        """Judge one look. At an end, or now and then, ask our service deployment, too."""
+        """Judge one look; at an end, or now and then, ask our service deployment."""
         judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         if judgement or now - self._asked_at >= _ASK_AGAIN:
             self._asked_at = now
@@ -145,7 +144,7 @@ class _Follower:
         )
 
     def _service_deployment(self, service: Any) -> Any:
-        """Return our service deployment; None where endpoint, region or policy does not have it."""
+        """Return our service deployment; None where it cannot be had."""
         if not self._has_service_deployments:
             return None
         ecs = self._aws.ecs

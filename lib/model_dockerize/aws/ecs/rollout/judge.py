@@ -1,4 +1,4 @@
-"""Judges our deployment by a look at its service. Pure. Unknown is never good."""
+"""Judges our deployment by a look at its service; unknown is never good. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Observation:
-    """One look: DescribeServices, and what DescribeServiceDeployments said last where there is one of ours."""
+    """One look: the service, and our service deployment's last state, if known."""
 
     service_status: str
     deployments: tuple[Deployment, ...]
@@ -44,7 +44,7 @@ class Judgement:
 
 
 def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None:
-    """Return the verdict on `deployment_id`; None while nobody can know. `seen`: an earlier look showed it."""
+    """Return the verdict on `deployment_id`; None: nobody can know yet. `seen`: by an earlier look."""
     ours = next((d for d in look.deployments if d.id == deployment_id), None)
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
@@ -71,7 +71,7 @@ def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> 
 def _went_back(
     look: Observation, deployment_id: str, ours: Deployment | None, primary: Deployment | None
 ) -> Judgement | None:
-    """Return "rolled back" once what was before serves in full again, "failed" if it will not; None until then."""
+    """Return whether what was before serves in full again, or never will; None: not yet known."""
     others = [d for d in look.deployments if d.id != deployment_id]
     back = primary if primary and primary.id != deployment_id else None
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."
@@ -127,13 +127,13 @@ def deployments_of(service: Any) -> tuple[Deployment, ...]:
 
 
 def rolls_back(service: Any) -> bool:
-    """Tell whether ECS itself goes back when a deployment of this DescribeServices answer fails."""
+    """Tell whether ECS itself goes back when a deployment of this answer fails."""
     breaker = service.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
     return bool(breaker.get("enable") and breaker.get("rollback"))
 
 
 def paused_at(service_deployment: Any) -> str:
-    """Return the lifecycle hook that waits for a person, by DescribeServiceDeployments; empty if none does."""
+    """Return the lifecycle hook that waits for a person, or nothing."""
     for hook in service_deployment.get("lifecycleHookDetails", []):
         if hook.get("status") == "AWAITING_ACTION":
             stage = service_deployment.get("lifecycleStage", "")
@@ -142,10 +142,10 @@ def paused_at(service_deployment: Any) -> str:
 
 
 def interval(since_start: float, since_change: float, calls: int, misses: int) -> float:
-    """Return the seconds until the next look: 1 after a change while the budget of calls allows it, else 2.2.
+    """Return the seconds until the next look: 1 after a change within the budget of calls, else 2.2.
 
-    A look every 2.2 s sees an end 1.1 s late on average, with 0.45 calls a second; the budget of half a call
-    a second leaves some for what only happens now and then. `misses`: looks in a row that were throttled or lost.
+    A look every 2.2 s is 1.1 s late on average at 0.45 calls a second; the budget is half a call a second.
+    `misses`: looks in a row that failed.
     """
     if misses:
         return float(min(32, 2**misses))

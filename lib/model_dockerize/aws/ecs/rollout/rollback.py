@@ -1,4 +1,4 @@
-"""Takes back what did not work: the service runs its last verified revision again, or nothing."""
+"""Takes back what did not work."""
 
 import time
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from model_dockerize.progress import Progress
 
 
 def settle_failed_first_deployment(aws: Aws, service: Service, progress: Progress) -> str:
-    """Leave no task after a deployment that failed with nothing to go back to; return what was done.
+    """Leave no task where there is nothing to go back to; say so.
 
-    At zero tasks the service costs nothing, its events and log stay readable, and the next run rolls it.
+    The service then costs nothing, keeps events and log, and the next run rolls it.
     """
     with translate(f"service {service.name}"):
         now: Any = describe(aws, service.cluster, service.name)
@@ -41,16 +41,15 @@ def rollback(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Let the service run `to_task_definition_arn` again, and follow that; None: scale to zero.
+    """Let the service run `to_task_definition_arn` again and follow that; None: scale to zero.
 
-    What it ran before proved itself then: where ECS moves the traffic, nobody tests it again, and its bake is not
-    waited for.
+    What proved itself before is neither tested nor baked again.
 
     Returns:
-        The verdict on going back; None if the service was brought to zero tasks instead.
+        None if no task is left.
 
     Raises:
-        TimedOutError: going back was not over in time.
+        TimedOutError: it was not over in time.
     """
     if to_task_definition_arn is None:
         settle_failed_first_deployment(aws, service, progress)
@@ -75,12 +74,11 @@ def end_pause(
     monotonic: Callable[[], float] = time.monotonic,
     skip_bake: bool = False,
 ) -> Verdict:
-    """Let a new version that waits for us have the traffic, or take it back, and follow that to its end.
+    """Continue a waiting version, or take it back, and follow that to its end.
 
     Raises:
         PausedError: the decision is not allowed.
         TimedOutError: it was not over in time.
-        AwsAccessError, AwsError: as AWS says.
     """
     with translate(f"pause of service {service.name}"):
         decide(aws, pause.service_deployment_arn, pause.hook_id, action, progress, sleep)
@@ -95,7 +93,7 @@ def back_from_bake(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Move the traffic of a deployment that is under way back at once, and follow that; None: none is under way."""
+    """Move the traffic of a deployment under way back, and follow that; None: none is."""
     with translate(f"rollout of service {service.name}"):
         shift = _under_way(_current(aws, service), service)
         if shift is None:
@@ -106,7 +104,7 @@ def back_from_bake(
 
 
 def _current(aws: Aws, service: Service) -> Shift | None:
-    """Return the last deployment of a service whose traffic ECS moves, whoever's it is; None: there is none."""
+    """Return the last deployment of a service whose traffic ECS moves, or None."""
     there: Any = describe(aws, service.cluster, service.name) if service.shifts else None
     arn = there.get("currentServiceDeployment", "") if there else ""
     return look(aws, arn) if arn else None
@@ -117,12 +115,12 @@ def _is_ours(shift: Shift, service: Service) -> bool:
 
 
 def _under_way(shift: Shift | None, service: Service) -> Shift | None:
-    """Return our deployment where it moves traffic, and could move it back; None: there is none."""
+    """Return our deployment if it can move its traffic back, or None."""
     return shift if shift and _is_ours(shift, service) and shift.is_under_way and shift.has_former else None
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
-    """End a cancelled run in one call, because little time is left: say what goes on, or roll back.
+    """End a cancelled run by one call: time is short.
 
     Args:
         on_cancel: `leave` or `rollback`.

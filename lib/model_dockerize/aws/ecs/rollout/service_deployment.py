@@ -9,10 +9,9 @@ _SAME_MOMENT = 2.0
 
 
 def ours_of(deployments: list[Any], deployment_id: str, created_at: Any) -> str | None:
-    """Return the ARN of the service deployment that DescribeServices calls `deployment_id`.
+    """Return the ARN of `deployment_id`'s service deployment.
 
-    The target revision has the deployment's number, but AWS promises that nowhere: else the time decides, which is the
-    same for both because one call made both.
+    AWS does not promise that its target revision has the same number: else the time decides, as one call made both.
     """
     number = deployment_id.rsplit("/", 1)[-1]
     same = [d for d in deployments if short_arn(d.get("targetServiceRevisionArn", "")) == number]

@@ -1,7 +1,4 @@
-"""Follows a deployment that moves traffic: to our pause, and from there to its end.
-
-The service deployment is looked at each time, by its ARN; the service, for events and tasks, each third time.
-"""
+"""Follows a deployment that moves traffic to our pause, and to its end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,7 +64,7 @@ class _Follower:
         """Look until there is a verdict, or our pause.
 
         Raises:
-            TimedOutError: there was neither.
+            TimedOutError: neither came.
         """
         looks = misses = 0
         end = self._evidence.started + timeout
@@ -109,7 +106,7 @@ class _Follower:
             self._evidence.diagnose_new()
 
     def _look(self) -> Shift | None:
-        """Return what our service deployment shows; None until ECS shows it."""
+        """Return our service deployment's state, or None."""
         self._arn = self._arn or self._find()
         if not self._arn:
             return None
@@ -127,7 +124,7 @@ class _Follower:
         return found[0] if found else {}
 
     def _find(self) -> str:
-        """Return the ARN of our service deployment: the service's current one, or by the list."""
+        """Return our service deployment's ARN: the current one, or by the list."""
         if self._seen is None:
             return ""
         number = self._service.deployment_id.rpartition("/")[2]
@@ -140,7 +137,7 @@ class _Follower:
         return ours_of(found["serviceDeployments"], self._service.deployment_id, made[0] if made else None) or ""
 
     def _without_history(self) -> Verdict | None:
-        """Return the verdict on a service that did not change, and of whose deployment ECS keeps nothing any more."""
+        """Return the verdict on an unchanged service whose deployment ECS forgot."""
         deployments = deployments_of(self._seen) if self._seen else ()
         if self._service.changed or len(deployments) != 1 or deployments[0].id != self._service.deployment_id:
             return None
@@ -193,10 +190,10 @@ class _Follower:
             )
 
     def _time_is_up(self, shift: Shift | None, timeout: float) -> Verdict | None:
-        """End with what is known; None: ECS was asked to go back, and that is followed.
+        """End with what is known; None: follow ECS going back.
 
         Raises:
-            TimedOutError: it goes on, and nobody knows how it ends.
+            TimedOutError: nobody knows how it ends.
         """
         if shift and shift.is_under_way and (foreign := shift.foreign(self._decided)):
             reason = f"hook {foreign.id}, which is not ours, waits at {shift.stage}."

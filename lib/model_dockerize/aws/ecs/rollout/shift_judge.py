@@ -1,4 +1,4 @@
-"""Judges a deployment that moves traffic, by what DescribeServiceDeployments says of it. Pure."""
+"""Judges a deployment that moves traffic. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +42,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class Shift:
-    """One look at a service deployment. A status or stage that nobody knows is no end."""
+    """One look at a service deployment; what is unknown is no end."""
 
     arn: str
     revision: str  # number of the new version's service revision, which is that of its deployment
@@ -96,11 +96,11 @@ class Shift:
         return self.is_under_way and self.stage in _BEFORE
 
     def foreign(self, decided: str) -> Hook | None:
-        """Return the pause of somebody else that waits; `decided`: one of ours that is over already."""
+        """Return somebody else's waiting pause; `decided`: ours that is over."""
         return next((hook for hook in self.waiting if not hook.is_ours and hook.id != decided), None)
 
     def pause(self, decided: str) -> Hook | None:
-        """Return our pause, where it is the only thing that waits; `decided`: one that is over already."""
+        """Return our pause, if only it waits; `decided`: one that is over."""
         ours = [hook for hook in self.waiting if hook.is_ours and hook.id != decided]
         return ours[0] if self.is_under_way and len(ours) == len(self.waiting) == 1 else None
 
@@ -115,10 +115,10 @@ class Shift:
 
 
 def judge_shift(look: Shift, is_replaced: bool, skip_bake: bool) -> Judgement | None:
-    """Return the verdict; None while nobody can know.
+    """Return the verdict; None: nobody can know yet.
 
     Args:
-        is_replaced: the service has a newer deployment.
+        is_replaced: there is a newer deployment.
         skip_bake: all traffic is enough.
     """
     found: Judgement | None = None
