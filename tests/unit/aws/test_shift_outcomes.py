@@ -157,6 +157,16 @@ def test_a_wrong_answer_goes_back_and_nobody_has_met_it(play: Callable[..., Play
     assert "UpdateService" not in run.changes[run.changes.index("ContinueServiceDeployment") :]
 
 
+def test_jobs_of_a_shared_queue_may_have_met_a_wrong_version_and_the_verdict_says_so(play: Callable[..., Play]) -> None:
+    run = play(GOOD)
+    run.failures = [("result: wrong",)]
+    report = run.run(queue_url="postgresql://h/d", volume="fs-1")
+    assert report.outcome == "smoke-failed-rolled-back", report.failure
+    assert report.failure
+    assert "No user has met it" not in report.failure.message
+    assert "it may have done jobs of the shared queue: the service runs iris:1" in report.failure.message
+
+
 def test_a_version_that_dies_is_rolled_back_by_ecs(play: Callable[..., Play]) -> None:
     run = play(Story(runs=2, dies=(6, 12, 18, 24)))
     report = run.run()
@@ -454,7 +464,7 @@ def test_going_back_to_what_answers_wrongly_is_taken_back(
     back = run.rollback()
     assert back.exit_code == 12
     assert back.failure
-    assert "no user has met it" in back.failure.message
+    assert "No user has met it" in back.failure.message
     assert run.runs() == "iris:2"
 
 
@@ -464,4 +474,77 @@ def test_who_does_not_wait_leaves_nothing_to_be_decided(play: Callable[..., Play
     assert report.failure is None
     run.told.clock.sleep(1000)
     assert run.runs() == "iris:2"
+    assert run.world.around.rules[PRODUCTION] == {"a": 0, "b": 100}
+
+
+def test_an_older_run_leaves_the_pause_of_a_newer_one_alone(play: Callable[..., Play]) -> None:
+    run = play(GOOD, GOOD)
+    older: list[Report] = []
+
+    def meanwhile() -> None:
+        run.told.calls.clear()
+        older.append(run.run(newer(), run_number=7, workflow="me/it/deploy.yml"))
+        assert run.changes == []
+
+    run.in_test = meanwhile
+    newest = run.run(run_number=8, workflow="me/it/deploy.yml")
+    assert [(one.outcome, one.exit_code) for one in older] == [("superseded", 14)]
+    assert newest.outcome == "deployed", newest.failure
+    assert len(run.tested) == 1
+    assert run.runs() == "iris:2"
+
+
+@pytest.mark.parametrize(
+    ("stage", "on_cancel", "runs"),
+    [
+        ("SCALE_UP", "leave", "iris:1"),  # nobody tests it, so its pause goes back
+        ("SCALE_UP", "rollback", "iris:1"),
+        ("BAKE_TIME", "leave", "iris:2"),
+        ("BAKE_TIME", "rollback", "iris:1"),
+    ],
+)
+def test_cancelled_while_it_is_followed(play: Callable[..., Play], stage: str, on_cancel: str, runs: str) -> None:
+    run = play(GOOD)
+    plain = run.told.clock.sleep
+    met: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        plain(seconds)
+        asked = {"serviceDeploymentArns": [run.world.service.records[0].arn]}
+        (seen,) = run.world._shown_deployments.describe_service_deployments(asked)["serviceDeployments"]
+        if seen.get("lifecycleStage") == stage and not met:
+            met.append(stage)
+            raise Cancelled(signal.SIGTERM)
+
+    with clocked(sleep, run.told.clock.monotonic):
+        report = run.run(on_cancel=on_cancel)
+    assert (met, report.outcome) == ([stage], "cancelled"), report.failure
+    assert len(run.tested) == (stage == "BAKE_TIME")
+    plain(60 * 60)
+    assert run.runs() == runs
+
+
+def test_a_pause_of_the_owner_before_each_step_is_told_each_time_and_the_next_run_goes_on(
+    play: Callable[..., Play],
+) -> None:
+    run = play(GOOD)
+    theirs = {
+        **{"targetType": "PAUSE", "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"]},
+        "timeoutConfiguration": {"timeoutInMinutes": 1440, "action": "ROLLBACK"},
+    }
+    run.world.service.configuration["lifecycleHooks"] = [theirs]
+    linear = {"rollout": "linear", "step_percent": 50, "step_minutes": 1, "queue_url": "postgresql://h/d", "volume": ""}
+    shares = []
+    for _ in range(2):
+        report = run.run(**linear)
+        assert (report.outcome, report.exit_code) == ("paused", 15), report.failure
+        shares.append(run.world.around.rules[PRODUCTION]["b"])
+        arn = run.world.service.records[0].arn
+        (seen,) = run.account.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+        (hook,) = [one["hookId"] for one in seen["lifecycleHookDetails"] if one["status"] == "AWAITING_ACTION"]
+        run.account.ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId=hook, action="CONTINUE")
+    assert shares == [0, 50]
+    report = run.run(**linear)
+    assert report.outcome == "deployed", report.failure
+    assert run.changes.count("UpdateService") == 1
     assert run.world.around.rules[PRODUCTION] == {"a": 0, "b": 100}
