@@ -59,7 +59,8 @@ class Answer:
         words = [self.what]
         if self.kind == "table" and self.row_count is not None:
             shown = len(self.rows)
-            words.append(f"{shown} of {self.row_count} rows" if shown < self.row_count else _count(shown, "row"))
+            is_part = 0 < shown < self.row_count
+            words.append(f"{shown} of {self.row_count} rows" if is_part else _count(self.row_count, "row"))
         return ", ".join((*words, f"{self.size} bytes" if self.size < 1000 else f"{self.size / 1000:.1f} kB"))
 
     def first(self, rows: int) -> "Answer":

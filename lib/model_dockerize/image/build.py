@@ -22,11 +22,12 @@ from model_dockerize.image.causes import diagnose, without_frames
 from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.proxies import forwarded
 from model_dockerize.image.store import Image, inspect, record
-from model_dockerize.progress import Progress
+from model_dockerize.progress import Progress, counted
 from model_dockerize.settings import in_action
 
 _log = logging.getLogger(__name__)
-_BEFORE = 4  # lines before the telling one that an error shows
+_AFTER = 4  # lines after the telling one that an error shows
+_TOLD = 1 << 20  # bytes of the context after which its progress is told
 _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
 
 
@@ -42,6 +43,7 @@ class BuildRequest:
     target: str = ""  # stage; empty: the last one
     cache: tuple[str, ...] = ()  # options, of `cache_options`
     provenance: bool = False  # attest how it was built; the image becomes an index
+    size: int = 0  # bytes of the context, about; 0: nobody knows
     build_id: str = ""  # under which this computer remembers the image; empty: it does not
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # of buildx's process, beside the engine's
 
@@ -94,13 +96,15 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         start_new_session=True,  # so that the CLI and its plugin can be ended together
     )
     assert process.stdin and process.stderr  # noqa: S101  both are pipes
-    writer = _Writer(context, cast(BinaryIO, process.stdin), process)
+    moved = counted("sending the files", request.size, progress)
+    writer = _Writer(context, cast(BinaryIO, process.stdin), process, moved)
     writer.start()
     try:
         for item in decode(_lines(process.stderr)):
             for line in log.add(item):
                 progress.output(line)
-            progress.transfer(*log.transfer)
+            if not writer.is_alive():
+                progress.transfer(*log.transfer)
         process.wait()
     finally:
         _stop(process)
@@ -138,17 +142,38 @@ def _lines(pipe: IO[bytes]) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")
 
 
+class _Counted:
+    """Tells how much was written."""
+
+    def __init__(self, pipe: BinaryIO, moved: Callable[[int], None]) -> None:
+        self._pipe, self._moved, self._untold = pipe, moved, 0
+
+    def write(self, content: bytes) -> int:
+        written = self._pipe.write(content)
+        self._untold += written
+        if self._untold >= _TOLD:
+            self._moved(self._untold)
+            self._untold = 0
+        return written
+
+
 class _Writer(threading.Thread):
     """Feeds the context into the build while its output is read."""
 
-    def __init__(self, context: Callable[[BinaryIO], None], pipe: BinaryIO, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self,
+        context: Callable[[BinaryIO], None],
+        pipe: BinaryIO,
+        process: subprocess.Popen[bytes],
+        moved: Callable[[int], None],
+    ) -> None:
         super().__init__(name="build-context", daemon=True)
         self.error: BaseException | None = None
-        self._context, self._pipe, self._process = context, pipe, process
+        self._context, self._pipe, self._process, self._moved = context, pipe, process, moved
 
     def run(self) -> None:
         try:
-            self._context(self._pipe)
+            self._context(cast(BinaryIO, _Counted(self._pipe, self._moved)))
             self._pipe.close()
         except BrokenPipeError:
             pass  # the build ended before it had read everything; its own words say why
@@ -197,5 +222,6 @@ def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
 def _around(evidence: Sequence[str], telling: str) -> tuple[str, ...]:
     lines = without_frames(evidence)
     place = next((number for number, line in enumerate(lines) if line.strip() == telling), len(lines))
-    begin = max(0, min(place - _BEFORE, len(lines) - TAIL))
-    return tuple(lines[begin : begin + TAIL])
+    # The telling line is one of the last: a terminal shows only those.
+    end = min(place + 1 + _AFTER, len(lines))
+    return tuple(lines[max(0, end - TAIL) : end])

@@ -58,6 +58,7 @@ class _Vertex:
     name: str = ""
     cached: bool = False
     seconds: float = 0.0
+    begun: bool = False
     done: bool = False
     error: str = ""
     partial: dict[int, str] = field(default_factory=dict)  # a stream's line that has no end yet
@@ -114,8 +115,11 @@ class BuildLog:
 
     @property
     def transfer(self) -> tuple[str, int, int]:
-        """Return what is moved, its bytes so far, and of how many (0: unknown)."""
-        return ("", 0, 0) if self._moving is None or self._moving[0].done else self._moving[1:]
+        """Return what is moved, or else the silent step that runs; its bytes so far, and of how many (0: unknown)."""
+        if self._moving and not self._moving[0].done:
+            return self._moving[1:]
+        steps = [step for step in self._vertices.values() if step.begun and not step.done and _STEP.match(step.name)]
+        return (short_name(steps[-1].name), 0, 0) if steps and not steps[-1].tail else ("", 0, 0)
 
     def add(self, item: dict[str, Any] | str) -> list[str]:
         """Take one item of `decode`; return the lines to show."""
@@ -167,6 +171,7 @@ class BuildLog:
             vertex.name = said.get("name", vertex.name)
             vertex.cached = vertex.cached or said.get("cached", False)
             vertex.error = said.get("error", "") or vertex.error
+            vertex.begun = vertex.begun or bool(said.get("started"))
             if said.get("started") and said.get("completed"):
                 vertex.seconds = 0.0 if vertex.cached else _seconds(said["started"], said["completed"])
                 shown += self._finish(vertex)

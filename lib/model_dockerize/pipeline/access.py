@@ -23,7 +23,7 @@ def warn_of_the_internet(service: ServiceSettings, progress: Progress) -> None:
     """Warn if the whole internet can send jobs, and read and delete others'."""
     if who_can_reach(service) == _INTERNET:
         progress.warning(
-            "Anyone on the internet can use the model, see its jobs and delete them. Set allow-from (who may connect), "
+            "Anyone on the internet can use the model, see and delete its jobs. Set allow-from (who may connect), "
             "api-key (who may ask), or both."
         )
 

@@ -213,6 +213,7 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
                 platform=prepared.platform,
                 cache=image.cache_options(cache, repository, model.name, run.environment),
                 provenance=settings.image.provenance,
+                size=sum(file.size for file in model.files),
                 build_id=prepared.build_id,
                 variables=image.cache_variables(cache, run.environment),
             )

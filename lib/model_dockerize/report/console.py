@@ -17,7 +17,7 @@ from rich.text import Text
 
 from model_dockerize.report.model import Report, StageResult
 from model_dockerize.report.recorder import Level
-from model_dockerize.report.sheet import Sheet, printable
+from model_dockerize.report.sheet import Sheet, printable, shortened
 from model_dockerize.report.transfers import Running
 from model_dockerize.report.verdict import show
 
@@ -26,6 +26,7 @@ Verbosity = Literal["quiet", "normal", "verbose"]
 _SYMBOL = {"done": ("✓", "green"), "unchanged": ("=", "cyan"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
 _ASKED_FOR = ("jobs",)  # stages whose children's lines are what people wait for
 _BAR = 20  # characters of a bar
+_WORDS = 70  # characters of what a silent stage is at, where there is no terminal
 
 
 class ConsoleDisplay:
@@ -42,6 +43,7 @@ class ConsoleDisplay:
         self._log, self._verdict, self._verbosity = Sheet(log), Sheet(verdict), verbosity
         self._running = Running(clock)
         self._last: dict[str, str] = {}  # the last words of each stage
+        self._as_they_were: list[tuple[StageResult, str]] = []  # stages with nothing to do, told together at the end
         self._live = Live(console=self._log.console, get_renderable=self._status, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> "ConsoleDisplay":
@@ -49,6 +51,7 @@ class ConsoleDisplay:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        self._tell_unchanged()
 
     def begin(self, stage: str) -> None:
         # Nothing moves on the screen between stages: then questions are asked.
@@ -65,13 +68,19 @@ class ConsoleDisplay:
             return
         if self._verbosity == "verbose" or result.status == "failed":
             text = "" if result.status == "done" else result.status
-        symbol, color = _SYMBOL[result.status]
-        self._log.row(f"{symbol} {result.name:<14} {result.seconds:>6.1f} s ", text or result.status, color, "dim")
+        elif result.status == "unchanged":
+            self._as_they_were.append((result, text))
+            return
+        if result.status == "failed":
+            self._tell_unchanged()
+        self._row(result, text)
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         self._running.saw(stage, text)
         if level == "info":
             self._last[stage] = text
+        if self._verbosity == "quiet" and level != "debug":
+            return
         if level == "warning":
             place = f" ({file}{f':{line}' if line else ''})" if file else ""
             self._log.row(f"! {stage:<14}", f"{text}{place}", "yellow", "yellow")
@@ -90,8 +99,8 @@ class ConsoleDisplay:
         # A terminal shows the running stages by itself.
         if self._log.console.is_terminal or self._verbosity == "quiet":
             return
-        for stage, words in self._running.due():
-            self._log.row(f"  {stage:<14}", words, "dim", "dim")
+        for stage, words, since in self._running.due():
+            self._log.row(f"  {stage:<14}", f"{shortened(words, _WORDS)} ({since})", "dim", "dim")
 
     def secret(self, value: str) -> None:
         """See Display. The recorder has masked it already."""
@@ -109,6 +118,18 @@ class ConsoleDisplay:
             return
         self._log.line("")
         show(report, self._verdict, is_whole=self._verbosity == "verbose")
+
+    def _tell_unchanged(self) -> None:
+        # One has its own words; of several, the names tell enough.
+        results, self._as_they_were = self._as_they_were, []
+        if len(results) == 1:
+            self._row(*results[0])
+        elif results:
+            self._log.row("= unchanged               ", ", ".join(result.name for result, _ in results), "cyan", "dim")
+
+    def _row(self, result: StageResult, text: str) -> None:
+        symbol, color = _SYMBOL[result.status]
+        self._log.row(f"{symbol} {result.name:<14} {result.seconds:>6.1f} s ", text or result.status, color, "dim")
 
     def _status(self) -> Table:
         table = Table.grid(padding=(0, 1))

@@ -101,8 +101,8 @@ class GitHubDisplay:
         self._running.transfer(stage, what, done, total)
 
     def tick(self) -> None:
-        for stage, words in self._running.due():
-            self._print(f"  {stage:<14} {printable(words)}")
+        for stage, words, since in self._running.due():
+            self._print(f"  {stage:<14} {printable(words)} ({since})")
 
     def secret(self, value: str) -> None:
         # The runner's own masking also covers later steps.

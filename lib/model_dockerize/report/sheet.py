@@ -38,3 +38,8 @@ class Sheet:
 def printable(text: str) -> str:
     """Remove control characters, which could redraw the user's terminal."""
     return "".join(char for char in text if char.isprintable() or char == "\t")
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut a text to `width` characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"

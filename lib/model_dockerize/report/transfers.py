@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 EVERY = 15.0  # seconds of silence after which a stage says that it still runs
+LATER = 60.0  # the same for one that has run this long and moves no bytes
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,16 @@ class Running:
             known = Transfer(what, self._clock())
         self._transfers[stage] = replace(known, done=done, total=total)
 
-    def due(self) -> list[tuple[str, str]]:
-        """Return name and words of silent stages; they count as having spoken."""
+    def due(self) -> list[tuple[str, str, str]]:
+        """Return name, words and time of silent stages; they count as having spoken."""
         now = self._clock()
-        late = [name for name, last in self._spoke.items() if now - last >= EVERY]
+        late = [name for name, last in self._spoke.items() if now - last >= self._patience(name, now)]
         for name in late:
             self._spoke[name] = now
-        return [(name, f"{self._words(name, now)} ({_span(now - self._began[name])})") for name in late]
+        return [(name, self._words(name, now), _span(now - self._began[name])) for name in late]
+
+    def _patience(self, stage: str, now: float) -> float:
+        return EVERY if stage in self._transfers or now - self._began[stage] < LATER + EVERY else LATER
 
     def _words(self, stage: str, now: float) -> str:
         transfer = self._transfers.get(stage)

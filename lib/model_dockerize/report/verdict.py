@@ -13,7 +13,9 @@ from model_dockerize.report.sheet import Sheet
 _FOUND = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "unknown": ("?", "cyan")}
 _KEEP = "`model-dockerize smoke FOLDER --keep` writes it as smoke/expected.*, which every later answer must equal"
 _LONGEST = 400  # characters of a line of evidence
-_ROWS = 5  # of an answer
+_ROWS = 3  # of an answer
+_EVIDENCE = 9  # lines of a log
+_LOGS = ("build", "smoke", "rollout", "smoke-deployed")  # failures whose details are a log; others list each problem
 _WIDEST = 100  # characters of a table where there is no terminal
 _COPIED = ("image", "Dockerfile", "archive", "url")  # people copy them: they stay whole
 _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
@@ -35,7 +37,9 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
     for titles, rows in ((MODEL_TITLES, report.models), (REVISION_TITLES, report.revisions)):
         for line in table(titles, [row.cells() for row in rows]) if rows else ():
             sheet.line(f"  {line}")
-    if report.answer:
+    if report.answer and report.outcome is Outcome.UNCHANGED and not is_whole:  # it is no news: as expected, as before
+        sheet.row("answer    ", report.answer.first(0).title, "dim")
+    elif report.answer:
         _show_answer(report.answer.first(_ROWS), sheet)
     compares = not report.smoke_local or report.smoke_local.is_compared or report.outcome is Outcome.WRITTEN
     if report.smoke_local and report.smoke_local.answer and not compares:
@@ -50,10 +54,16 @@ def _show_failure(report: Report, failure: Failure, sheet: Sheet, is_whole: bool
         sheet.row("Next:", failure.remedy, "bold", indent=2)
     # A single problem often is the message already: told once is enough.
     told = len(failure.details) == 1 and failure.message.endswith(f": {failure.details[0]}")
-    for detail in () if told else failure.details:
-        for line in detail.splitlines():
-            sheet.row(" ", line if is_whole or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (whole with -v)")
+    lines = [line for detail in (() if told else failure.details) for line in detail.splitlines()]
+    for line in lines if is_whole or failure.kind not in _LOGS else _short(lines):
+        sheet.row(" ", line if is_whole or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (whole with -v)")
     sheet.line(f"exit code {failure.exit_code} ({failure.kind})", "dim")
+
+
+def _short(lines: list[str]) -> list[str]:
+    # The first says whose log it is, the last ones what happened.
+    left_out = len(lines) - _EVIDENCE
+    return lines if left_out <= 0 else [lines[0], f"… {left_out + 1} more lines with -v", *lines[2 - _EVIDENCE :]]
 
 
 def _show_answer(answer: Answer, sheet: Sheet) -> None:
@@ -100,15 +110,18 @@ def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
     made = [stage for stage in report.stages if stage.name in ("build", "load")]
     built = any(stage.status in ("done", "unchanged") for stage in made)
     answered = report.url and (report.smoke_deployed is None or report.smoke_deployed.checks[0].passed)
+    is_news = is_whole or report.outcome is not Outcome.UNCHANGED
+    # A model that answers is used by its address; what it was made of, the stages have told.
+    is_asked = is_whole or not (answered or report.failure)
     facts = {
-        "image": report.image_uri or (report.image if built and is_whole else ""),
+        "image": (report.image_uri or (report.image if built and is_whole else "")) if is_asked else "",
         "build id": report.build_id if is_whole else "",
         "Dockerfile": report.dockerfile if is_whole or report.outcome == Outcome.DOCKERFILE else "",
         "archive": report.archive,
-        "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision else "",
+        "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision and is_asked else "",
         "service": report.service_arn if is_whole else "",
         "smoke": _smoke_words(report) if is_whole else "",
-        "pages": "/AddJob to upload a file, /swagger to try the API" if answered else "",
+        "pages": "/AddJob to upload a file, /swagger to try the API" if answered and is_news else "",
         "url": report.url if answered else "",
         "reached by": report.access if answered else "",
         "address": report.lasts if answered else "",

@@ -72,9 +72,10 @@ class SmokeResult:
     @property
     def summary(self) -> str:
         """Return how it went in one line, which the check of the result ends."""
-        passed = sum(check.passed for check in self.checks)
-        said = next((f"; the result has {check.detail}" for check in self.checks if check.name == "result"), "")
-        return f"{passed} of {len(self.checks)} checks passed{said if self.passed else ''}"
+        if not self.passed:
+            return f"{sum(check.passed for check in self.checks)} of {len(self.checks)} checks passed"
+        said = next((f"; result: {check.detail}" for check in self.checks if check.name == "result"), "")
+        return f"{len(self.checks)} checks passed{said}"
 
     @property
     def passed(self) -> bool:

@@ -186,3 +186,13 @@ def test_the_last_words_say_what_is_not_proved_and_the_exit_code() -> None:
     lines = read(stream).lines
     assert "not proved: nobody has seen the service answer (smoke-test)" in lines
     assert lines[lines.index("Next: Correct it.") + 1] == "exit code 5 (build)"
+
+
+def test_a_silent_stage_says_that_it_runs() -> None:
+    now, stream = [0.0], io.StringIO()
+    display = GitHubDisplay(stream, lambda: now[0])
+    display.begin("build")
+    display.line("build", "info", "exporting")
+    now[0] = 16.0
+    display.tick()
+    assert read(stream).lines[-2].split() == ["build", "exporting", "(16", "s)"]

@@ -280,3 +280,13 @@ def test_what_is_moved_is_told_while_it_is() -> None:
     assert log.transfer == ("", 0, 0)
     log.add(status("x", "exporting manifest sha256:" + "a" * 64))
     assert log.transfer == ("exporting manifest", 0, 0)
+
+
+def test_a_silent_step_is_named_from_its_start_until_it_prints() -> None:
+    log = BuildLog()
+    log.add({"vertexes": [{"digest": "i", "name": "[internal] load", "started": START}]})
+    assert log.transfer == ("", 0, 0)
+    log.add({"vertexes": [{"digest": "s", "name": "[stage-0 2/3] COPY lib lib", "started": START}]})
+    assert log.transfer == ("[stage-0 2/3] COPY lib lib", 0, 0)
+    log.add({"logs": [{"vertex": "s", "data": base64.b64encode(b"copied\n").decode()}]})
+    assert log.transfer == ("", 0, 0)

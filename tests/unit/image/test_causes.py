@@ -120,6 +120,7 @@ def test_the_error_shows_the_line_that_tells(name: str) -> None:
     assert any(cause.line == line.strip() for line in error.details)
     assert error.details[0] == STEP
     assert len(error.details) <= TAIL + 1
+    assert any(cause.line == line.strip() for line in error.details[-5:]), "a terminal shows the last ones"
     assert not any(line.startswith("  File ") for line in error.details)
 
 

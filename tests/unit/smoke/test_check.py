@@ -455,6 +455,4 @@ def test_an_answer_that_trickles_is_given_up(
 def test_the_first_result_is_kept_to_be_shown(model: FakeModel, expectation: Expectation) -> None:
     result = smoke(model, expectation)
     assert result.result == b"id,n\n1,0.5\n"
-    assert result.summary == f"{len(result.checks)} of {len(result.checks)} checks passed; the result has " + (
-        "11 bytes, as expected.csv"
-    )
+    assert result.summary == f"{len(result.checks)} checks passed; result: 11 bytes, as expected.csv"

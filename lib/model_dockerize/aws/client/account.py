@@ -169,7 +169,7 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
             f"The credentials belong to account {identity.account}, not to {settings.aws_account_id} (aws-account-id).",
             remedy="Use credentials of the account that is meant, or correct aws-account-id. Nothing was changed.",
         )
-    progress.info(f"AWS account {identity.account}, region {region}, as {identity.arn}")
+    progress.info(f"{region}, as {identity.arn}")
     return Aws(
         identity,
         progress,

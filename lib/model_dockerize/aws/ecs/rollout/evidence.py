@@ -147,7 +147,7 @@ class Evidence:
             self._progress.info(f"service {self._service.name}: {judgement.reason}")
         else:
             now = short_arn(running) if running else "nothing"
-            self._progress.warning(f"{says}: {judgement.reason} It runs {now} now.")
+            self._progress.info(f"{says}: {judgement.reason} It runs {now} now.")
         return Verdict(
             outcome=outcome,
             reason=judgement.reason,
