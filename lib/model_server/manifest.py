@@ -26,6 +26,10 @@ class Limits:
     #: Jobs that are over are kept so many days, and so many of them; 0 is without end.
     retention_days: int = 0
     retention_jobs: int = 0
+    #: Records that the program is given in one run for several jobs; 0: each job has a run of its own.
+    batch_records: int = 0
+    #: How long the first of those jobs waits for others, milliseconds.
+    batch_wait_ms: int = 10
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,19 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
         problems.append(f"'runner_mode' must be one of {', '.join(RUNNER_MODES)}")
     problems += _proof_problems(document.get("proof"))
     problems += _limit_problems(document.get("limits", {}))
-    return problems or _schema_problems(document)
+    return problems or [*_schema_problems(document), *_batch_problems(document)]
+
+
+def _batch_problems(document: Mapping[str, Any]) -> list[str]:
+    """Return what keeps jobs from being joined, in a manifest that is right otherwise."""
+    if not document.get("limits", {}).get("batch_records", 0):
+        return []
+    return [
+        f"limit 'batch_records' is for one kind of structured data, CSV or JSON; {key!r} has {', '.join(document[key])}"
+        for key in ("input_types", "output_types")
+        if len({mime.form(text, document[key]) for text in document[key]} - {None}) != 1
+        or None in map(mime.form, document[key])
+    ]
 
 
 def _schema_problems(document: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, bounds, example, license, log, manifest, privileges, tracing, volume  # noqa: A004 - ours
+from model_server import __version__, batch_proof, bounds, example, license, log, manifest, privileges, tracing, volume  # noqa: A004 - ours
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
@@ -26,6 +26,7 @@ from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.errors import StartError
 from model_server.jobs import database, exclusive_lock, instance
+from model_server.jobs.batches import RESULT_BYTES
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
@@ -120,18 +121,24 @@ def _run(
     converters = Converters()
     proof = _self_proof(settings, model, limits.timeout_seconds, converters)
     traces = tracing.of_environment(os.environ, model)
+    clients = [
+        RunnerClient(
+            slot,
+            memory_mib=limits.memory_mib,
+            output_bytes=limits.output_bytes,
+            small_bytes=RESULT_BYTES if limits.batch_records else SMALL_BYTES,
+            folder=me.work / uuid.uuid4().hex,
+            hidden=data.root,
+        )
+        for slot in slots
+    ]
+    batches = batch_proof.batches(clients, model, limits, me.work) if limits.batch_records else None
+    runners = clients if batches is None else batches.members
     workers = Workers(
         [
             Worker(
                 store,
-                RunnerClient(
-                    slot,
-                    memory_mib=limits.memory_mib,
-                    output_bytes=limits.output_bytes,
-                    small_bytes=SMALL_BYTES,
-                    folder=me.work / uuid.uuid4().hex,
-                    hidden=data.root,
-                ),
+                runner,
                 heartbeat,
                 metrics,
                 owner=me.id,
@@ -141,7 +148,7 @@ def _run(
                 gate=proof,
                 tracing=traces,
             )
-            for slot in slots
+            for runner in runners
         ],
         converters,
     )
@@ -189,7 +196,9 @@ def _run(
         proof.on_failure = server.stop_at_once
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # Python's own has four more threads than there are processors: slow uploads would keep workers from theirs.
-        runner.get_loop().set_default_executor(ThreadPoolExecutor(settings.workers + _THREADS))
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(len(runners) + _THREADS))
+        if batches is not None:
+            batches.start(runner.get_loop())
         workers.start(runner.get_loop())
         if lock is not None:
             lock.keep(server.stop_at_once)

@@ -32,6 +32,8 @@ from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettin
 _INIT_NAMES = ("init.sh", "setup.sh")
 #: Programs of other languages, and images that have them.
 _NOT_PYTHON = {"Rscript": "rocker/r-ver:4", "R": "rocker/r-ver:4", "julia": "julia:1", "node": "node:22-slim"}
+#: What may be joined (the server's `tabular.mime`).
+_OF_RECORDS = {"text/csv", "application/csv", "application/json", "text/json"}
 _APT = re.compile(r"\b(apt|apt-get)\b[ \t]+(?:[-\w:=./]+[ \t]+)*?(install|update)\b")
 
 
@@ -82,6 +84,8 @@ def inspect(
     input_types = (said.input_type,) if said.input_type else proof.input_types
     output_types = (said.output_type,) if said.output_type else proof.output_types
     _check_schema(said.schema, input_types[0], output_types[0], problems)
+    if program.batch_records:
+        _check_batches(input_types, output_types, problems)
     problems.raise_if_any(str(root))
     _tell(root, listing, progress)
     tools.tell(needs, entry, program.pip_config, progress)
@@ -115,6 +119,8 @@ def inspect(
         uses_library=said.uses_library,
         license_public_key=program.license_public_key,
         runner_mode=program.runner_mode,
+        batch_records=program.batch_records,
+        batch_wait_ms=program.batch_wait_ms,
     )
 
 
@@ -249,6 +255,16 @@ def _check_schema(schema: Schema | None, input_type: str, output_type: str, prob
         if fields and kind == sample.UNKNOWN_TYPE:
             problems.wrong_folder(
                 f"{gravityai_build.NAME}: Schema has an {side}Schema, but no {side}Type (json, csv or csv_header)."
+            )
+
+
+def _check_batches(input_types: tuple[str, ...], output_types: tuple[str, ...], problems: Problems) -> None:
+    for side, types in (("takes", input_types), ("gives", output_types)):
+        kinds = {kind.partition(";")[0].strip() for kind in types}
+        if len(set(types)) > 1 or not kinds <= _OF_RECORDS:
+            problems.wrong_input(
+                f"batch-records is for a model that takes and gives one kind of CSV or JSON; this one {side} "
+                f"{', '.join(types)}. Add smoke/input.csv and smoke/expected.csv, or leave batch-records out."
             )
 
 

@@ -130,6 +130,8 @@ class Program:
     init_reads: tuple[str, ...] | None = None  # all that the init script reads of the folder; None: nobody can tell
     license_public_key: str = ""  # whose license keys the model wants; empty: none
     runner_mode: str = "auto"  # how the program is run: one of the server's RUNNER_MODES
+    batch_records: int = 0  # records of one run for several jobs; 0: each has its own
+    batch_wait_ms: int = 10  # how long the first of them waits for others
     is_notebook: bool = False  # the entry is a notebook of Jupyter
 
     @property

@@ -88,6 +88,24 @@ class ProgramSettings:
             builds=True,
         ),
     ] = "auto"
+    batch_records: Annotated[
+        int,
+        Input(
+            "Records that the program is given in one run, joined from several small jobs that wait. For a model "
+            "of CSV or JSON that answers each record by itself, in order. 0: each job has a run of its own.",
+            least=0,
+            most=100_000,
+            builds=True,
+        ),
+    ] = 0
+    batch_wait_ms: Annotated[
+        int,
+        Input(
+            "How long the first job of such a run waits for others, milliseconds.",
+            most=60_000,
+            builds=True,
+        ),
+    ] = 10
     system_packages: Annotated[
         tuple[str, ...],
         Input(

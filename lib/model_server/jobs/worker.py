@@ -131,7 +131,7 @@ class Worker:
             self._is_open = await self._gate.passes(self._runner)
         if self._is_open:
             await self._work()
-        await asyncio.to_thread(self._runner.stop)
+        await asyncio.to_thread(self._runner.close)
 
     async def _work(self) -> None:
         try:
@@ -185,7 +185,7 @@ class Worker:
                     ended = await self._end(job, name, output, outcome)
             finally:
                 if not is_clean:
-                    await asyncio.to_thread(_remove, output, source)  # there may be gigabytes, or a folder
+                    await asyncio.to_thread(remove, output, source)  # there may be gigabytes, or a folder
             # Behind the beat: a job that is recorded is no longer ours, and the heartbeat would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
@@ -270,7 +270,8 @@ class Worker:
             log_job(job.id, _TOO_LATE)
 
 
-def _remove(*paths: str) -> None:
+def remove(*paths: str) -> None:
+    """Remove what the program left, even a folder, as far as possible."""
     for path in map(Path, paths):
         try:
             path.unlink(missing_ok=True)

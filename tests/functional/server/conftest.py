@@ -19,7 +19,7 @@ import requests
 import uvicorn
 import uvloop
 
-from model_server import example, manifest, volume
+from model_server import batch_proof, example, manifest, volume
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
 from model_server.api.app import create_app
@@ -27,6 +27,7 @@ from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.jobs import database, instance
+from model_server.jobs.batches import RESULT_BYTES
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.notifications import Watch, Watchers
@@ -167,22 +168,30 @@ def running(
     heartbeat = Heartbeat(store, lease_seconds=2)
     converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
-    worker = Worker(
-        store,
-        RunnerClient(
-            OwnSlot(runner_command(model.command, path)),
-            small_bytes=SMALL_BYTES,
-            folder=me.work / "jobs",
-            hidden=claimed.root,
-        ),
-        heartbeat,
-        metrics,
-        owner=me.id,
-        timeout_seconds=model.limits.timeout_seconds,
-        lease_seconds=2,
-        prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
+    limits = model.limits
+    client = RunnerClient(
+        OwnSlot(runner_command(model.command, path)),
+        small_bytes=RESULT_BYTES if limits.batch_records else SMALL_BYTES,
+        folder=me.work / "jobs",
+        hidden=claimed.root,
     )
-    workers = Workers([worker], converters)
+    batches = batch_proof.batches([client], model, limits, me.work) if limits.batch_records else None
+    workers = Workers(
+        [
+            Worker(
+                store,
+                runner,
+                heartbeat,
+                metrics,
+                owner=me.id,
+                timeout_seconds=limits.timeout_seconds,
+                lease_seconds=2,
+                prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
+            )
+            for runner in ([client] if batches is None else batches.members)
+        ],
+        converters,
+    )
     called = (extra or {}).get("callback_hosts", ("127.0.0.1", "localhost"))  # where tests listen
     services = Services(
         model,
@@ -208,6 +217,8 @@ def running(
 
     def serve() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            if batches is not None:
+                batches.start(runner.get_loop())
             workers.start(runner.get_loop())
             runner.run(server.serve(sockets=[listener]))
 

@@ -350,6 +350,19 @@ def test_the_sample_of_the_image_proves_how_the_program_may_be_run(tmp_path: Pat
     }
 
 
+def test_batches_are_a_limit_of_the_manifest_where_they_are_asked_for(tmp_path: Path) -> None:
+    files = {"main.py": "", "smoke/input.csv": "a\n1\n2\n", "smoke/expected.csv": "b\n1\n2\n"}
+    fill(tmp_path, files)
+
+    def limits(records: int) -> dict[str, int]:
+        text = render_dockerfile(look(tmp_path, batch_records=records), SERVER)
+        found = re.search(r'^RUN (\["/opt.*server", "manifest.*\])$', text, re.M)
+        assert found
+        return dict(json.loads(json.loads(found[1])[2])["limits"])
+
+    assert limits(64) == {**limits(0), "batch_records": 64, "batch_wait_ms": 10}
+
+
 if __name__ == "__main__":
     for example in EXAMPLES:
         text_now = render_dockerfile(look(ROOT / "examples" / example), SERVER)

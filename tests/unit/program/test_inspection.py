@@ -513,3 +513,26 @@ def test_examples_need_no_settings(name: str, inputs: tuple[str, ...], output: s
     assert program.sample is not None
     assert program.sample.expected is not None
     assert not heard.warnings
+
+
+@pytest.mark.parametrize(
+    ("samples", "wrong"),
+    [
+        ({"input.csv": "", "expected.csv": ""}, []),
+        ({"input.json": "", "expected.csv": ""}, []),
+        ({"input.csv": "", "expected.txt": ""}, ["gives text/plain"]),
+        ({"input.csv": "", "input.json": "", "expected.csv": ""}, ["takes text/csv; header=present, application/json"]),
+        ({}, ["takes application/octet-stream", "gives application/octet-stream"]),
+    ],
+)
+def test_batches_are_for_records_and_everything_that_is_wrong_is_said_at_once(
+    tmp_path: Path, samples: dict[str, str], wrong: list[str]
+) -> None:
+    fill(tmp_path, {"main.py": "", **{f"smoke/{name}": text for name, text in samples.items()}})
+    if not wrong:
+        assert look(tmp_path, batch_records=2).batch_records == 2
+        return
+    with pytest.raises(InputError) as refused:
+        look(tmp_path, batch_records=2)
+    assert str(refused.value).count("batch-records is for a model") == len(wrong)
+    assert all(f"this one {text}" in str(refused.value) for text in wrong)

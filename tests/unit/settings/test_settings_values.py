@@ -59,6 +59,8 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("system_packages", "curl,--allow-unauthenticated"),
         ("system_packages", "curl;reboot"),
         ("runner_mode", "fast"),
+        ("batch_records", "-1"),
+        ("batch_wait_ms", "0"),
         ("subnets", "subnet-1,vpc-2"),
         ("security_groups", "default"),
         ("vpc_cidr", "10.0.0.1/16"),
@@ -128,6 +130,7 @@ def test_what_has_another_form_is_quoted(name: str, text: str) -> None:
         ("system_packages", "libgomp1 g++ libssl3=3.0.11-1~deb12u2"),
         ("desired_count", "0"),
         ("runner_mode", "warm"),
+        ("batch_records", "0"),
         ("smoke_url", "http://127.0.0.1:8080"),
     ],
 )

@@ -32,7 +32,7 @@ def manifest_steps(program: Program) -> str:
             "working_directory": FOLDER,
             "input_types": list(program.input_types),
             "output_types": list(program.output_types),
-            "limits": {"timeout_seconds": _TIMEOUT_SECONDS, "upload_bytes": _UPLOAD_BYTES},
+            "limits": {"timeout_seconds": _TIMEOUT_SECONDS, "upload_bytes": _UPLOAD_BYTES, **_batches(program)},
             **_declarations(program),
         }
     )
@@ -59,6 +59,12 @@ def _prepare(program: Program) -> str:
     # A base's SHELL may change PATH: where pip runs in it, `prepare` must, to find the same Python.
     needs_shell = program.packages.source or program.init_file or program.system_packages or program.is_notebook
     return run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
+
+
+def _batches(program: Program) -> dict[str, int]:
+    if not program.batch_records:
+        return {}
+    return {"batch_records": program.batch_records, "batch_wait_ms": program.batch_wait_ms}
 
 
 def _declarations(program: Program) -> dict[str, Any]:

@@ -1,0 +1,387 @@
+"""Batches: small jobs that wait are joined to one run of a program that takes many records at once.
+
+Each worker claims, leases and ends a job of its own, as without batches. In its runner's place stands a `Member`. The
+runners, fewer than the members, take from `Batches` what the members bring. A joined run that gives anything but one
+record for each record counts for nothing: its jobs are run again, each alone, so that none suffers by another.
+"""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from model_server.jobs.store import SMALL_BYTES
+from model_server.jobs.worker import Runner, remove
+from model_server.log import logger
+from model_server.runner_client import Outcome, RunnerDiedError
+from model_server.tabular.joining import Records, cut, join, joinable
+from model_server.tabular.mime import Form
+
+#: Jobs of one run; twice as many members bring the next ones while it goes on.
+MOST_JOBS = 32
+#: A joined result up to this size is cut; the jobs of a larger one are run alone.
+RESULT_BYTES = 4 * 1024 * 1024
+_STOPPED = "its job was stopped"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules for joining jobs."""
+
+    #: Of one run, at most.
+    records: int
+    #: How long the first job of a run waits for others.
+    seconds: float
+    input: Form
+    output: Form
+
+
+#: Of a runner, the reason why no jobs may be joined; None: they may.
+Objection = Callable[[Runner], Awaitable[str | None]]
+
+
+@dataclass(eq=False)
+class Order:
+    """A job that a member brought."""
+
+    job_id: str
+    input_path: str
+    output_path: str
+    timeout: float
+    content: bytes | None
+    #: None: it runs alone.
+    records: Records | None
+    arrived: float
+    ended: asyncio.Future[Outcome]
+    #: Its job is no longer wanted.
+    is_withdrawn: bool = False
+    run: "_Run | None" = None
+
+    def end(self, outcome: Outcome) -> None:
+        if not self.ended.done():
+            self.ended.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error)
+
+
+@dataclass(eq=False)
+class _Run:
+    """The orders that a runner has in hand. A late stop must not hit the same runner's next run."""
+
+    runner: Runner
+    orders: Sequence[Order]
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _is_over: bool = False
+
+    @property
+    def is_deserted(self) -> bool:
+        return all(order.is_withdrawn for order in self.orders)
+
+    def stop(self) -> None:
+        with self._guard:
+            if not self._is_over:
+                self.runner.stop()
+
+    async def over(self) -> None:
+        if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
+            await asyncio.to_thread(self._guard.acquire)
+        self._is_over = True
+        self._guard.release()
+
+
+class Batches:
+    """The jobs that wait for a runner, and the runners that take them, in one loop."""
+
+    def __init__(self, runners: Sequence[Runner], folder: Path, rules: Rules, objection: Objection) -> None:
+        """Start nothing yet.
+
+        Args:
+            runners: return results up to RESULT_BYTES with their outcome.
+            folder: for the files of jobs that wait, closed to the program.
+            rules: for what is joined.
+            objection: is asked once, with a runner at rest, whether anything is joined at all.
+        """
+        self._runners = runners
+        self.folder = str(folder)
+        self._rules = rules
+        self._objection = objection
+        #: Nothing is joined before the model has shown that it may be.
+        self._may_join = False
+        self._waiting: deque[Order] = deque()
+        self._changed = asyncio.Event()
+        #: One runner at a time waits for its run to fill.
+        self._gathering = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._serving: list[concurrent.futures.Future[None]] = []
+        self._guard = threading.Lock()
+        count = len(runners) * 2 * min(MOST_JOBS, rules.records)
+        self.members = [Member(self) for _ in range(count)]
+        self._open = set(self.members)
+
+    @property
+    def mode(self) -> str:
+        return next((runner.mode for runner in self._runners if runner.mode), "")
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the runners take jobs in `loop`, once it runs."""
+        self._loop = loop
+        self._serving = [asyncio.run_coroutine_threadsafe(self._serve(runner), loop) for runner in self._runners]
+
+    def order(self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None) -> Order:
+        """Put a job behind those that wait."""
+        records = None
+        if self._may_join and content is not None:
+            records = joinable(content, self._rules.input)
+            if records is not None and len(records.records) >= self._rules.records:
+                records = None  # it fills a run by itself
+        loop = asyncio.get_running_loop()
+        made = Order(job_id, input_path, output_path, timeout, content, records, loop.time(), loop.create_future())
+        self._waiting.append(made)
+        self._changed.set()
+        return made
+
+    def withdraw(self, order: Order) -> None:
+        """Let a job go; from any thread. Its run is stopped if no other job is in it."""
+        order.is_withdrawn = True
+        run = order.run
+        if run is not None and run.is_deserted:
+            run.stop()  # and the order ends with it; until then its owner may call again
+        elif self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._drop, order)
+
+    def leave(self, member: "Member") -> None:
+        """End the runners with the last member; from any thread."""
+        with self._guard:
+            self._open.discard(member)
+            is_over = not self._open
+        if is_over:
+            for runner in self._runners:
+                runner.close()
+
+    def _drop(self, order: Order) -> None:
+        with suppress(ValueError):
+            self._waiting.remove(order)
+        order.fail(RunnerDiedError(_STOPPED))
+        self._changed.set()
+
+    async def _serve(self, runner: Runner) -> None:
+        try:
+            await asyncio.to_thread(runner.prepare)
+        except Exception as error:  # noqa: BLE001 - without its runner jobs would wait forever
+            logger.warning("the runner is not ready (%s); it is started again for the first job", error)
+        if runner is self._runners[0]:
+            await self._decide(runner)
+        while True:
+            await self._do(runner, await self._gather())
+
+    async def _decide(self, runner: Runner) -> None:
+        try:
+            reason = await self._objection(runner)
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = f"{type(error).__name__}: {error}"
+        self._may_join = reason is None
+        if reason is None:
+            logger.info("batches: at most %d records, %g s after the first", self._rules.records, self._rules.seconds)
+        else:
+            logger.warning("no batches: %s", reason)
+
+    async def _gather(self) -> list[Order]:
+        """Return the orders of the next run: one that runs alone, or what comes in time behind the first."""
+        async with self._gathering:
+            while True:
+                while not self._waiting:
+                    await self._change(None)
+                first = self._waiting[0]
+                end = first.arrived + self._rules.seconds
+                while first.records is not None and not first.ended.done() and not self._is_full(first.records):
+                    if asyncio.get_running_loop().time() >= end:
+                        break
+                    await self._change(end)
+                if not first.ended.done():  # else it was withdrawn meanwhile
+                    return self._take(first)
+                with suppress(ValueError):
+                    self._waiting.remove(first)
+
+    async def _change(self, end: float | None) -> None:
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                await self._changed.wait()
+
+    def _alike(self, records: Records) -> list[Order]:
+        kind = records.kind
+        return [other for other in self._waiting if other.records is not None and other.records.kind == kind]
+
+    def _is_full(self, records: Records) -> bool:
+        alike = self._alike(records)
+        return len(alike) >= MOST_JOBS or sum(map(_count, alike)) >= self._rules.records
+
+    def _take(self, first: Order) -> list[Order]:
+        taken: list[Order] = []
+        left = self._rules.records
+        for order in [first] if first.records is None else self._alike(first.records)[:MOST_JOBS]:
+            left -= _count(order)
+            if taken and left < 0:
+                break  # none is overtaken by a smaller one
+            taken.append(order)
+            self._waiting.remove(order)
+        return taken
+
+    async def _do(self, runner: Runner, orders: Sequence[Order]) -> None:
+        run = _Run(runner, orders)
+        for order in orders:
+            order.run = run
+        wanted = [order for order in orders if not order.is_withdrawn]  # behind the line above: `withdraw` sees the run
+        failed: Sequence[Order] = ()
+        try:
+            if len(wanted) == 1:
+                await self._run_alone(runner, wanted[0])
+            elif wanted and not await self._run_joined(runner, wanted):
+                failed = wanted
+        except Exception as error:  # noqa: BLE001 - a runner that served no longer would leave jobs waiting
+            for order in wanted:
+                order.fail(error)
+        await run.over()
+        for order in orders:
+            order.run = None
+            if order.is_withdrawn:
+                order.fail(RunnerDiedError(_STOPPED))
+        self._again([order for order in failed if not order.ended.done()])
+
+    def _again(self, orders: Sequence[Order]) -> None:
+        """Have each run alone, before all that wait."""
+        for order in orders:
+            order.records = None
+        self._waiting.extendleft(reversed(orders))
+        self._changed.set()
+
+    async def _run_alone(self, runner: Runner, order: Order) -> None:
+        """Run one job as a worker's own runner would.
+
+        Raises:
+            RunnerDiedError, OSError: as the runner.
+        """
+        output = f"{runner.folder}/{os.path.basename(order.output_path)}"  # noqa: PTH119 - a Path costs 20 µs
+        source = f"{output}-input"
+        is_clean = False
+        try:
+            if order.content is None:
+                await runner.ready()
+                await asyncio.to_thread(os.rename, order.input_path, source)
+            outcome = await runner.work(order.job_id, source, output, order.timeout, order.content)
+            is_clean = outcome.content is not None and order.content is not None
+            if outcome.error is None and outcome.content is None:
+                # What is no longer there, the worker misses at its new place.
+                with suppress(OSError):
+                    await asyncio.to_thread(os.rename, output, order.output_path)
+            await self._hand_over(order, outcome)
+        finally:
+            if not is_clean:
+                await asyncio.to_thread(remove, output, source)
+
+    async def _run_joined(self, runner: Runner, orders: Sequence[Order]) -> bool:
+        """Run jobs as one, and hand each its part; False if that is not certain, and none has one."""
+        parts = [order.records for order in orders if order.records is not None]
+        counts = [len(part.records) for part in parts]
+        name = f"batch-{uuid.uuid4().hex[:12]}"
+        output = f"{runner.folder}/{name}"
+        ids = " ".join(order.job_id for order in orders)
+        results = None
+        try:
+            outcome = await runner.work(name, f"{output}-input", output, orders[0].timeout, join(parts))
+            if outcome.content is not None:
+                results = await asyncio.to_thread(cut, outcome.content, self._rules.output, counts)
+            reason = outcome.error or "its result is not one record for each record"
+        except (RunnerDiedError, OSError) as error:
+            reason = str(error)
+        if results is None:
+            await asyncio.to_thread(remove, output, f"{output}-input")
+            logger.warning("%s failed (%s); its jobs run alone: %s", name, reason.strip().rpartition("\n")[2], ids)
+            return False
+        logger.info("%s: %d records of %d jobs, %.3f s: %s", name, sum(counts), len(orders), outcome.seconds, ids)
+        for order, result in zip(orders, results, strict=True):
+            await self._hand_over(order, replace(outcome, content=result))
+        return True
+
+    async def _hand_over(self, order: Order, outcome: Outcome) -> None:
+        """Give a job its outcome; a result that is not small is a file.
+
+        Raises:
+            OSError: there is no room for the file.
+        """
+        if outcome.content is not None and len(outcome.content) > SMALL_BYTES:
+            await asyncio.to_thread(Path(order.output_path).write_bytes, outcome.content)
+            outcome = replace(outcome, content=None)
+        order.end(outcome)
+
+
+def _count(order: Order) -> int:
+    return 0 if order.records is None else len(order.records.records)
+
+
+class Member:
+    """Stands in the place of a worker's runner, and shares the runners with others."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._order: Order | None = None
+        self._is_closed = False
+
+    @property
+    def mode(self) -> str:
+        return self._batches.mode
+
+    @property
+    def folder(self) -> str:
+        return self._batches.folder
+
+    def prepare(self) -> None:
+        """Do nothing: the runners are prepared by those who serve them."""
+
+    async def ready(self) -> None:
+        """Do nothing: the folder is always there."""
+
+    def said(self, job_id: str) -> tuple[str, ...] | None:
+        """Return what the program printed for this job alone; what it prints in a joined run may be of other jobs."""
+        order = self._order
+        if order is None or order.job_id != job_id:
+            return None
+        run = order.run
+        return () if run is None else run.runner.said(job_id) or ()
+
+    async def work(
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
+    ) -> Outcome:
+        """Have the job run, alone or with others.
+
+        Raises:
+            RunnerDiedError, OSError: as a runner.
+        """
+        order = self._order = self._batches.order(job_id, input_path, output_path, timeout, content)
+        try:
+            if self._is_closed:  # behind the line above: `close` sees the order
+                self._batches.withdraw(order)
+            return await order.ended
+        finally:
+            self._order = None
+
+    def stop(self) -> None:
+        """Withdraw the job, if there is one; from any thread."""
+        order = self._order
+        if order is not None:
+            self._batches.withdraw(order)
+
+    def close(self) -> None:
+        """Withdraw it and take no further one; the last member's end is that of the runners."""
+        self._is_closed = True
+        self.stop()
+        self._batches.leave(self)
