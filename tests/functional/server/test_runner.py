@@ -444,10 +444,11 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     monkeypatch.undo()
     for other in others:
         other.close()
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = len(os.listdir("/proc/self/fd"))
     client.prepare()  # a new one
     client.stop()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before  # and nothing stays open
+    # Nothing stays open; another thread of this process may have opened something for a moment.
+    eventually(lambda: len(os.listdir("/proc/self/fd")) <= before, seconds=10)
 
 
 @both_ways
