@@ -266,7 +266,7 @@ class FaultRig:
             self.operations(course)
         self.before(course)
         self.faults.calls.clear()
-        assert self._process(course).wait(60) == 0
+        assert self._process(course).wait(600) == 0
         whole = len(self.faults.calls)
         killed = 0
         for _ in range(kills):
