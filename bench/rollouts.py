@@ -179,9 +179,9 @@ class Service:
         return self.work / f"{self.name}.json"
 
     def report(self) -> dict[str, Any]:
-        """Return the last report; empty: the run wrote none."""
-        text = self.report_file.read_text(encoding="utf-8") if self.report_file.exists() else "{}"
-        return dict(json.loads(text))
+        """Return the last report; empty: the run wrote none, or was killed before."""
+        text = self.report_file.read_text(encoding="utf-8") if self.report_file.exists() else ""
+        return dict(json.loads(text or "{}"))
 
     def run(self, argv: list[str]) -> None:
         done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, check=False)
@@ -234,17 +234,8 @@ class Service:
         definition = ecs.describe_task_definition(taskDefinition=self.first)["taskDefinition"]
         container = definition["containerDefinitions"][0]
         if self.tool == "fabfuel":
-            argv = [
-                str(self.peers["fabfuel"]),
-                "deploy",
-                _CLUSTER,
-                self.name,
-                "--image",
-                container["name"],
-                uri,
-                "--rollback",
-            ]
-            return argv, environment
+            argv = [str(self.peers["fabfuel"]), "deploy", _CLUSTER, self.name, "--image", container["name"], uri]
+            return [*argv, "--rollback", "--no-deregister"], environment
         container["image"] = uri
         file = self.work / "task-definition.json"
         file.write_text(json.dumps(definition, default=str), encoding="utf-8")
@@ -291,7 +282,6 @@ def play(service: Service, scenario: str) -> dict[str, Any]:
     new = [one.at for one in load.asked if one.kind == ANSWERED and one.version not in former]
     seconds = round(min(new) - max(pushed), 1) if new and pushed else None
     told = {"tool": service.tool, "rollout": service.way, "queue": service.queue, "scenario": scenario}
-    _restore(service)
     return told | row | {"seconds": seconds, "outcome": f"{outcome}; ECS: {status}"}
 
 
@@ -428,6 +418,7 @@ def main() -> None:
                 for scenario, service.tool in product(scenarios * options.rounds, peers or ["ours"]):
                     rows.append(row := play(service, scenario))
                     _print(row)
+                    _restore(service)
                     if options.rows:
                         with options.rows.open("a", encoding="utf-8") as file:
                             file.write(json.dumps(row) + "\n")

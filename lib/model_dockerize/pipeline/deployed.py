@@ -37,8 +37,8 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
 
 def unmet(settings: ServiceSettings) -> str:
     """Return who has met a version that waited for its test."""
-    if settings.queue_url:  # its tasks do waiting jobs as soon as each has proved itself
-        return "No request of a user has reached it, but it may have done jobs of the shared queue"
+    if settings.queue_url:  # its tasks do waiting jobs, those of run-job too, as soon as each has proved itself
+        return "It had no traffic, but it may have done jobs of the shared queue"
     return "No user has met it"
 
 
