@@ -127,7 +127,10 @@ def _of_paths(work: Work) -> Iterator[str]:
 
 def _remedy(work: Work) -> str:
     if work.files:
-        return "Name files: model-dockerize submit FOLDER data/*.csv --output results/"
+        return (
+            "Name files: model-dockerize submit FOLDER data/*.csv --output results/. Without the folder, name the "
+            "model: --service NAME (model-dockerize list shows them)."
+        )
     return (
         "Files of this computer stand after the folder: submit FOLDER data/*.csv --output results/. Other inputs each "
         "need an output of their own: {name} in --output is the input's file name without suffix."
