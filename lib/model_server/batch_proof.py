@@ -21,6 +21,8 @@ from model_server.tabular.joining import Records, cut, join, joinable, take_apar
 from model_server.tabular.mime import Form
 
 _MOST_RECORDS = 32
+#: Of one run: jobs wait for it.
+_SECONDS = 60.0
 
 
 def batches(runners: Sequence[Runner], model: Manifest, limits: Limits, work: Path) -> Batches:
@@ -33,9 +35,8 @@ def batches(runners: Sequence[Runner], model: Manifest, limits: Limits, work: Pa
         raise AssertionError  # the manifest would have been refused
     rules = Rules(limits.batch_records, limits.batch_wait_ms / 1000, found[0], found[1])
     sample = Path(model.working_directory, model.sample) if model.sample else None
-    return Batches(
-        runners, folder, rules, partial(objection, sample=sample, rules=rules, timeout=limits.timeout_seconds)
-    )
+    timeout = min(_SECONDS, limits.timeout_seconds)
+    return Batches(runners, folder, rules, partial(objection, sample=sample, rules=rules, timeout=timeout))
 
 
 async def objection(runner: Runner, sample: Path | None, rules: Rules, timeout: float) -> str | None:

@@ -13,9 +13,10 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_server.jobs.pending import PendingJob, Run
 from model_server.jobs.store import SMALL_BYTES
 from model_server.jobs.worker import Runner, remove
 from model_server.log import logger
@@ -46,57 +47,6 @@ class Rules:
 Objection = Callable[[Runner], Awaitable[str | None]]
 
 
-@dataclass(eq=False)
-class Order:
-    """A job that a member brought."""
-
-    job_id: str
-    input_path: str
-    output_path: str
-    timeout: float
-    content: bytes | None
-    #: None: it runs alone.
-    records: Records | None
-    arrived: float
-    ended: asyncio.Future[Outcome]
-    #: Its job is no longer wanted.
-    is_withdrawn: bool = False
-    run: "_Run | None" = None
-
-    def end(self, outcome: Outcome) -> None:
-        if not self.ended.done():
-            self.ended.set_result(outcome)
-
-    def fail(self, error: Exception) -> None:
-        if not self.ended.done():
-            self.ended.set_exception(error)
-
-
-@dataclass(eq=False)
-class _Run:
-    """The orders that a runner has in hand. A late stop must not hit the same runner's next run."""
-
-    runner: Runner
-    orders: Sequence[Order]
-    _guard: threading.Lock = field(default_factory=threading.Lock)
-    _is_over: bool = False
-
-    @property
-    def is_deserted(self) -> bool:
-        return all(order.is_withdrawn for order in self.orders)
-
-    def stop(self) -> None:
-        with self._guard:
-            if not self._is_over:
-                self.runner.stop()
-
-    async def over(self) -> None:
-        if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
-            await asyncio.to_thread(self._guard.acquire)
-        self._is_over = True
-        self._guard.release()
-
-
 class Batches:
     """The jobs that wait for a runner, and the runners that take them, in one loop."""
 
@@ -115,7 +65,7 @@ class Batches:
         self._objection = objection
         #: Nothing is joined before the model has shown that it may be.
         self._may_join = False
-        self._waiting: deque[Order] = deque()
+        self._waiting: deque[PendingJob] = deque()
         self._changed = asyncio.Event()
         #: One runner at a time waits for its run to fill.
         self._gathering = asyncio.Lock()
@@ -135,7 +85,9 @@ class Batches:
         self._loop = loop
         self._serving = [asyncio.run_coroutine_threadsafe(self._serve(runner), loop) for runner in self._runners]
 
-    def order(self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None) -> Order:
+    def bring(
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
+    ) -> PendingJob:
         """Put a job behind those that wait."""
         records = None
         if self._may_join and content is not None:
@@ -143,20 +95,20 @@ class Batches:
             if records is not None and len(records.records) >= self._rules.records:
                 records = None  # it fills a run by itself
         loop = asyncio.get_running_loop()
-        made = Order(job_id, input_path, output_path, timeout, content, records, loop.time(), loop.create_future())
+        made = PendingJob(job_id, input_path, output_path, timeout, content, records, loop.time(), loop.create_future())
         self._waiting.append(made)
         self._changed.set()
         return made
 
-    def withdraw(self, order: Order) -> None:
+    def withdraw(self, job: PendingJob) -> None:
         """Let a job go; from any thread. Its run is stopped if no other job is in it."""
-        order.is_withdrawn = True
-        run = order.run
+        job.is_withdrawn = True
+        run = job.run
         if run is not None and run.is_deserted:
-            run.stop()  # and the order ends with it; until then its owner may call again
+            run.stop()  # and the job ends with it; until then its owner may call again
         elif self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._drop, order)
+                self._loop.call_soon_threadsafe(self._drop, job)
 
     def leave(self, member: "Member") -> None:
         """End the runners with the last member; from any thread."""
@@ -167,10 +119,10 @@ class Batches:
             for runner in self._runners:
                 runner.close()
 
-    def _drop(self, order: Order) -> None:
+    def _drop(self, job: PendingJob) -> None:
         with suppress(ValueError):
-            self._waiting.remove(order)
-        order.fail(RunnerDiedError(_STOPPED))
+            self._waiting.remove(job)
+        job.fail(RunnerDiedError(_STOPPED))
         self._changed.set()
 
     async def _serve(self, runner: Runner) -> None:
@@ -194,8 +146,8 @@ class Batches:
         else:
             logger.warning("no batches: %s", reason)
 
-    async def _gather(self) -> list[Order]:
-        """Return the orders of the next run: one that runs alone, or what comes in time behind the first."""
+    async def _gather(self) -> list[PendingJob]:
+        """Return the jobs of the next run: one that runs alone, or what comes in time behind the first."""
         async with self._gathering:
             while True:
                 while not self._waiting:
@@ -217,7 +169,7 @@ class Batches:
             async with asyncio.timeout_at(end):
                 await self._changed.wait()
 
-    def _alike(self, records: Records) -> list[Order]:
+    def _alike(self, records: Records) -> list[PendingJob]:
         kind = records.kind
         return [other for other in self._waiting if other.records is not None and other.records.kind == kind]
 
@@ -225,79 +177,79 @@ class Batches:
         alike = self._alike(records)
         return len(alike) >= MOST_JOBS or sum(map(_count, alike)) >= self._rules.records
 
-    def _take(self, first: Order) -> list[Order]:
-        taken: list[Order] = []
+    def _take(self, first: PendingJob) -> list[PendingJob]:
+        taken: list[PendingJob] = []
         left = self._rules.records
-        for order in [first] if first.records is None else self._alike(first.records)[:MOST_JOBS]:
-            left -= _count(order)
+        for job in [first] if first.records is None else self._alike(first.records)[:MOST_JOBS]:
+            left -= _count(job)
             if taken and left < 0:
                 break  # none is overtaken by a smaller one
-            taken.append(order)
-            self._waiting.remove(order)
+            taken.append(job)
+            self._waiting.remove(job)
         return taken
 
-    async def _do(self, runner: Runner, orders: Sequence[Order]) -> None:
-        run = _Run(runner, orders)
-        for order in orders:
-            order.run = run
-        wanted = [order for order in orders if not order.is_withdrawn]  # behind the line above: `withdraw` sees the run
-        failed: Sequence[Order] = ()
+    async def _do(self, runner: Runner, jobs: Sequence[PendingJob]) -> None:
+        run = Run(runner, jobs)
+        for job in jobs:
+            job.run = run
+        wanted = [job for job in jobs if not job.is_withdrawn]  # behind the line above: `withdraw` sees the run
+        failed: Sequence[PendingJob] = ()
         try:
             if len(wanted) == 1:
                 await self._run_alone(runner, wanted[0])
             elif wanted and not await self._run_joined(runner, wanted):
                 failed = wanted
         except Exception as error:  # noqa: BLE001 - a runner that served no longer would leave jobs waiting
-            for order in wanted:
-                order.fail(error)
+            for job in wanted:
+                job.fail(error)
         await run.over()
-        for order in orders:
-            order.run = None
-            if order.is_withdrawn:
-                order.fail(RunnerDiedError(_STOPPED))
-        self._again([order for order in failed if not order.ended.done()])
+        for job in jobs:
+            job.run = None
+            if job.is_withdrawn:
+                job.fail(RunnerDiedError(_STOPPED))
+        self._again([job for job in failed if not job.ended.done()])
 
-    def _again(self, orders: Sequence[Order]) -> None:
+    def _again(self, jobs: Sequence[PendingJob]) -> None:
         """Have each run alone, before all that wait."""
-        for order in orders:
-            order.records = None
-        self._waiting.extendleft(reversed(orders))
+        for job in jobs:
+            job.records = None
+        self._waiting.extendleft(reversed(jobs))
         self._changed.set()
 
-    async def _run_alone(self, runner: Runner, order: Order) -> None:
+    async def _run_alone(self, runner: Runner, job: PendingJob) -> None:
         """Run one job as a worker's own runner would.
 
         Raises:
             RunnerDiedError, OSError: as the runner.
         """
-        output = f"{runner.folder}/{os.path.basename(order.output_path)}"  # noqa: PTH119 - a Path costs 20 µs
+        output = f"{runner.folder}/{os.path.basename(job.output_path)}"  # noqa: PTH119 - a Path costs 20 µs
         source = f"{output}-input"
         is_clean = False
         try:
-            if order.content is None:
+            if job.content is None:
                 await runner.ready()
-                await asyncio.to_thread(os.rename, order.input_path, source)
-            outcome = await runner.work(order.job_id, source, output, order.timeout, order.content)
-            is_clean = outcome.content is not None and order.content is not None
+                await asyncio.to_thread(os.rename, job.input_path, source)
+            outcome = await runner.work(job.job_id, source, output, job.timeout, job.content)
+            is_clean = outcome.content is not None and job.content is not None
             if outcome.error is None and outcome.content is None:
                 # What is no longer there, the worker misses at its new place.
                 with suppress(OSError):
-                    await asyncio.to_thread(os.rename, output, order.output_path)
-            await self._hand_over(order, outcome)
+                    await asyncio.to_thread(os.rename, output, job.output_path)
+            await self._hand_over(job, outcome)
         finally:
             if not is_clean:
                 await asyncio.to_thread(remove, output, source)
 
-    async def _run_joined(self, runner: Runner, orders: Sequence[Order]) -> bool:
+    async def _run_joined(self, runner: Runner, jobs: Sequence[PendingJob]) -> bool:
         """Run jobs as one, and hand each its part; False if that is not certain, and none has one."""
-        parts = [order.records for order in orders if order.records is not None]
+        parts = [job.records for job in jobs if job.records is not None]
         counts = [len(part.records) for part in parts]
         name = f"batch-{uuid.uuid4().hex[:12]}"
         output = f"{runner.folder}/{name}"
-        ids = " ".join(order.job_id for order in orders)
+        ids = " ".join(job.job_id for job in jobs)
         results = None
         try:
-            outcome = await runner.work(name, f"{output}-input", output, orders[0].timeout, join(parts))
+            outcome = await runner.work(name, f"{output}-input", output, jobs[0].timeout, join(parts))
             if outcome.content is not None:
                 results = await asyncio.to_thread(cut, outcome.content, self._rules.output, counts)
             reason = outcome.error or "its result is not one record for each record"
@@ -307,25 +259,25 @@ class Batches:
             await asyncio.to_thread(remove, output, f"{output}-input")
             logger.warning("%s failed (%s); its jobs run alone: %s", name, reason.strip().rpartition("\n")[2], ids)
             return False
-        logger.info("%s: %d records of %d jobs, %.3f s: %s", name, sum(counts), len(orders), outcome.seconds, ids)
-        for order, result in zip(orders, results, strict=True):
-            await self._hand_over(order, replace(outcome, content=result))
+        logger.info("%s: %d records of %d jobs, %.3f s: %s", name, sum(counts), len(jobs), outcome.seconds, ids)
+        for job, result in zip(jobs, results, strict=True):
+            await self._hand_over(job, replace(outcome, content=result))
         return True
 
-    async def _hand_over(self, order: Order, outcome: Outcome) -> None:
+    async def _hand_over(self, job: PendingJob, outcome: Outcome) -> None:
         """Give a job its outcome; a result that is not small is a file.
 
         Raises:
             OSError: there is no room for the file.
         """
         if outcome.content is not None and len(outcome.content) > SMALL_BYTES:
-            await asyncio.to_thread(Path(order.output_path).write_bytes, outcome.content)
+            await asyncio.to_thread(Path(job.output_path).write_bytes, outcome.content)
             outcome = replace(outcome, content=None)
-        order.end(outcome)
+        job.end(outcome)
 
 
-def _count(order: Order) -> int:
-    return 0 if order.records is None else len(order.records.records)
+def _count(job: PendingJob) -> int:
+    return 0 if job.records is None else len(job.records.records)
 
 
 class Member:
@@ -333,7 +285,7 @@ class Member:
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
-        self._order: Order | None = None
+        self._job: PendingJob | None = None
         self._is_closed = False
 
     @property
@@ -352,10 +304,10 @@ class Member:
 
     def said(self, job_id: str) -> tuple[str, ...] | None:
         """Return what the program printed for this job alone; what it prints in a joined run may be of other jobs."""
-        order = self._order
-        if order is None or order.job_id != job_id:
+        job = self._job
+        if job is None or job.job_id != job_id:
             return None
-        run = order.run
+        run = job.run
         return () if run is None else run.runner.said(job_id) or ()
 
     async def work(
@@ -366,19 +318,19 @@ class Member:
         Raises:
             RunnerDiedError, OSError: as a runner.
         """
-        order = self._order = self._batches.order(job_id, input_path, output_path, timeout, content)
+        job = self._job = self._batches.bring(job_id, input_path, output_path, timeout, content)
         try:
-            if self._is_closed:  # behind the line above: `close` sees the order
-                self._batches.withdraw(order)
-            return await order.ended
+            if self._is_closed:  # behind the line above: `close` sees the job
+                self._batches.withdraw(job)
+            return await job.ended
         finally:
-            self._order = None
+            self._job = None
 
     def stop(self) -> None:
         """Withdraw the job, if there is one; from any thread."""
-        order = self._order
-        if order is not None:
-            self._batches.withdraw(order)
+        job = self._job
+        if job is not None:
+            self._batches.withdraw(job)
 
     def close(self) -> None:
         """Withdraw it and take no further one; the last member's end is that of the runners."""

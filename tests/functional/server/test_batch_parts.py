@@ -63,12 +63,12 @@ def run_all(runner: StandIn, folder: Path, rules: Rules, contents: list[bytes]) 
     async def everything() -> list[Outcome | BaseException]:
         batches = Batches([runner], folder, rules, no_objection)
         batches._may_join = True
-        orders = [
-            batches.order(f"job-{number}", "", f"{folder}/result-{number}", 9, content)
+        pending = [
+            batches.bring(f"job-{number}", "", f"{folder}/result-{number}", 9, content)
             for number, content in enumerate(contents)
         ]
         batches.start(asyncio.get_running_loop())
-        return await asyncio.gather(*(order.ended for order in orders), return_exceptions=True)
+        return await asyncio.gather(*(job.ended for job in pending), return_exceptions=True)
 
     return asyncio.run(everything())
 

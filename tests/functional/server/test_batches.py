@@ -1,6 +1,7 @@
 """Batches with a real server and a real program: jobs joined to one run, and what must not happen to any of them."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from model_server import manifest
 from model_server.errors import ManifestError
 from model_server.jobs.batches import Batches
 from tests.functional.server.conftest import Server, manifest_text, running
+from tests.functional.server.test_self_proof import Started
 from tests.rig.waiting import eventually
 
 #: Answers each record by its own text in upper case. A cell may ask for trouble; each run leaves its number of records.
@@ -227,7 +229,8 @@ def test_the_manifest_refuses_batches_of_what_is_no_record(tmp_path: Path) -> No
 def test_many_clients_each_get_their_own_answer(start: Callable[..., Model]) -> None:
     model = start(records=16)
     (model.folder / "go").touch()
-    words = ["x", "wrong", "nothing", "two", "wait"]
+    # Not "two" beside "nothing": together they give the right number (docs/runner.md says what an author promises).
+    words = ["x", "wrong", "nothing", "joined", "wait"]
 
     def one(number: int) -> None:
         cells = [f"{number}-{row}" for row in range(number % 3)] + [words[number % 5]] + [f"{number}-end"]
@@ -236,9 +239,44 @@ def test_many_clients_each_get_their_own_answer(start: Callable[..., Model]) -> 
         if "wrong" in cells:
             assert "a wrong record" in answer.text
             return
-        expected = [cell.upper() for cell in cells if cell != "nothing"] + ["more"] * cells.count("two")
+        if "joined" in cells:
+            assert "not with others" in answer.text  # it has two records or more by itself
+            return
+        expected = [cell.upper() for cell in cells if cell != "nothing"]
         assert answer.text == "A\n" + "".join(f"{cell}\n" for cell in expected)
 
     with ThreadPoolExecutor(8) as clients:
         list(clients.map(one, range(60)))
     assert model.attempts()[:50] == [1] * 50
+
+
+def test_a_server_with_two_runners_proves_itself_joins_jobs_and_ends(tmp_path: Path) -> None:
+    server = Started(tmp_path, SAMPLE.decode(), SAMPLE.decode().upper())
+    text = manifest_text(
+        tmp_path / "program",
+        proof={"input": "in.csv", "expected": "out.csv"},
+        sample="in.csv",
+        limits={"batch_records": 8, "batch_wait_ms": 200},
+    )
+    (tmp_path / "model.json").write_text(text, encoding="utf-8")
+    process = server.start()
+    try:
+        eventually(server.answers)
+        eventually(lambda: requests.get(f"{server.url}/ready", timeout=SECONDS).ok)
+
+        def one(number: int) -> str:
+            content = f"a\nr{number}\n".encode()
+            return requests.post(f"{server.url}/data/run-job", files={"File": content}, timeout=SECONDS).text
+
+        with ThreadPoolExecutor(8) as clients:
+            assert list(clients.map(one, range(32))) == [f"A\nR{number}\n" for number in range(32)]
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+    log = server.log.read_text(encoding="utf-8")
+    assert "proved: in.csv gives what out.csv says" in log
+    assert re.search(r"batch-\w+: \d+ records of \d+ jobs", log), log
+    assert server.states() == ["Complete"] * 32
+    assert not list(server.data.glob("instances/*/*"))

@@ -187,7 +187,7 @@ def test_a_result_that_is_a_file_has_a_thread_and_one_in_memory_needs_none(
         return call
 
     monkeypatch.setattr(store, "publish", noted(store.publish))
-    monkeypatch.setattr(worker, "_remove", noted(worker._remove))
+    monkeypatch.setattr(worker, "remove", noted(worker.remove))
     assert asyncio.run(one_job(store, tmp_path, lambda _: Outcome(None, 1.0, b"2"))).state is State.COMPLETE
     assert threads == []
     assert asyncio.run(one_job(store, tmp_path, writes, "another")).state is State.COMPLETE
@@ -202,14 +202,14 @@ def test_a_folder_in_the_place_of_a_result_is_removed_beside_the_loop(store: Sto
         (output / "deep").mkdir(parents=True)
         return Outcome("it failed", 1.0)
 
-    remove = worker._remove
+    remove = worker.remove
 
     def noted(*paths: Path) -> None:
         removed.append(threading.current_thread())
         remove(*paths)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "_remove", noted)
+        patch.setattr(worker, "remove", noted)
         assert asyncio.run(one_job(store, tmp_path, does)).error == "it failed"
     assert removed
     assert threading.main_thread() not in removed
