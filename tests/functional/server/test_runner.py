@@ -444,11 +444,11 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     monkeypatch.undo()
     for other in others:
         other.close()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     client.prepare()  # a new one
     client.stop()
     # Nothing stays open; another thread of this process may have opened something for a moment.
-    eventually(lambda: len(os.listdir("/proc/self/fd")) <= before, seconds=10)
+    eventually(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before, seconds=10)
 
 
 @both_ways
