@@ -111,7 +111,6 @@ def _run(
         else database.open_sqlite(data.database, on_network)
     )
     store = Store(data, Queue(engine, model.name, settings.max_attempts, build_id=model.build_id[:255]))
-    heartbeat = Heartbeat(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.register(data.instances)
     locks_reach = not on_network or lock is not None
@@ -120,6 +119,7 @@ def _run(
     limits = settings.limits_of(model)
     converters = Converters()
     proof = _self_proof(settings, model, limits.timeout_seconds, converters)
+    heartbeat = Heartbeat(store, settings.lease_seconds, me.id, lambda: proof is None or proof.waiting_for is None)
     traces = tracing.of_environment(os.environ, model)
     clients = [
         RunnerClient(
@@ -191,7 +191,7 @@ def _run(
     sender = CallbackSender(store, envelope.of_job, settings.callback_hosts)
     for thread in (heartbeat, keeper, sender):
         thread.start()
-    server = _Server(config, workers, settings.drain_seconds)
+    server = _Server(config, workers, heartbeat, settings.drain_seconds)
     if proof is not None:
         proof.on_failure = server.stop_at_once
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -239,9 +239,10 @@ def _whose(slots: Sequence[Slot], settings: Settings) -> str:
 class _Server(uvicorn.Server):
     """On SIGTERM, starts no new job, lets running ones end while status is still answered, then stops."""
 
-    def __init__(self, config: uvicorn.Config, workers: Workers, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, workers: Workers, heartbeat: Heartbeat, drain_seconds: float) -> None:
         super().__init__(config)
         self._workers = workers
+        self._heartbeat = heartbeat
         self._drain_seconds = drain_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -250,11 +251,13 @@ class _Server(uvicorn.Server):
 
     def stop_at_once(self) -> None:
         """Stop without a drain: the data directory is another server's by now, or the model is not proved."""
+        self._heartbeat.withdraw()
         self._workers.drain(0)
         self.should_exit = True
 
     def _drain(self) -> None:
         logger.info("stopping: running jobs have %g s to end", self._drain_seconds)
+        self._heartbeat.withdraw()
         self._workers.drain(self._drain_seconds)
         self.should_exit = True
 

@@ -174,6 +174,65 @@ def test_the_jobs_of_a_dead_owner_are_free_at_once(queue: Queue) -> None:
     assert (taken(queue).id, queue.claim("a", LEASE)) == ("2", None)
 
 
+def beside(queue: Queue, build_id: str) -> Queue:
+    """Return the same queue as a server of that build has it."""
+    return Queue(queue._commits._engine, "m", MAX_ATTEMPTS, build_id=build_id)
+
+
+def test_what_a_build_accepted_waits_for_it_while_it_has_a_server(queue: Queue) -> None:
+    blue, green = beside(queue, "blue"), beside(queue, "green")
+    blue.servers.announce("b")
+    green.servers.announce("g")
+    blue.put("1", CSV)
+    green.put("2", CSV)
+    assert taken(green).id == "2"
+    assert green.claim("g", LEASE) is None
+    assert taken(blue).id == "1"
+    assert blue.release(read(blue, "1"))
+    assert green.claim("g", LEASE) is None, "it is given back to its own build"
+    blue.servers.announce("b2")
+    assert blue.servers.dismiss("b")
+    assert green.claim("g", LEASE) is None, "another server of the build lives"
+    assert blue.servers.dismiss("b2")
+    assert taken(green).id == "1"
+
+
+def test_what_nobody_accepted_and_what_is_of_a_dead_build_is_for_all(queue: Queue) -> None:
+    blue, green = beside(queue, "blue"), beside(queue, "green")
+    queue.put("1", CSV)  # as by a server without a build
+    blue.put("2", CSV)
+    blue.servers.announce("b")
+    assert taken(green).id == "1"
+    assert green.claim("g", LEASE) is None
+    assert blue.abandon_all("b") == 0
+    assert taken(green).id == "2"
+
+
+def test_a_server_that_beats_is_not_dismissed_for_another_beat(queue: Queue) -> None:
+    assert not queue.servers.dismiss("a")
+    queue.servers.announce("a")
+    [(_, first)] = queue.servers.beats()
+    queue.servers.announce("a")
+    [(_, second)] = queue.servers.beats()
+    assert first != second
+    assert not queue.servers.dismiss("a", first)
+    assert queue.servers.dismiss("a", second)
+    assert queue.servers.beats() == []
+
+
+def test_a_deferred_job_is_of_its_build_too(queue: Queue) -> None:
+    blue, green = beside(queue, "blue"), beside(queue, "green")
+    blue.servers.announce("b")
+
+    async def work() -> None:
+        deferred(blue, "1", claim=None)
+        assert await asyncio.wrap_future(blue.settle("1"))
+
+    asyncio.run(work())
+    assert green.claim("g", LEASE) is None
+    assert taken(blue).id == "1"
+
+
 def test_list_is_newest_first_and_paged(queue: Queue) -> None:
     for name in "12345":
         queue.put(name, CSV)

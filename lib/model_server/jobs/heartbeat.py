@@ -1,6 +1,10 @@
-"""The server's heartbeat: renews its leases, stops jobs that it lost, takes back those of dead servers."""
+"""The server's heartbeat: renews its leases, stops jobs that it lost, takes back those of dead servers.
+
+It also says that the server lives, for what its build has accepted (servers.py).
+"""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -8,7 +12,7 @@ from collections.abc import Callable
 from model_server.jobs import database
 from model_server.jobs.job import Job, Lease
 from model_server.jobs.store import Store
-from model_server.log import log_job
+from model_server.log import log_job, logger
 
 #: How late a deletion through another server may be noticed.
 _LOOK_SECONDS = 1.0
@@ -17,15 +21,24 @@ _LOOK_SECONDS = 1.0
 class Heartbeat(threading.Thread):
     """One thread for all workers of a server."""
 
-    def __init__(self, store: Store, lease_seconds: float) -> None:
+    def __init__(
+        self, store: Store, lease_seconds: float, server: str, takes_jobs: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Beat for `server`, which is announced while it `takes_jobs`."""
         super().__init__(name="heartbeat", daemon=True)
         self._store = store
         self._lease = lease_seconds
         self._stopping = threading.Event()
         #: To add, to discard and to copy are one step each for all threads.
         self._kept: set[_KeptLease] = set()
-        #: All leases, and since when each has been as it is, by our own clock.
+        #: All leases, and all servers with their beats, and since when each has been as it is, by our own clock.
         self._seen: dict[Lease, float] = {}
+        self._beats: dict[tuple[str, int], float] = {}
+        self._server = server
+        self._takes_jobs = takes_jobs
+        #: When the server is announced again.
+        self._due = 0.0
+        self._withdrawn = threading.Event()
 
     def keep_lease(self, job: Job, stop: Callable[[], None]) -> "_KeptLease":
         """Extend the job's lease in an `async with`; call `stop` in another thread if it is lost.
@@ -34,6 +47,11 @@ class Heartbeat(threading.Thread):
         ends after a call that is going on.
         """
         return _KeptLease(self._kept, job, stop, self._lease / 3)
+
+    def withdraw(self) -> None:
+        """Leave what waits for this server's build to all: it is about to end."""
+        self._withdrawn.set()
+        self._store.deleted.notify()
 
     def stop(self) -> None:
         """Beat no more."""
@@ -44,11 +62,22 @@ class Heartbeat(threading.Thread):
         while not self._stopping.is_set():
             seen = self._store.deleted.count
             try:
+                self._announce()
                 self._beat()
                 self._listen()
             except Exception as error:  # noqa: BLE001 - without the heartbeat nobody would stop what was deleted
                 database.log_fault("the leases could not be extended, trying again", error)
             self._store.deleted.wait(seen, min(_LOOK_SECONDS, self._lease / 3))
+
+    def _announce(self) -> None:
+        now = time.monotonic()
+        if self._withdrawn.is_set():
+            if self._due != math.inf:
+                self._store.queue.servers.dismiss(self._server)
+                self._due = math.inf
+        elif now >= self._due and self._takes_jobs():
+            self._store.queue.servers.announce(self._server)
+            self._due = now + self._lease / 3
 
     def _beat(self) -> None:
         kept = self._kept.copy()
@@ -71,6 +100,12 @@ class Heartbeat(threading.Thread):
         for lease, since in self._seen.items():
             if now - since > self._lease and self._store.queue.expire(lease):
                 log_job(lease.id, "its worker gives no sign of life: given back")
+                self._store.idle_workers.notify()
+        servers = self._store.queue.servers
+        self._beats = {beat: self._beats.get(beat, now) for beat in servers.beats()}
+        for (server, beat), since in self._beats.items():
+            if now - since > self._lease and servers.dismiss(server, beat):
+                logger.info("another server gives no sign of life: what waits for its build is for all")
                 self._store.idle_workers.notify()
 
 

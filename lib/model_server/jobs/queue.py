@@ -3,6 +3,9 @@
 A claim gives a worker a lease, which it renews, and a token: how often the job was claimed. A lease that stays as it is
 for long is a dead worker's: the job is given back, and taken with the next token. Whoever looks at it counts how long,
 so no two clocks are compared. Only the newest token records anything: a worker that was thought dead cannot.
+
+A job belongs to the build whose server accepted it. While a server of that build lives, those of other builds leave the
+job: a new version that is still to be tested takes nothing from the old one.
 """
 
 import time
@@ -19,6 +22,7 @@ from model_server.jobs.job import CallbackState, Claim, Job, JobRequest, JobResu
 from model_server.jobs.questions import Questions
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
+from model_server.jobs.servers import Servers
 from model_server.jobs.statements import COLUMNS, LISTED, Statements, end_of, held, read_job, storable
 
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
@@ -52,6 +56,8 @@ class Queue(Questions):
         self._max_attempts = max_attempts
         self._build_id = build_id
         self._clock = clock
+        #: Those that take jobs of this queue.
+        self.servers = Servers(self._reader, self._commits, build_id or "")
         self._commits.run(partial(prepare, model=model))
 
     def new(
@@ -103,7 +109,7 @@ class Queue(Questions):
         return self._commits.post(partial(self._add, job))
 
     def _add(self, job: Job, connection: Connection) -> Job:
-        if self._statements.add.changes(connection, _values(job, None, self._clock())):
+        if self._statements.add.changes(connection, self._values(job, None)):
             return job
         same = _jobs.c.idempotency_key == job.idempotency_key
         return read_job(connection.execute(select(*COLUMNS).where(same)).one())
@@ -116,8 +122,12 @@ class Queue(Questions):
         return self._deferred.add(job)
 
     def _insert(self, rows: Sequence[Row], connection: Connection) -> None:
-        now = self._clock()
-        self._statements.add.insert(connection, [_values(job, ended, now) for job, ended in rows])
+        self._statements.add.insert(connection, [self._values(job, ended) for job, ended in rows])
+
+    def _values(self, job: Job, ended: JobResult | None) -> dict[str, Any]:
+        """Return the columns of a new job, which may be over already."""
+        end = {} if ended is None else end_of(job, ended, self._clock())
+        return {**vars(job), "accepted_build_id": self._build_id, "input_data": job.content, **end}
 
     def settle(self, job_id: str) -> Future[bool]:
         """Make a deferred job durable; False when there is none."""
@@ -133,7 +143,7 @@ class Queue(Questions):
         return self._deferred.claim(claim, self._clock(), self._build_id)
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
-        """Take the oldest job that waits.
+        """Take the oldest job that waits for this build, or for one that has no server.
 
         A job that was started `max_attempts` times without an end is recorded as failed instead: it may kill the
         workers.
@@ -203,6 +213,7 @@ class Queue(Questions):
     def abandon_all(self, owner: str) -> int:
         """Give back all jobs of an owner that is dead, or is about to end itself; return how many."""
         self._deferred.record_all()
+        self.servers.dismiss(owner)
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
         return self._commits.run(
             lambda connection: connection.execute(update(_jobs).where(held).values(**_FREE)).rowcount
@@ -269,11 +280,6 @@ class Queue(Questions):
 
     def _change(self, statement: Update) -> bool:
         return self._commits.run(_update(statement))
-
-
-def _values(job: Job, ended: JobResult | None, now: float) -> dict[str, Any]:
-    """Return the columns of a new job, which may be over already."""
-    return {**vars(job), "input_data": job.content, **({} if ended is None else end_of(job, ended, now))}
 
 
 def _update(statement: Update) -> Callable[[Connection], bool]:

@@ -26,8 +26,9 @@ from sqlalchemy.schema import CreateColumn
 from model_server.errors import VolumeError
 
 #: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: without small data. 3: without
-#: fingerprints. 4: without clients. 5: without names, sizes, rows and build ids. 6: today's.
-LAYOUT = 6
+#: fingerprints. 4: without clients. 5: without names, sizes, rows and build ids.
+#: 6: without accepting builds and the table of servers. 7: today's.
+LAYOUT = 7
 #: Any number that all servers agree on (pg_advisory_xact_lock).
 _UPGRADE_LOCK = 0x6D6F64656C
 
@@ -64,6 +65,8 @@ jobs = Table(
     Column("callback_due", Float),
     Column("callback_error", Text),
     Column("build_id", String(255)),
+    #: The build whose server accepted the job; null: an older server did.
+    Column("accepted_build_id", String(255)),
     # Small data, which needs no file of its own; last in the row, where nothing else is read behind it.
     Column("input_data", LargeBinary),
     Column("result_data", LargeBinary),
@@ -72,6 +75,14 @@ jobs = Table(
     # Only of those that have one: where no key is needed, nothing is written to it.
     Index("jobs_client_number", "client", "number", sqlite_where=_HAS_CLIENT, postgresql_where=_HAS_CLIENT),
     Index("jobs_callback_due", "callback_due"),
+)
+#: The servers that take jobs. Each changes its `beat`; one whose beat stays is dead, and another removes its row.
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("build_id", String(255), nullable=False),
+    Column("beat", Integer, nullable=False),
 )
 _owner = Table(
     "owner",

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     func,
     null,
     select,
@@ -28,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from model_server import bounds
 from model_server.jobs.job import CallbackState, Job, JobResult, State
-from model_server.jobs.schema import jobs
+from model_server.jobs.schema import jobs, servers
 
 
 def _short(column: Column[Any]) -> ColumnElement[Any]:
@@ -39,8 +40,9 @@ def _short(column: Column[Any]) -> ColumnElement[Any]:
     return column
 
 
+_NOT_OF_JOB = ("number", "accepted_build_id", "input_data", "result_data")
 #: What a Job is read from, in the order of its fields.
-COLUMNS = [column for column in jobs.columns if column.name not in ("number", "input_data", "result_data")]
+COLUMNS = [column for column in jobs.columns if column.name not in _NOT_OF_JOB]
 
 #: As COLUMNS, without what may be large and is not shown.
 LISTED = [_short(column) for column in COLUMNS]
@@ -104,7 +106,7 @@ class Statements:
         columns = [column.name for column in jobs.columns if column.name != "number"]
         #: A new row; none if its idempotency key is known.
         self.add = Prepared(insert.on_conflict_do_nothing(index_elements=["idempotency_key"]), dialect, columns)
-        #: p_owner, p_now, p_expires: the job that is to be done next, with its input.
+        #: p_owner, p_now, p_expires, p_build: the job that is to be done next, with its input.
         self.claim = Prepared(_claim(), dialect)
         #: p_id, p_token, and the end.
         self.end = Prepared(_end(), dialect)
@@ -134,8 +136,11 @@ _CALLBACK_STATE = [column.name for column in COLUMNS].index("callback_state")
 
 
 def _claim() -> Any:
-    # A look-up in an index: a long queue costs no more than a short one.
-    waiting = select(jobs.c.number).where(jobs.c.state == State.CREATED).order_by(jobs.c.number).limit(1)
+    # A look-up in an index: a long queue costs no more than a short one, unless it is another build's.
+    others = servers.c.build_id != bindparam("p_build")
+    is_of_others = exists().where(servers.c.build_id == jobs.c.accepted_build_id, others)
+    free = (jobs.c.state == State.CREATED, ~is_of_others)
+    waiting = select(jobs.c.number).where(*free).order_by(jobs.c.number).limit(1)
     oldest = waiting.with_for_update(skip_locked=True).scalar_subquery()
     return (
         update(jobs)

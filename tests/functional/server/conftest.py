@@ -165,7 +165,7 @@ def running(
     claimed = volume.claim(data or path.with_suffix(""), model.name, None)
     store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
     me = instance.register(claimed.instances)
-    heartbeat = Heartbeat(store, lease_seconds=2)
+    heartbeat = Heartbeat(store, lease_seconds=2, server=me.id)
     converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
     limits = model.limits

@@ -35,7 +35,7 @@ def test_a_silent_worker_loses_its_job_and_one_that_beats_keeps_it_whatever_the_
                 clock.now += jump
                 await asyncio.sleep(LEASE / 3)
 
-    mine, other = Heartbeat(store, LEASE), Heartbeat(store, LEASE)
+    mine, other = Heartbeat(store, LEASE, "mine"), Heartbeat(store, LEASE, "other")
     began = time.monotonic()
     for heartbeat in (mine, other):
         heartbeat.start()
@@ -50,3 +50,28 @@ def test_a_silent_worker_loses_its_job_and_one_that_beats_keeps_it_whatever_the_
         heartbeat.stop()
         heartbeat.join(30)
         assert not heartbeat.is_alive()
+
+
+def test_a_server_is_announced_while_it_takes_jobs_and_dismissed_when_it_is_silent_or_about_to_end(
+    tmp_path: Path,
+) -> None:
+    volume = claim(tmp_path / "data", "m", None)
+    store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
+    servers = store.queue.servers
+    takes: list[bool] = []
+    mine, other = Heartbeat(store, LEASE, "mine", lambda: bool(takes)), Heartbeat(store, LEASE, "other")
+    servers.announce("silent")
+    began = time.monotonic()
+    for heartbeat in (mine, other):
+        heartbeat.start()
+    eventually(lambda: {name for name, _ in servers.beats()} == {"other"})
+    assert time.monotonic() - began > LEASE
+    takes.append(True)
+    eventually(lambda: {name for name, _ in servers.beats()} == {"mine", "other"})
+    mine.withdraw()
+    eventually(lambda: {name for name, _ in servers.beats()} == {"other"})
+    time.sleep(LEASE * 2)
+    assert {name for name, _ in servers.beats()} == {"other"}, "it beats on, and is not announced again"
+    for heartbeat in (mine, other):
+        heartbeat.stop()
+        heartbeat.join(30)

@@ -71,7 +71,7 @@ def worker_of(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Work
     return Worker(
         store,
         StandIn(does, work),
-        Heartbeat(store, 60),
+        Heartbeat(store, 60, "me"),
         Metrics("m", "1", "b"),
         owner="me",
         timeout_seconds=10,
