@@ -17,7 +17,6 @@ from model_dockerize.pipeline.access import how_long, who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.pipeline.own_check import own_check as check_by
 from model_dockerize.report import StageProgress, facts
-from model_dockerize.settings import ServiceSettings
 
 _VARIABLE = "MODEL_PROBE"
 #: Of what ECS takes, for the JSON around the variable and for the command.
@@ -33,13 +32,6 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     lasts = "" if said else how_long(run.settings.service)
     stage.found(facts.Address(found.url, who_can_reach(run.settings.service), lasts))
     return found
-
-
-def unmet(settings: ServiceSettings) -> str:
-    """Return who has met a version that waited for its test."""
-    if settings.queue_url:  # its tasks do waiting jobs, those of run-job too, as soon as each has proved itself
-        return "It had no traffic, but it may have done jobs of the shared queue"
-    return "No user has met it"
 
 
 def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:

@@ -176,7 +176,7 @@ def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address:
         if failed and pause:
             back = ecs.end_pause(account, former.service, pause, Action.ROLLBACK, seconds, stage)
             raise DeployedSmokeError(
-                f"{name} does not answer as a model must. {deployed.unmet(run.settings.service)}: {back.reason}",
+                f"{name} does not answer as a model must, and no user has met it: {back.reason}",
                 "Go further back with model-dockerize rollback --to, or deploy a corrected program.",
                 failed,
             )

@@ -268,11 +268,10 @@ def _put_back(
 def _taken_back(release: Release, service: Service, pause: Pause, stage: StageProgress) -> tuple[Outcome, str]:
     """Take a waiting version back; return outcome and what runs."""
     account, timeout = release.account, release.settings.service.wait_timeout
-    unmet = deployed.unmet(release.settings.service)
     try:
         back = ecs.end_pause(account, service, pause, Action.ROLLBACK, timeout, stage)
     except (PausedError, TimedOutError) as error:
-        return Outcome.FAILED, f"{unmet}, and taking it back is not over: {error}"
+        return Outcome.FAILED, f"No user has met it, and taking it back is not over: {error}"
     if back.outcome is Outcome.SUPERSEDED:
         # What it answered tells nothing: the newer deployment took the test port, too.
         raise _not_deployed(release, service, back, stage)
@@ -280,11 +279,11 @@ def _taken_back(release: Release, service: Service, pause: Pause, stage: StagePr
     if back.outcome is Outcome.ROLLED_BACK and (former or proved):
         _tell_back(release, service, former, stage)
         unproved = ", which has not proved itself" if former != proved else ""
-        return Outcome.SMOKE_FAILED_ROLLED_BACK, f"{unmet}: the service runs {_short(former)}{unproved}."
+        return Outcome.SMOKE_FAILED_ROLLED_BACK, f"No user has met it: the service runs {_short(former)}{unproved}."
     if back.outcome in (Outcome.FAILED, Outcome.ROLLED_BACK) and proved is None:
         ecs.settle_failed_first_deployment(account, service, stage)
         _tell_back(release, service, None, stage)
-        return Outcome.FAILED, f"It was the first. {unmet}: no task is left."
+        return Outcome.FAILED, "It was the first, and no user has met it: no task is left."
     return Outcome.FAILED, f"Taking it back ended as {back.outcome}: {back.reason} It runs {_short(former)}."
 
 
