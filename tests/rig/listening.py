@@ -6,6 +6,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+class _Server(ThreadingHTTPServer):
+    # Where more than the standard library's five wait at once, the kernel resets one now and then.
+    request_queue_size = 128
+
+
 @contextmanager
 def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
     """Answer on a free port of this machine until the block ends.
@@ -13,7 +18,7 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPSe
     Each connection has a thread: a browser opens one in advance and asks nothing on it for a minute. The end is looked
     for a hundred times a second: the standard library's half second is most of the time of many a test.
     """
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:
             yield server

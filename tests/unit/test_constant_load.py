@@ -2,12 +2,12 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
 from tests.rig.constant_load import ANSWERED, LOST, REFUSED, Load, constant_load
+from tests.rig.listening import listening
 from tests.rig.waiting import eventually
 
 
@@ -45,13 +45,8 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def served(how: str) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Moody", (Model,), {"mood": how}))
-    threading.Thread(target=server.serve_forever).start()
-    try:
+    with listening(type("Moody", (Model,), {"mood": how})) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def played(url: str, jobs: bool = True) -> Load:

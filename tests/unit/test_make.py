@@ -27,7 +27,7 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
     monkeypatch.setattr(image, "find", lambda *_: None)
     monkeypatch.setattr(image, "server_image", lambda *_: None)
     monkeypatch.setattr(image, "build", build)
-    model: Any = SimpleNamespace(name="iris", version="1")
+    model: Any = SimpleNamespace(name="iris", version="1", files=())
     expectation: Any = None
     prepared = FromFolder(model, "b", "linux/amd64", expectation, "FROM scratch", "1")
     run = Run(to_settings([]), {"https_proxy": "http://127.0.0.1:3128"}, Recorder(Quiet()))
