@@ -1,7 +1,6 @@
 """Start and stop of the server."""
 
 import asyncio
-import errno
 import os
 import socket
 import tempfile
@@ -16,7 +15,19 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, batch_proof, bounds, example, license, log, manifest, privileges, tracing, volume  # noqa: A004 - ours
+from model_server import (
+    __version__,
+    batch_proof,
+    bounds,
+    example,
+    listening,
+    log,
+    manifest,
+    privileges,
+    tracing,
+    volume,
+)
+from model_server import license as licenses
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
@@ -47,7 +58,6 @@ from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Sett
 from model_server.slots import OwnSlot, Slot, may
 from model_server.volume import Volume
 
-_BACKLOG = 2048
 _MOUNTS = Path("/proc/self/mountinfo")
 #: For what waits for the disk, beside one for each worker; made when they are needed.
 _THREADS = 40
@@ -66,7 +76,7 @@ def serve(settings: Settings) -> int:
         settings.open_paths,
         settings.job_list,
     )
-    listener = _bind(settings.host, settings.port)
+    listener = listening.bind(settings.host, settings.port)
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
     os.umask(0o077)
     command = runner_command(model.command, settings.manifest)
@@ -103,7 +113,7 @@ def _run(
 ) -> int:
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
-    licensing = license.of_image(model, DEFAULT_MANIFEST, settings, data.root)
+    licensing = licenses.of_image(model, DEFAULT_MANIFEST, settings, data.root)
     lock = exclusive_lock.acquire(data.root) if on_network and not settings.queue_url else None
     engine = (
         database.open_postgres(settings.queue_url)
@@ -179,7 +189,7 @@ def _run(
         access_log=False,
         lifespan="off",
         server_header=False,
-        backlog=_BACKLOG,
+        backlog=listening.BACKLOG,
         timeout_keep_alive=bounds.IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
@@ -260,29 +270,6 @@ class _Server(uvicorn.Server):
         self._heartbeat.withdraw()
         self._workers.drain(self._drain_seconds)
         self.should_exit = True
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    listener = None
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        # With the protocol named asyncio sets TCP_NODELAY; without, each kept-alive answer waits 40 ms for an ACK.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # "::" is every address, also of the older protocol
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        if listener is not None:
-            listener.close()
-        is_taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        port_hint = "free the port, or name another one by MODEL_SERVER_PORT"
-        hint = port_hint if is_taken else "name another address by MODEL_SERVER_HOST"
-        place = f"[{host.strip('[]')}]" if ":" in host else host
-        raise StartError(f"cannot bind {place}:{port}: {error.strerror}; {hint}") from error
-    return listener
 
 
 def _data_directory(settings: Settings) -> Path:

@@ -1,8 +1,9 @@
 """Batches: small jobs that wait are joined to one run of a program that takes many records at once.
 
-Each worker claims, leases and ends a job of its own, as without batches. In its runner's place stands a `Member`. The
-runners, fewer than the members, take from `Batches` what the members bring. A joined run that gives anything but one
-record for each record counts for nothing: its jobs are run again, each alone, so that none suffers by another.
+Each worker claims, leases and ends a job of its own, as without batches. In its runner's place stands a member
+(member.py). The runners, fewer than the members, take from `Batches` what the members bring. A joined run that gives
+anything but one record for each record counts for nothing: its jobs are run again, each alone, so that none suffers by
+another.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_server.jobs.member import Member
 from model_server.jobs.pending import PendingJob, Run
 from model_server.jobs.store import SMALL_BYTES
 from model_server.jobs.worker import Runner, remove
@@ -110,7 +112,7 @@ class Batches:
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._drop, job)
 
-    def leave(self, member: "Member") -> None:
+    def leave(self, member: Member) -> None:
         """End the runners with the last member; from any thread."""
         with self._guard:
             self._open.discard(member)
@@ -278,62 +280,3 @@ class Batches:
 
 def _count(job: PendingJob) -> int:
     return 0 if job.records is None else len(job.records.records)
-
-
-class Member:
-    """Stands in the place of a worker's runner, and shares the runners with others."""
-
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
-        self._job: PendingJob | None = None
-        self._is_closed = False
-
-    @property
-    def mode(self) -> str:
-        return self._batches.mode
-
-    @property
-    def folder(self) -> str:
-        return self._batches.folder
-
-    def prepare(self) -> None:
-        """Do nothing: the runners are prepared by those who serve them."""
-
-    async def ready(self) -> None:
-        """Do nothing: the folder is always there."""
-
-    def said(self, job_id: str) -> tuple[str, ...] | None:
-        """Return what the program printed for this job alone; what it prints in a joined run may be of other jobs."""
-        job = self._job
-        if job is None or job.job_id != job_id:
-            return None
-        run = job.run
-        return () if run is None else run.runner.said(job_id) or ()
-
-    async def work(
-        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
-    ) -> Outcome:
-        """Have the job run, alone or with others.
-
-        Raises:
-            RunnerDiedError, OSError: as a runner.
-        """
-        job = self._job = self._batches.bring(job_id, input_path, output_path, timeout, content)
-        try:
-            if self._is_closed:  # behind the line above: `close` sees the job
-                self._batches.withdraw(job)
-            return await job.ended
-        finally:
-            self._job = None
-
-    def stop(self) -> None:
-        """Withdraw the job, if there is one; from any thread."""
-        job = self._job
-        if job is not None:
-            self._batches.withdraw(job)
-
-    def close(self) -> None:
-        """Withdraw it and take no further one; the last member's end is that of the runners."""
-        self._is_closed = True
-        self.stop()
-        self._batches.leave(self)

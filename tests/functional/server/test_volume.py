@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model_server import manifest, serve, settings, volume
+from model_server import listening, manifest, serve, settings, volume
 from model_server.__main__ import main
 from model_server.errors import ManifestError, StartError, VolumeError
 from model_server.health import probe
@@ -245,7 +245,7 @@ def test_a_read_only_volume_is_no_reason_to_keep_jobs_elsewhere(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::", "[::1]", "0.0.0.0", "localhost"])  # noqa: S104
 def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
-    with serve._bind(host, 0) as listener:
+    with listening.bind(host, 0) as listener:
         listener.settimeout(5)
 
         def answer() -> None:
@@ -265,7 +265,7 @@ def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
 
 def test_an_address_that_cannot_be_bound_is_said_with_the_remedy() -> None:
     with pytest.raises(StartError, match=r"cannot bind 192\.0\.2\.1:1: .*; name another address by MODEL_SERVER_HOST"):
-        serve._bind("192.0.2.1", 1)
+        listening.bind("192.0.2.1", 1)
 
 
 def test_what_is_the_servers_is_closed_to_others_also_where_it_was_not(tmp_path: Path) -> None:

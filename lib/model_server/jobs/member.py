@@ -1,0 +1,68 @@
+"""Stands in the place of a worker's runner where jobs are joined (batches.py)."""
+
+from typing import TYPE_CHECKING
+
+from model_server.jobs.pending import PendingJob
+from model_server.runner_client import Outcome
+
+if TYPE_CHECKING:
+    from model_server.jobs.batches import Batches
+
+
+class Member:
+    """Stands in the place of a worker's runner, and shares the runners with others."""
+
+    def __init__(self, batches: "Batches") -> None:
+        self._batches = batches
+        self._job: PendingJob | None = None
+        self._is_closed = False
+
+    @property
+    def mode(self) -> str:
+        return self._batches.mode
+
+    @property
+    def folder(self) -> str:
+        return self._batches.folder
+
+    def prepare(self) -> None:
+        """Do nothing: the runners are prepared by those who serve them."""
+
+    async def ready(self) -> None:
+        """Do nothing: the folder is always there."""
+
+    def said(self, job_id: str) -> tuple[str, ...] | None:
+        """Return what the program printed for this job alone; what it prints in a joined run may be of other jobs."""
+        job = self._job
+        if job is None or job.job_id != job_id:
+            return None
+        run = job.run
+        return () if run is None else run.runner.said(job_id) or ()
+
+    async def work(
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
+    ) -> Outcome:
+        """Have the job run, alone or with others.
+
+        Raises:
+            RunnerDiedError, OSError: as a runner.
+        """
+        job = self._job = self._batches.bring(job_id, input_path, output_path, timeout, content)
+        try:
+            if self._is_closed:  # behind the line above: `close` sees the job
+                self._batches.withdraw(job)
+            return await job.ended
+        finally:
+            self._job = None
+
+    def stop(self) -> None:
+        """Withdraw the job, if there is one; from any thread."""
+        job = self._job
+        if job is not None:
+            self._batches.withdraw(job)
+
+    def close(self) -> None:
+        """Withdraw it and take no further one; the last member's end is that of the runners."""
+        self._is_closed = True
+        self.stop()
+        self._batches.leave(self)
