@@ -14,6 +14,7 @@ from model_dockerize.progress import Progress
 
 _SECONDS = 60
 _STANDARD = {"HTTP": 80, "HTTPS": 443}
+_FIRST_FREE = 1024
 #: Seconds until an address answers, if it does at all: the name of a new load balancer spreads slowly.
 _NEW_NAME, _PUBLIC, _PRIVATE = 120.0, 30.0, 3.0
 #: After so long every resolver knows the name of a load balancer.
@@ -74,11 +75,14 @@ def _balancer(aws: Aws, target_group: str, rule: str) -> tuple[str, float, tuple
         for listener in (found for page in pages for found in page["Listeners"]):
             if _forwards(aws, listener, target_group, rule):
                 scheme, port = listener["Protocol"], listener["Port"]
+                # The sandbox's name also says a port, in place of one that only root may have.
+                name, _, instead = balancer["DNSName"].partition(":")
+                port = int(instead) if instead and port < _FIRST_FREE else port
                 suffix = "" if port == _STANDARD.get(scheme) else f":{port}"
                 is_new = datetime.now(UTC) - balancer["CreatedTime"] < _SPREAD if rule else True
                 patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" and is_new else _PRIVATE
                 groups = tuple(balancer.get("SecurityGroups", []))
-                return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience, groups
+                return f"{scheme.lower()}://{name}{suffix}", patience, groups
     return None
 
 
