@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from model_compare import Kind, difference
-from model_server.jobs.batches import RESULT_BYTES, Batches, Rules
+from model_server.bounds import BATCH_RESULT_BYTES
+from model_server.jobs.batches import Batches, Rules
 from model_server.jobs.worker import Runner
 from model_server.manifest import Limits, Manifest
 from model_server.pages.formatting import last_line
@@ -63,8 +64,8 @@ async def objection(runner: Runner, sample: Path | None, rules: Rules, timeout: 
 
 def _records(sample: Path, rules: Rules) -> Records | str:
     """Return the sample's records, or what is wrong with them."""
-    if sample.stat().st_size > RESULT_BYTES:
-        return f"the sample is larger than {RESULT_BYTES} bytes"
+    if sample.stat().st_size > BATCH_RESULT_BYTES:
+        return f"the sample is larger than {BATCH_RESULT_BYTES} bytes"
     found = joinable(sample.read_bytes(), rules.input)
     if found is None:
         return f"the sample is not plainly {rules.input} with records of one kind"

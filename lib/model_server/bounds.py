@@ -75,6 +75,8 @@ CONVERSIONS = 4
 # Inference: tensors in one document, which is in memory as a whole
 INFERENCE_BYTES = 8 * MIB
 INFERENCE_RESULT_BYTES = 32 * MIB
+#: A result of joined jobs up to this size is cut; the jobs of a larger one are run alone.
+BATCH_RESULT_BYTES = 4 * MIB
 INFERENCE_ID_CHARACTERS = 255
 
 # Pages

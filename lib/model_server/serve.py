@@ -11,22 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
 
-from model_server import (
-    __version__,
-    batch_proof,
-    bounds,
-    example,
-    listening,
-    log,
-    manifest,
-    privileges,
-    tracing,
-    volume,
-)
+from model_server import __version__, bounds, example, listening, log, manifest, privileges, tracing, volume
 from model_server import license as licenses
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
@@ -37,7 +27,6 @@ from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.errors import StartError
 from model_server.jobs import database, exclusive_lock, instance
-from model_server.jobs.batches import RESULT_BYTES
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
@@ -47,7 +36,7 @@ from model_server.jobs.worker import Worker
 from model_server.jobs.worker_pool import Workers
 from model_server.launcher import LaunchedSlot, Launcher, launch
 from model_server.log import logger
-from model_server.manifest import Manifest
+from model_server.manifest import Limits, Manifest
 from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
@@ -57,6 +46,9 @@ from model_server.self_proof import EXIT_NOT_PROVED, SelfProof
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.slots import OwnSlot, Slot, may
 from model_server.volume import Volume
+
+if TYPE_CHECKING:
+    from model_server.jobs.batches import Batches
 
 _MOUNTS = Path("/proc/self/mountinfo")
 #: For what waits for the disk, beside one for each worker; made when they are needed.
@@ -136,13 +128,13 @@ def _run(
             slot,
             memory_mib=limits.memory_mib,
             output_bytes=limits.output_bytes,
-            small_bytes=RESULT_BYTES if limits.batch_records else SMALL_BYTES,
+            small_bytes=bounds.BATCH_RESULT_BYTES if limits.batch_records else SMALL_BYTES,
             folder=me.work / uuid.uuid4().hex,
             hidden=data.root,
         )
         for slot in slots
     ]
-    batches = batch_proof.batches(clients, model, limits, me.work) if limits.batch_records else None
+    batches = _batches(clients, model, limits, me.work) if limits.batch_records else None
     runners = clients if batches is None else batches.members
     workers = Workers(
         [
@@ -226,6 +218,12 @@ def _run(
         traces.stop()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return EXIT_NOT_PROVED if proof is not None and proof.failure is not None and not proof.is_stopped else 0
+
+
+def _batches(clients: Sequence[RunnerClient], model: Manifest, limits: Limits, work: Path) -> "Batches":
+    from model_server import batch_proof  # noqa: PLC0415 - few models have batches
+
+    return batch_proof.batches(clients, model, limits, work)
 
 
 def _self_proof(settings: Settings, model: Manifest, timeout: float, converters: Converters) -> SelfProof | None:

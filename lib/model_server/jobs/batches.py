@@ -28,8 +28,6 @@ from model_server.tabular.mime import Form
 
 #: Jobs of one run; twice as many members bring the next ones while it goes on.
 MOST_JOBS = 32
-#: A joined result up to this size is cut; the jobs of a larger one are run alone.
-RESULT_BYTES = 4 * 1024 * 1024
 _STOPPED = "its job was stopped"
 
 
@@ -56,7 +54,7 @@ class Batches:
         """Start nothing yet.
 
         Args:
-            runners: return results up to RESULT_BYTES with their outcome.
+            runners: return results up to BATCH_RESULT_BYTES with their outcome.
             folder: for the files of jobs that wait, closed to the program.
             rules: for what is joined.
             objection: is asked once, with a runner at rest, whether anything is joined at all.

@@ -25,9 +25,9 @@ from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.disk import Space
 from model_server.api.services import Services
+from model_server.bounds import BATCH_RESULT_BYTES
 from model_server.converters import Converters
 from model_server.jobs import database, instance
-from model_server.jobs.batches import RESULT_BYTES
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.notifications import Watch, Watchers
@@ -171,7 +171,7 @@ def running(
     limits = model.limits
     client = RunnerClient(
         OwnSlot(runner_command(model.command, path)),
-        small_bytes=RESULT_BYTES if limits.batch_records else SMALL_BYTES,
+        small_bytes=BATCH_RESULT_BYTES if limits.batch_records else SMALL_BYTES,
         folder=me.work / "jobs",
         hidden=claimed.root,
     )
