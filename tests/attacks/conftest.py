@@ -102,7 +102,7 @@ def serving(folder: Path, environment: dict[str, str] | None = None, **changes: 
         deadline = time.monotonic() + _START_SECONDS
         while True:
             with suppress(requests.RequestException):
-                if requests.get(f"{target.url}/ready", timeout=5).ok:
+                if requests.get(f"{target.url}/ready", timeout=60).ok:
                     break
             assert process.poll() is None, (folder / "log").read_text(encoding="utf-8")
             assert time.monotonic() < deadline, "the server is not ready"

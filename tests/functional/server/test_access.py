@@ -85,36 +85,36 @@ def test_a_person_without_a_session_is_led_to_the_login(start_server: StartServe
     browser = requests.Session()
     browser.headers["Accept"] = "text/html"
     for path in ("/", "/Jobs", "/Job/x/Delete", "/swagger/index.html", "/data/result/x", "/m/upper/Job/x"):
-        page = browser.get(server.url + path, timeout=5)
+        page = browser.get(server.url + path, timeout=60)
         prefix = "/m/upper" if path.startswith("/m/") else ""
         assert (page.status_code, page.url) == (200, f"{server.url}{prefix}/Login"), path
     told = {"Accept": "text/html", "X-Forwarded-Prefix": "/of/proxy"}
-    answer = requests.get(f"{server.url}/Jobs", headers=told, allow_redirects=False, timeout=5)
+    answer = requests.get(f"{server.url}/Jobs", headers=told, allow_redirects=False, timeout=60)
     assert answer.headers["location"] == "/of/proxy/Login"
     assert "<nav" not in page.text
-    refused = browser.post(f"{server.url}/Login", files={"Key": ("", "wrong")}, timeout=5)
+    refused = browser.post(f"{server.url}/Login", files={"Key": ("", "wrong")}, timeout=60)
     assert (refused.status_code, "this API key is not known here" in refused.text) == (403, True)
-    entered = browser.post(f"{server.url}/Login", files={"Key": ("", OWNER)}, timeout=5)
+    entered = browser.post(f"{server.url}/Login", files={"Key": ("", OWNER)}, timeout=60)
     assert (entered.status_code, entered.url) == (200, f"{server.url}/")
     (logout,) = re.findall(r'<form method="post" action="([^"]*)"', entered.text)
-    left = browser.post(f"{server.url}/{logout}", timeout=5)
+    left = browser.post(f"{server.url}/{logout}", timeout=60)
     assert left.url == f"{server.url}/Login"
-    assert browser.get(f"{server.url}/", timeout=5).url == f"{server.url}/Login"
+    assert browser.get(f"{server.url}/", timeout=60).url == f"{server.url}/Login"
 
 
 def test_without_keys_there_is_nothing_to_log_in_to(start_server: StartServer) -> None:
     server = start_server()
-    assert requests.get(f"{server.url}/Login", timeout=5).url == f"{server.url}/"
-    page = requests.get(f"{server.url}/", timeout=5).text
+    assert requests.get(f"{server.url}/Login", timeout=60).url == f"{server.url}/"
+    page = requests.get(f"{server.url}/", timeout=60).text
     assert "Logout" not in page
-    specification = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()
+    specification = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=60).json()
     assert "security" not in specification
-    assert requests.post(f"{server.url}/Login", files={"Key": ("", OWNER)}, timeout=5).status_code == 403
+    assert requests.post(f"{server.url}/Login", files={"Key": ("", OWNER)}, timeout=60).status_code == 403
 
 
 def test_the_specification_tells_that_a_key_is_wanted(start_server: StartServer) -> None:
     server = start_server(extra={"access": Access(Keys({"MODEL_API_KEY": OWNER}, "upper"))})
-    answer = requests.get(f"{server.url}/swagger/v1/swagger.json", headers={"x-api-key": OWNER}, timeout=5).json()
+    answer = requests.get(f"{server.url}/swagger/v1/swagger.json", headers={"x-api-key": OWNER}, timeout=60).json()
     assert answer["security"] == [{"key": []}]
     assert answer["components"]["securitySchemes"]["key"] == {"type": "apiKey", "in": "header", "name": "x-api-key"}
 

@@ -42,9 +42,9 @@ def test_every_attempt_gets_the_data_as_sent(
     server = start_server(runner_mode="command", input_types=["text/plain"], output_types=["text/plain"])
     job_id = server.send("\n".join([word] * count).encode())
     server.wait(job_id)
-    (listed,) = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
+    (listed,) = requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"]
     assert listed["attempts"] == 2
-    assert requests.get(f"{server.url}/data/result/{job_id}", timeout=5).text == str(count)
+    assert requests.get(f"{server.url}/data/result/{job_id}", timeout=60).text == str(count)
     eventually(lambda: not list(server.data.glob("instances/*/work/*/*")))
 
 
@@ -58,7 +58,7 @@ def test_data_that_is_long_to_check_is_checked_by_its_job(
     server = start_server(schema=NUMBERS)
     good = server.send(b"N, m\n" + b"1,x\n" * 20_000)
     assert server.wait(good)["data"] == {"id": good, "status": "Complete", "errorMessage": None}
-    result = requests.get(f"{server.url}/data/result/{good}", timeout=5).content
+    result = requests.get(f"{server.url}/data/result/{good}", timeout=60).content
     assert result == b"N,M\n".replace(b"M", b" M") + b"1,X\n" * 20_000
     bad = server.wait(server.send(b"n\n" + b"1\n" * 20_000 + b"x\n"))
     text = "the data is not what the model takes: row 20001, n: a number is needed, 'x' is there"
@@ -66,8 +66,8 @@ def test_data_that_is_long_to_check_is_checked_by_its_job(
     mapping = json.dumps([{"source": "k", "destination": "n"}])
     mapped = server.send(b"k\n" + b"2\n" * 20_000, Mappings=mapping)
     server.wait(mapped)
-    assert requests.get(f"{server.url}/data/result/{mapped}", timeout=5).content == b"N\n" + b"2\n" * 20_000
-    requests.delete(f"{server.url}/data/delete/{mapped}", timeout=5)
+    assert requests.get(f"{server.url}/data/result/{mapped}", timeout=60).content == b"N\n" + b"2\n" * 20_000
+    requests.delete(f"{server.url}/data/delete/{mapped}", timeout=60)
     assert not list(server.data.glob(f"inputs/{mapped}*"))
 
 
@@ -113,5 +113,5 @@ def test_an_idempotency_key_with_other_data_is_refused(start_server: StartServer
             for other in (sent(content + b"b", key, path), sent(content, key, path, CallbackUrl="http://localhost/x")):
                 assert other.status_code == 422
                 assert "was sent before, with other data" in other.json()["errorMessage"]
-    assert requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["total"] == 2
+    assert requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["total"] == 2
     assert len(list(server.data.glob("inputs/*"))) == 1

@@ -118,7 +118,7 @@ def test_a_job_whose_conversion_was_killed_is_done_again(
     job_id = server.send(b"n\n" + b"1\n" * 300_000)
     eventually(kill_a_converter)
     assert server.wait(job_id)["isError"] is False
-    (listed,) = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
+    (listed,) = requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"]
     assert listed["attempts"] == 2
 
 

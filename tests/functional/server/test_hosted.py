@@ -64,7 +64,7 @@ def refused(answer: requests.Response, status: int = 400) -> str:
 
 
 def link_of(server: Server, job: str, **headers: str) -> str:
-    answer = requests.get(f"{server.url}/api/v1/jobs/result-link/{job}", headers=headers, timeout=5)
+    answer = requests.get(f"{server.url}/api/v1/jobs/result-link/{job}", headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["data"])
 
@@ -74,10 +74,10 @@ def test_a_job_is_over_when_it_is_answered_and_its_link_is_its_result(server: Se
     assert (job["status"], job["statusMessage"], job["errorMessage"]) == (1, "success", None)
     assert (job["name"], job["inputFileName"], job["inputMime"]) == ("x.csv", "x.csv", CSV)
     assert (job["recordCount"], job["billedUsage"], job["versionNumber"]) == (2, 0, "1.2")
-    assert details(requests.get(f"{server.url}/api/v1/jobs/{job['id']}", timeout=5)) == job
+    assert details(requests.get(f"{server.url}/api/v1/jobs/{job['id']}", timeout=60)) == job
     link = link_of(server, job["id"])
     assert link == f"{server.url}/data/result/{job['id']}"
-    assert requests.get(link, timeout=5).content == b"A,B\n1,X\n2,Y\n"
+    assert requests.get(link, timeout=60).content == b"A,B\n1,X\n2,Y\n"
 
 
 def test_the_form_of_the_net_client_is_read(server: Server) -> None:
@@ -99,7 +99,7 @@ def test_mappings_and_names_come_in_the_field_data(server: Server) -> None:
     outward = [{"source": "A", "destination": "alpha"}]
     job = details(post(server, b"x1\n5\n", mapping=mapping, outputMapping=outward, name="The März run"))
     assert (job["name"], job["status"]) == ("The März run", 1)
-    assert requests.get(link_of(server, job["id"]), timeout=5).text.split() == ["alpha", "5"]
+    assert requests.get(link_of(server, job["id"]), timeout=60).text.split() == ["alpha", "5"]
     assert details(post(server, b"a\n1\n", jobName="/home/ann/x.csv", version="1.2"))["name"] == "x.csv"
     for data in ("", "{}"):
         form = {"data": data}
@@ -110,23 +110,25 @@ def test_mappings_and_names_come_in_the_field_data(server: Server) -> None:
 def test_a_program_that_fails_is_a_status_and_the_wait_may_run_out(server: Server) -> None:
     failed = details(post(server, b"!fail for this"))
     assert (failed["status"], failed["statusMessage"], failed["errorMessage"]) == (2, "error", "no good: for this")
-    answer = requests.get(f"{server.url}/api/v1/jobs/result-link/{failed['id']}", timeout=5)
+    answer = requests.get(f"{server.url}/api/v1/jobs/result-link/{failed['id']}", timeout=60)
     assert "no good: for this" in refused(answer, 409)
     late = details(post(server, b"!sleep 1.5", "?wait=0"))
     assert (late["status"], late["statusMessage"], late["processingTimeMS"]) == (0, "incomplete", 0)
-    assert "is not ready" in refused(requests.get(f"{server.url}/api/v1/jobs/result-link/{late['id']}", timeout=5), 409)
+    assert "is not ready" in refused(
+        requests.get(f"{server.url}/api/v1/jobs/result-link/{late['id']}", timeout=60), 409
+    )
     server.wait(late["id"])
-    over = details(requests.get(f"{server.url}/api/v1/jobs/{late['id']}", timeout=5))
+    over = details(requests.get(f"{server.url}/api/v1/jobs/{late['id']}", timeout=60))
     assert (over["status"], over["processingTimeMS"] >= 1500) == (1, True)
 
 
 def test_the_latest_are_the_newest_first(start_server: StartServer) -> None:
     server = start_server()
     jobs = [details(post(server, b"a\n%d\n" % number)) for number in range(3)]
-    answer = requests.get(f"{server.url}/api/v1/jobs/latest", timeout=5)
+    answer = requests.get(f"{server.url}/api/v1/jobs/latest", timeout=60)
     assert answer.json() == {"data": jobs[::-1], "isError": False, "errorMessage": None}
     hidden = start_server(extra={"access": Access(job_list=False)})
-    assert "switched off" in refused(requests.get(f"{hidden.url}/api/v1/jobs/latest", timeout=5), 403)
+    assert "switched off" in refused(requests.get(f"{hidden.url}/api/v1/jobs/latest", timeout=60), 403)
 
 
 @pytest.mark.parametrize(
@@ -152,15 +154,15 @@ def test_what_is_wrong_in_the_field_data_is_named(server: Server, data: str, tex
 
 
 def test_other_refusals_are_those_of_add_job(server: Server, start_server: StartServer) -> None:
-    assert "no data file" in refused(requests.post(f"{server.url}/api/v1/jobs", files={"data": "{}"}, timeout=5))
-    assert "multipart" in refused(requests.post(f"{server.url}/api/v1/jobs", json={}, timeout=5))
+    assert "no data file" in refused(requests.post(f"{server.url}/api/v1/jobs", files={"data": "{}"}, timeout=60))
+    assert "multipart" in refused(requests.post(f"{server.url}/api/v1/jobs", json={}, timeout=60))
     refused(post(server, b"x" * (LIMIT + 1)), 413)
     large = {"data": json.dumps({"name": "x" * 600_000})}
-    refused(requests.post(f"{server.url}/api/v1/jobs", data=large, files={"file": b"a"}, timeout=5))
+    refused(requests.post(f"{server.url}/api/v1/jobs", data=large, files={"file": b"a"}, timeout=60))
     for path in ("", "result-link/"):
         for job in (NO_JOB, "none", "%00"):
-            refused(requests.get(f"{server.url}/api/v1/jobs/{path}{job}", timeout=5), 404)
-    refused(requests.put(f"{server.url}/api/v1/jobs/{NO_JOB}", json={"name": "x"}, timeout=5), 405)
+            refused(requests.get(f"{server.url}/api/v1/jobs/{path}{job}", timeout=60), 404)
+    refused(requests.put(f"{server.url}/api/v1/jobs/{NO_JOB}", json={"name": "x"}, timeout=60), 405)
     unproved = start_server(extra={"unproved": lambda: "the model has not yet answered its sample"})
     assert "not yet answered" in refused(post(unproved, b"a\n"), 503)
 
@@ -174,7 +176,7 @@ def test_the_link_is_the_address_that_the_client_knows(start_server: StartServer
     server = start_server(root_path="/models/upper")
     job = details(post(server, b"a\n"))["id"]
     prefix = f"{server.url}/models/upper/api/v1/jobs/result-link/{job}"
-    assert requests.get(prefix, timeout=5).json()["data"] == f"{server.url}/models/upper/data/result/{job}"
+    assert requests.get(prefix, timeout=60).json()["data"] == f"{server.url}/models/upper/data/result/{job}"
     proxied = {"Host": "models.example", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/upper"}
     assert link_of(server, job, **proxied) == f"https://models.example/upper/data/result/{job}"
     assert urlsplit(link_of(server, job, Host="a b/c")).hostname == "localhost"
@@ -192,8 +194,8 @@ def test_a_link_needs_no_key_opens_one_result_and_ends(start_server: StartServer
         jobs.append(details(answer)["id"])
     link = link_of(server, jobs[0], **{"x-api-key": ann})
     address, _, signature = link.partition("?link=")
-    assert requests.get(link, timeout=5).content == b"A\nX\n"
-    assert requests.head(link, timeout=5).status_code == 200
+    assert requests.get(link, timeout=60).content == b"A\nX\n"
+    assert requests.head(link, timeout=60).status_code == 200
     forged = f"{signature[:-1]}{'0' if signature[-1] != '0' else '1'}"
     later = f"{int(signature.partition('.')[0]) + 1}.{signature.partition('.')[2]}"
     holder = keys.holder_of(ann)
@@ -210,11 +212,13 @@ def test_a_link_needs_no_key_opens_one_result_and_ends(start_server: StartServer
         f"{server.url}/data/jobs?link={signature}",
         f"{server.url}/x/data/result/{jobs[0]}?link={signature}",
     ):
-        assert requests.get(wrong, timeout=5).status_code == 401, wrong
-    assert requests.delete(f"{server.url}/data/delete/{jobs[0]}?link={signature}", timeout=5).status_code == 401
-    assert requests.get(address, cookies={"model-session": signature}, timeout=5).status_code == 401
-    assert requests.get(f"{server.url}/api/v1/jobs/{jobs[0]}", headers={"x-api-key": bob}, timeout=5).status_code == 404
+        assert requests.get(wrong, timeout=60).status_code == 401, wrong
+    assert requests.delete(f"{server.url}/data/delete/{jobs[0]}?link={signature}", timeout=60).status_code == 401
+    assert requests.get(address, cookies={"model-session": signature}, timeout=60).status_code == 401
+    assert (
+        requests.get(f"{server.url}/api/v1/jobs/{jobs[0]}", headers={"x-api-key": bob}, timeout=60).status_code == 404
+    )
     other = f"{server.url}/api/v1/jobs/result-link/{jobs[0]}"
-    assert requests.get(other, headers={"x-api-key": bob}, timeout=5).status_code == 404
+    assert requests.get(other, headers={"x-api-key": bob}, timeout=60).status_code == 404
     now[0] += LINK_SECONDS + 1
-    assert requests.get(link, timeout=5).status_code == 401
+    assert requests.get(link, timeout=60).status_code == 401

@@ -79,7 +79,7 @@ def test_the_columns_of_a_model_of_either_form_go_through(start_server: StartSer
     assert (answer.status_code, found["id"], found["model_name"]) == (200, "a", "iris")
     assert {each["name"]: each["data"] for each in found["outputs"]} == FULL
     assert [each["shape"] for each in found["outputs"]] == [[1]] * 4
-    job = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"][0]
+    job = requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"][0]
     assert (job["id"], job["status"]) == (answer.headers["x-job-id"], "Complete")
 
 
@@ -205,10 +205,10 @@ def test_another_model_version_or_path_is_not_here(iris: Server) -> None:
         "/v2/nothing",
         "/v2/models",
     ):
-        refused(requests.get(iris.url + path, timeout=5), 404)
+        refused(requests.get(iris.url + path, timeout=60), 404)
     assert "iris, version 1" in refused(infer(iris, {}, "other"), 404)
-    assert "run the model" in refused(requests.post(f"{iris.url}/v2/models/iris", timeout=5), 405)
-    assert requests.get(f"{iris.url}/v2/models/iris/versions/1", timeout=5).json()["versions"] == ["1"]
+    assert "run the model" in refused(requests.post(f"{iris.url}/v2/models/iris", timeout=60), 405)
+    assert requests.get(f"{iris.url}/v2/models/iris/versions/1", timeout=60).json()["versions"] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_another_model_version_or_path_is_not_here(iris: Server) -> None:
 )
 def test_a_model_without_columns_says_so(start_server: StartServer, schema: dict[str, Any], text: str) -> None:
     server = start_server(**{**IRIS, "schema": schema, "input_types": [JSON], "output_types": [JSON]})
-    assert text in refused(requests.get(f"{server.url}/v2/models/iris", timeout=5))
+    assert text in refused(requests.get(f"{server.url}/v2/models/iris", timeout=60))
     assert text in refused(infer(server, {"inputs": tensors(**FULL)}))
-    assert requests.get(f"{server.url}/v2/models/iris/ready", timeout=5).json() == {"name": "iris", "ready": True}
+    assert requests.get(f"{server.url}/v2/models/iris/ready", timeout=60).json() == {"name": "iris", "ready": True}
 
 
 def test_the_end_of_a_job_in_the_form_of_the_protocol(start_server: StartServer, program_folder: Path) -> None:
@@ -261,9 +261,9 @@ def test_the_same_key_is_the_same_job(iris: Server) -> None:
 
 def test_before_the_self_proof_nothing_is_ready_and_no_job_is_taken(start_server: StartServer) -> None:
     server = start_server(**IRIS, extra={"unproved": lambda: "the model has not yet answered its sample"})
-    assert requests.get(f"{server.url}/v2/health/live", timeout=5).status_code == 200
+    assert requests.get(f"{server.url}/v2/health/live", timeout=60).status_code == 200
     for path in ("/v2/health/ready", "/v2/models/iris/ready"):
-        answer = requests.get(server.url + path, timeout=5)
+        answer = requests.get(server.url + path, timeout=60)
         assert (answer.status_code, answer.json()["ready"]) == (503, False)
     answer = infer(server, {"inputs": tensors(**FULL)})
     assert "has not yet answered" in refused(answer, 503)

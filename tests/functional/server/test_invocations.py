@@ -28,7 +28,7 @@ def test_the_body_is_the_data_and_the_answer_the_result_of_a_job_that_is_kept(se
         answer = invoke(server, content)
         assert (answer.status_code, answer.content) == (200, content.upper())
         assert answer.headers["content-type"] == CSV
-        job = requests.get(f"{server.url}/data/status/{answer.headers['x-job-id']}", timeout=5).json()
+        job = requests.get(f"{server.url}/data/status/{answer.headers['x-job-id']}", timeout=60).json()
         assert job["data"]["status"] == "Complete"
 
 
@@ -120,14 +120,14 @@ def test_when_too_many_wait_or_its_time_is_over_the_job_goes_on(
 
 
 def test_ping_is_200_and_nothing_when_jobs_are_taken(server: Server) -> None:
-    answer = requests.get(f"{server.url}/ping", timeout=5)
+    answer = requests.get(f"{server.url}/ping", timeout=60)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_before_the_self_proof_ping_says_why_and_no_job_is_taken(start_server: StartServer) -> None:
     why = "the model has not yet answered its sample in.csv"
     server = start_server(extra={"unproved": lambda: why})
-    answer = requests.get(f"{server.url}/ping", timeout=5)
+    answer = requests.get(f"{server.url}/ping", timeout=60)
     assert (answer.status_code, answer.text) == (503, why)
     refused = invoke(server, b"a\n")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")

@@ -72,7 +72,7 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
 
 
 def listed(server: Server, job_id: str) -> dict[str, object]:
-    jobs = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
+    jobs = requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"]
     return next(dict(job) for job in jobs if job["id"] == job_id)
 
 
@@ -81,10 +81,10 @@ def test_the_list_is_newest_first_and_paged(start_server: StartServer) -> None:
     ids = [server.send(b"a\n") for _ in range(3)]
     failed = server.send(b"!fail it")
     server.wait(failed)
-    body = requests.get(f"{server.url}/data/jobs?limit=2", timeout=5).json()
+    body = requests.get(f"{server.url}/data/jobs?limit=2", timeout=60).json()
     assert (body["isError"], body["errorMessage"], body["data"]["total"]) == (False, None, 4)
     assert [job["id"] for job in body["data"]["jobs"]] == [failed, ids[2]]
-    rest = requests.get(f"{server.url}/data/jobs?limit=2&offset=2", timeout=5).json()["data"]
+    rest = requests.get(f"{server.url}/data/jobs?limit=2&offset=2", timeout=60).json()["data"]
     assert [job["id"] for job in rest["jobs"]] == [ids[1], ids[0]]
     job = body["data"]["jobs"][0]
     assert (job["status"], job["errorMessage"], job["attempts"], job["callback"]) == ("Error", "no good: it", 1, None)
@@ -97,7 +97,7 @@ def test_the_list_is_newest_first_and_paged(start_server: StartServer) -> None:
     "query", ["limit=0", "limit=501", "limit=x", "offset=-1", "offset=%C2%B2", "limit=9999999999999"]
 )
 def test_a_wrong_page_is_400(server: Server, query: str) -> None:
-    answer = requests.get(f"{server.url}/data/jobs?{query}", timeout=5)
+    answer = requests.get(f"{server.url}/data/jobs?{query}", timeout=60)
     assert (answer.status_code, answer.json()["isError"]) == (400, True)
 
 
@@ -111,12 +111,12 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     eventually(lambda: listed(server, job_id)["status"] == "InProgress")
     body = requests.get(f"{server.url}/data/status/{job_id}?wait=1", timeout=10).json()
     assert body["data"]["status"] == "InProgress"
-    assert requests.get(f"{server.url}/data/status/{job_id}?wait=-1", timeout=5).status_code == 400
+    assert requests.get(f"{server.url}/data/status/{job_id}?wait=-1", timeout=60).status_code == 400
     answers: list[int] = []
     url = f"{server.url}/data/status/{job_id}?wait=30"
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=10).status_code))
     waiting.start()
-    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=60)
     waiting.join(30)
     assert answers == [404]
 
@@ -135,7 +135,7 @@ def test_when_many_wait_the_next_is_answered_at_once(
     assert requests.get(url, timeout=20).json()["data"]["status"] == "InProgress"
     late = requests.post(f"{server.url}/data/run-job", files={"File": b"a\n"}, timeout=20)
     assert (late.status_code, late.json()["data"]["id"]) == (202, late.headers["X-Job-Id"])
-    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=60)
     server.wait(late.headers["X-Job-Id"])
     waiting.join(30)
     assert answers == [404]
@@ -144,7 +144,7 @@ def test_when_many_wait_the_next_is_answered_at_once(
 def test_deleting_a_running_job_stops_its_program_at_once(server: Server) -> None:
     job_id = server.send(b"!sleep 20")
     eventually(lambda: listed(server, job_id)["status"] == "InProgress")
-    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=60)
     started = time.monotonic()
     server.wait(server.send(b"a\n"))
     assert time.monotonic() - started < 15  # the only worker is free again
@@ -152,15 +152,15 @@ def test_deleting_a_running_job_stops_its_program_at_once(server: Server) -> Non
 
 def test_the_same_idempotency_key_is_the_same_job(server: Server) -> None:
     url, headers = f"{server.url}/data/add-job", {"Idempotency-Key": "order 66"}
-    first = requests.post(url, files={"File": b"a\n"}, headers=headers, timeout=5)
+    first = requests.post(url, files={"File": b"a\n"}, headers=headers, timeout=60)
     server.wait(first.json()["data"]["id"])
     before = server.stored()
-    again = requests.post(url, files={"File": b"a\n"}, headers=headers, timeout=5)
+    again = requests.post(url, files={"File": b"a\n"}, headers=headers, timeout=60)
     assert again.text == first.text  # still Created, as add-job always says
     assert server.stored() == before
-    other = requests.post(url, files={"File": b"a\n"}, headers={"Idempotency-Key": "other"}, timeout=5)
+    other = requests.post(url, files={"File": b"a\n"}, headers={"Idempotency-Key": "other"}, timeout=60)
     assert other.json()["data"]["id"] != first.json()["data"]["id"]
-    refused = requests.post(url, files={"File": b"a\n"}, headers={"Idempotency-Key": "x" * 256}, timeout=5)
+    refused = requests.post(url, files={"File": b"a\n"}, headers={"Idempotency-Key": "x" * 256}, timeout=60)
     assert refused.status_code == 400
 
 
@@ -170,7 +170,7 @@ def test_the_callback_gets_the_envelope_of_success_and_of_failure(server: Server
         bad = server.send(b"!fail x", callbackurl=f"{receiver.url}/bad")
         eventually(lambda: len(receiver.calls) == 2)
         for job_id, path in ((good, "/good?token=1"), (bad, "/bad")):
-            status = requests.get(f"{server.url}/data/status/{job_id}", timeout=5).content
+            status = requests.get(f"{server.url}/data/status/{job_id}", timeout=60).content
             assert (path, "application/json; charset=utf-8", status) in receiver.calls
         eventually(lambda: listed(server, bad)["callback"] == {"state": "delivered", "attempts": 1, "error": None})
 
@@ -242,7 +242,7 @@ def test_a_receiver_that_drips_ends_in_time_and_keeps_no_other_waiting(
         error = "it did not answer within 3 s"
         eventually(lambda: listed(server, many[0])["callback"] == {"state": "failed", "attempts": 1, "error": error})
     for job_id in many:
-        requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+        requests.delete(f"{server.url}/data/delete/{job_id}", timeout=60)
 
 
 def test_pauses_grow_and_end() -> None:
@@ -264,7 +264,7 @@ def test_pauses_grow_and_end() -> None:
 )
 def test_a_callback_url_that_cannot_be_called_is_refused_at_once(server: Server, url: str) -> None:
     before = server.stored()
-    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, data={"CallbackUrl": url}, timeout=5)
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, data={"CallbackUrl": url}, timeout=60)
     assert answer.status_code == 400
     assert "CallbackUrl" in answer.json()["errorMessage"]
     assert server.stored() == before
@@ -324,8 +324,8 @@ def test_a_volume_without_room_refuses_with_507_keeps_nothing_and_says_so_once(
     start_server: StartServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start_server(keep=2**60)
-    requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
-    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
+    requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=60)
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=60)
     assert answer.status_code == 507
     assert answer.json() == {
         "data": None,
@@ -389,37 +389,37 @@ def test_room_is_reserved_while_data_comes(start_server: StartServer, monkeypatc
 
 def test_ready_says_how_the_program_is_run(start_server: StartServer) -> None:
     server = start_server(extra={"runner_mode": lambda: "command (because größe.py\r\nX: y changes \x07 it)"})
-    answer = requests.get(f"{server.url}/ready", timeout=5)
+    answer = requests.get(f"{server.url}/ready", timeout=60)
     assert (answer.status_code, answer.text) == (200, "Ready")
     assert answer.headers["X-Model-Runner-Mode"] == "command (because gr??e.py??X: y changes ? it)"
     unknown = start_server(extra={"runner_mode": lambda: ""})
-    assert "X-Model-Runner-Mode" not in requests.get(f"{unknown.url}/ready", timeout=5).headers
+    assert "X-Model-Runner-Mode" not in requests.get(f"{unknown.url}/ready", timeout=60).headers
 
 
 def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server = start_server()
-    answer = requests.get(f"{server.url}/ready", timeout=5)
+    answer = requests.get(f"{server.url}/ready", timeout=60)
     assert (answer.status_code, answer.text) == (200, "Ready")
 
     def problem(query: str = "?deep=1") -> str:
-        answer = requests.get(f"{server.url}/ready{query}", timeout=5)
+        answer = requests.get(f"{server.url}/ready{query}", timeout=60)
         assert answer.status_code == 503
         return answer.text
 
-    assert "\nmodel_volume_room_bytes " in requests.get(f"{server.url}/metrics", timeout=5).text
+    assert "\nmodel_volume_room_bytes " in requests.get(f"{server.url}/metrics", timeout=60).text
     with monkeypatch.context() as patch:
         patch.setattr(disk, "free", lambda _: -1)
         assert problem() == "Not ready: the data volume has no room for a job"
         # A new task would find no more room: a scheduler need not replace this one.
-        assert requests.get(f"{server.url}/ready", timeout=5).ok
-        assert "\nmodel_volume_room_bytes -1.0\n" in requests.get(f"{server.url}/metrics", timeout=5).text
+        assert requests.get(f"{server.url}/ready", timeout=60).ok
+        assert "\nmodel_volume_room_bytes -1.0\n" in requests.get(f"{server.url}/metrics", timeout=60).text
     marker = server.data / "model-volume.json"
     ours = marker.read_text(encoding="utf-8")
     for other in ('{"model": "wine", "layout": 1}', "{", None):
         marker.unlink() if other is None else marker.write_text(other, encoding="utf-8")
         assert problem() == "Not ready: the data volume is not that of this model any more"
     marker.write_text(ours, encoding="utf-8")
-    assert requests.get(f"{server.url}/ready", timeout=5).ok
+    assert requests.get(f"{server.url}/ready", timeout=60).ok
     server.workers.drain(1)
     assert problem() == problem("") == "Not ready: the server is about to stop"
 
@@ -430,10 +430,10 @@ def test_no_job_is_taken_before_the_model_is_proved(start_server: StartServer) -
         answer = requests.post(f"{server.url}{path}", files={"File": b"a\n"}, timeout=10)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "has not yet answered its sample in.csv" in answer.json()["errorMessage"]
-    answer = requests.get(f"{server.url}/ready", timeout=5)
+    answer = requests.get(f"{server.url}/ready", timeout=60)
     assert (answer.status_code, answer.text) == (503, "Not ready: the model has not yet answered its sample in.csv")
-    assert requests.get(f"{server.url}/health", timeout=5).text == "Health check is ok"
-    assert requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"] == []
+    assert requests.get(f"{server.url}/health", timeout=60).text == "Health check is ok"
+    assert requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"] == []
 
 
 def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
@@ -459,15 +459,15 @@ def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
             assert answer.json()["errorMessage"] == (
                 "the job queue does not answer now; send the request again in a moment"
             )
-        eventually(lambda: requests.get(f"{server.url}/ready?deep=1", timeout=5).text.endswith("takes no changes"))
+        eventually(lambda: requests.get(f"{server.url}/ready?deep=1", timeout=60).text.endswith("takes no changes"))
         assert requests.get(f"{server.url}/data/status/{job_id}", timeout=10).ok  # readers wait for nobody
         other.execute("ROLLBACK")
-    eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).ok)
+    eventually(lambda: requests.get(f"{server.url}/ready", timeout=60).ok)
     server.wait(server.send(b"b\n"))
     assert len([record for record in caplog.records if record.message.startswith("a request was")]) == 1
-    assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+    assert requests.get(f"{server.url}/health", timeout=60).status_code == 200
     silent = start_server(extra={"worker_problem": lambda: "no worker runs"})
-    assert requests.get(f"{silent.url}/ready?deep=1", timeout=5).text == "Not ready: no worker runs"
+    assert requests.get(f"{silent.url}/ready?deep=1", timeout=60).text == "Not ready: no worker runs"
 
 
 def test_metrics_count_what_happened(start_server: StartServer) -> None:
@@ -477,9 +477,9 @@ def test_metrics_count_what_happened(start_server: StartServer) -> None:
     server.send(b"!sleep 20")
     server.send(b"a\n")
     eventually(
-        lambda: requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"][1]["status"] != "Created"
+        lambda: requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"][1]["status"] != "Created"
     )
-    answer = requests.get(f"{server.url}/metrics", timeout=5)
+    answer = requests.get(f"{server.url}/metrics", timeout=60)
     assert answer.headers["content-type"].startswith("text/plain; version=")
     lines = answer.text.splitlines()
     for line in (
@@ -494,8 +494,8 @@ def test_metrics_count_what_happened(start_server: StartServer) -> None:
         'model_info{build_id="b1d",model="upper",version="1.2"} 1.0',
     ):
         assert line in lines
-    for job in requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]:
-        requests.delete(f"{server.url}/data/delete/{job['id']}", timeout=5)
+    for job in requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"]:
+        requests.delete(f"{server.url}/data/delete/{job['id']}", timeout=60)
     age = next(float(line.split()[1]) for line in lines if line.startswith("model_oldest_waiting_job_seconds "))
     assert 0 < age < 20
 
@@ -505,10 +505,10 @@ def test_logs_hold_the_jobs_id_and_nothing_of_the_user(server: Server, caplog: p
         files = {"File": ("private-name.csv", b"secret-data\n")}
         form = {"CallbackUrl": f"{receiver.url}/?token=secret-token", "MimeType": ""}
         headers = {"Idempotency-Key": "secret-key", "Authorization": "Bearer secret-bearer"}
-        answer = requests.post(f"{server.url}/data/add-job", files=files, data=form, headers=headers, timeout=5)
+        answer = requests.post(f"{server.url}/data/add-job", files=files, data=form, headers=headers, timeout=60)
         job_id = answer.json()["data"]["id"]
         server.wait(job_id)
-        requests.post(f"{server.url}/data/add-job", files=files, data=form, headers=headers, timeout=5)
+        requests.post(f"{server.url}/data/add-job", files=files, data=form, headers=headers, timeout=60)
         eventually(lambda: "callback waiting" in caplog.text)
     assert {record.job for record in caplog.records if hasattr(record, "job")} >= {job_id}
     assert "secret" not in caplog.text

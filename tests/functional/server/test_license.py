@@ -49,11 +49,11 @@ def licensed(start_server: StartServer, publisher: Publisher) -> Server:
 
 
 def add_job(server: Server) -> requests.Response:
-    return requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
+    return requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=60)
 
 
 def shown(server: Server) -> dict[str, object]:
-    answer = requests.get(f"{server.url}/api/license", timeout=5)
+    answer = requests.get(f"{server.url}/api/license", timeout=60)
     assert answer.status_code == 200
     return dict(answer.json())
 
@@ -75,7 +75,7 @@ def test_without_a_key_no_data_is_taken_and_with_one_it_is(licensed: Server, pub
     assert "page License Key" in refused.json()["errorMessage"]
     assert licensed.stored() == before
     assert shown(licensed) == {"data": NO_KEY, "isError": False, "errorMessage": None}
-    answer = requests.post(f"{licensed.url}/api/license", json={"License": publisher.key()}, timeout=5)
+    answer = requests.post(f"{licensed.url}/api/license", json={"License": publisher.key()}, timeout=60)
     assert (answer.status_code, answer.content) == (200, b'{"isError":false,"errorMessage":null}')
     body = shown(licensed)
     assert str(body["data"]).startswith("Licensed To: Ann Example - ann@example.com, Expires:")
@@ -86,11 +86,11 @@ def test_without_a_key_no_data_is_taken_and_with_one_it_is(licensed: Server, pub
 def test_json_patch_and_a_file_are_taken_too(licensed: Server, publisher: Publisher) -> None:
     headers = {"content-type": "application/json-patch+json"}
     body = json.dumps({"license": publisher.key()})
-    assert requests.post(f"{licensed.url}/api/license", data=body, headers=headers, timeout=5).status_code == 200
+    assert requests.post(f"{licensed.url}/api/license", data=body, headers=headers, timeout=60).status_code == 200
     (licensed.data / "license.gai_key").unlink()
     for name in ("License", "license"):
         files = {name: ("my.gai_key", publisher.key() + "\n")}
-        answer = requests.post(f"{licensed.url}/api/license/file", files=files, timeout=5)
+        answer = requests.post(f"{licensed.url}/api/license/file", files=files, timeout=60)
         assert (answer.status_code, answer.content) == (200, b'{"isError":false,"errorMessage":null}')
     assert add_job(licensed).status_code == 200
 
@@ -107,7 +107,7 @@ def test_every_wrong_key_is_refused_with_its_reason_and_the_good_one_stays(
 ) -> None:
     (tmp_path / "other").mkdir()
     good = publisher.key()
-    requests.post(f"{licensed.url}/api/license", json={"license": good}, timeout=5)
+    requests.post(f"{licensed.url}/api/license", json={"license": good}, timeout=60)
     secret = "a secret that is long enough for HMAC"
     claims = {"model": "upper", "name": "x", "email": "y", "exp": 2**31}
     raw = base64.urlsafe_b64decode(publisher.public + "==")
@@ -124,11 +124,11 @@ def test_every_wrong_key_is_refused_with_its_reason_and_the_good_one_stays(
         "x" * 70_000: "too long",
     }
     for key, reason in wrong.items():
-        answer = requests.post(f"{licensed.url}/api/license", json={"license": key}, timeout=5)
+        answer = requests.post(f"{licensed.url}/api/license", json={"license": key}, timeout=60)
         body = answer.json()
         assert (answer.status_code, body["isError"]) == (400, True), reason
         assert reason in body["errorMessage"]
-        file = requests.post(f"{licensed.url}/api/license/file", files={"License": key}, timeout=5)
+        file = requests.post(f"{licensed.url}/api/license/file", files={"License": key}, timeout=60)
         assert (file.status_code, file.json()["errorMessage"]) == (400, body["errorMessage"])
     assert str(shown(licensed)["data"]).startswith("Licensed To: Ann Example")
 
@@ -146,12 +146,12 @@ def test_a_key_that_says_too_little_is_refused(tmp_path: Path, publisher: Publis
 def test_bodies_without_a_key_are_refused(licensed: Server) -> None:
     url = f"{licensed.url}/api/license"
     for body in (b"", b"[]", b"{}", b'{"license": 1}', b'{"license": " "}', b"\xff"):
-        assert requests.post(url, data=body, timeout=5).status_code == 400
-        assert requests.post(f"{url}/file", data=body, timeout=5).status_code == 400
-    assert requests.post(f"{url}/file", files={"Other": b"x"}, timeout=5).status_code == 400
-    assert requests.post(f"{url}/file", files={"License": b""}, timeout=5).status_code == 400
-    assert requests.post(url, data=b"x" * 200_000, timeout=5).status_code == 413
-    assert requests.post(f"{url}/file", files={"License": b"x" * 200_000}, timeout=5).status_code == 413
+        assert requests.post(url, data=body, timeout=60).status_code == 400
+        assert requests.post(f"{url}/file", data=body, timeout=60).status_code == 400
+    assert requests.post(f"{url}/file", files={"Other": b"x"}, timeout=60).status_code == 400
+    assert requests.post(f"{url}/file", files={"License": b""}, timeout=60).status_code == 400
+    assert requests.post(url, data=b"x" * 200_000, timeout=60).status_code == 413
+    assert requests.post(f"{url}/file", files={"License": b"x" * 200_000}, timeout=60).status_code == 413
 
 
 def test_an_expired_key_is_said_and_takes_no_more_data(tmp_path: Path, publisher: Publisher) -> None:
@@ -192,7 +192,7 @@ def test_a_key_is_shared_by_the_volume_and_survives(tmp_path: Path, publisher: P
 
 def test_where_licensing_is_off_no_key_is_needed_or_taken(server: Server, publisher: Publisher) -> None:
     assert shown(server) == {"data": NO_KEY, "isError": False, "errorMessage": None}
-    answer = requests.post(f"{server.url}/api/license", json={"license": publisher.key()}, timeout=5)
+    answer = requests.post(f"{server.url}/api/license", json={"license": publisher.key()}, timeout=60)
     assert (answer.status_code, "not switched on" in answer.json()["errorMessage"]) == (400, True)
 
 

@@ -121,13 +121,13 @@ def test_a_job_is_listed_by_name_rows_and_bytes_and_downloaded_after_it(server: 
     content = b"a,b\n1,2\n3,4\n"
     files = {"File": ("Küche; 1.csv", content)}
     answer = requests.post(f"{server.url}/data/run-job", files=files, timeout=10)
-    entry = requests.get(f"{server.url}/data/jobs?limit=1", timeout=5).json()["data"]["jobs"][0]
+    entry = requests.get(f"{server.url}/data/jobs?limit=1", timeout=60).json()["data"]["jobs"][0]
     assert [entry[key] for key in ("id", "name", "rows", "bytes")] == [
         *(answer.headers["x-job-id"], "Küche; 1.csv", 2, len(content))
     ]
     job = entry["id"]
     for form, ending in (("", "csv"), ("json/", "json"), ("csv/", "csv")):
-        found = requests.get(f"{server.url}/data/result/{form}{job}", timeout=5).headers["content-disposition"]
+        found = requests.get(f"{server.url}/data/result/{form}{job}", timeout=60).headers["content-disposition"]
         shown, _, encoded = found.partition("; filename*=UTF-8''")
         assert shown == f'inline; filename="K_che_ 1-result.{ending}"'
         assert unquote(encoded) == f"Küche; 1-result.{ending}"

@@ -35,7 +35,7 @@ def test_it_is_valid(tmp_path: Path, kind: str, wants_key: bool) -> None:
 
 
 def test_it_describes_every_route_for_programs(server: Server) -> None:
-    described = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()
+    described = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=60).json()
     operations = [operation for methods in described["paths"].values() for operation in methods.values()]
     assert len(operations) == len({operation["operationId"] for operation in operations})
     tags = ["Jobs", "Results", "Server", "License", "SageMaker", "Inference", "Hosted"]
@@ -61,7 +61,7 @@ def test_it_describes_every_route_for_programs(server: Server) -> None:
 def test_it_is_at_the_usual_addresses_and_its_server_is_this_one(server: Server) -> None:
     found = {}
     for path in ("/swagger/v1/swagger.json", "/openapi.json"):
-        found[path] = requests.get(server.url + path, timeout=5).json()
+        found[path] = requests.get(server.url + path, timeout=60).json()
         (place,) = found[path].pop("servers")
         assert urljoin(server.url + path, place["url"]) == f"{server.url}/"
     first, second = found.values()
@@ -81,7 +81,7 @@ def test_what_a_person_need_not_fill_in_is_empty(tmp_path: Path) -> None:
 def test_the_example_is_the_models_sample(start_server: StartServer, program_folder: Path) -> None:
     (program_folder / "input.csv").write_text("length,site\n5.1,Kew\n" + "4.9,Kew\n" * 9)
     server = start_server(sample="input.csv", output_types=["application/octet-stream"])
-    described = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()
+    described = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=60).json()
     run = described["paths"]["/data/run-job"]["post"]
     assert "curl -F File=@input.csv ADDRESS/data/run-job" in run["description"]
     assert "    length,site\n    5.1,Kew\n    4.9,Kew\n    4.9,Kew\n    …\n" in run["description"]

@@ -106,14 +106,14 @@ def test_a_server_on_the_volume_of_an_older_one_keeps_its_results_and_does_what_
         (data / "inputs" / job_id).write_bytes(job_id[:1].encode() + b"\n")
     server = start_server(data=data, name="m")
     result = f"{server.url}/data/result"
-    assert requests.get(f"{result}/{done}", timeout=5).content == b"OLD\n"
+    assert requests.get(f"{result}/{done}", timeout=60).content == b"OLD\n"
     assert server.wait(failed)["errorMessage"] == "no good"
     for job_id in (running, waiting):
         server.wait(job_id)
-        assert requests.get(f"{result}/{job_id}", timeout=5).content == job_id[:1].upper().encode() + b"\n"
+        assert requests.get(f"{result}/{job_id}", timeout=60).content == job_id[:1].upper().encode() + b"\n"
     new = server.send(b"e\n")
     server.wait(new)
-    listed = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]
+    listed = requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]
     assert [job["id"] for job in listed["jobs"]] == [new, waiting, running, failed, done]
 
 

@@ -34,13 +34,13 @@ def test_json_is_had_for_the_asking_with_numbers_as_numbers(start_server: StartS
     ]
     assert answer.json() == expected
     address = f"{server.url}/data/result/{answer.headers['x-job-id']}"
-    assert requests.get(address, headers={"accept": "application/json"}, timeout=5).json() == expected
-    assert requests.get(address.replace("result/", "result/json/"), timeout=5).json() == expected
-    as_text = requests.get(address.replace("result/", "result/json/") + "?types=text", timeout=5).json()
+    assert requests.get(address, headers={"accept": "application/json"}, timeout=60).json() == expected
+    assert requests.get(address.replace("result/", "result/json/"), timeout=60).json() == expected
+    as_text = requests.get(address.replace("result/", "result/json/") + "?types=text", timeout=60).json()
     assert as_text[1] == {"NAME": "BOB", "SCORE": "2", "ZIP": "00007", "NOTE": "X"}
-    assert requests.get(f"{address}?types=text", headers={"accept": "application/json"}, timeout=5).json() == as_text
-    assert requests.get(f"{address}?types=numbers", timeout=5).status_code == 400
-    raw = requests.get(address, timeout=5)
+    assert requests.get(f"{address}?types=text", headers={"accept": "application/json"}, timeout=60).json() == as_text
+    assert requests.get(f"{address}?types=numbers", timeout=60).status_code == 400
+    raw = requests.get(address, timeout=60)
     assert (raw.content, raw.headers["content-type"]) == (TABLE.upper(), "application/octet-stream")
 
 
@@ -76,7 +76,7 @@ def test_accept_is_a_preference_and_a_path_is_none(start_server: StartServer, co
     answer = run(server, content, "application/json")
     assert (answer.status_code, answer.content) == (200, content.upper())
     assert answer.headers["content-type"] == "application/octet-stream"
-    refused = requests.get(f"{server.url}/data/result/json/{answer.headers['x-job-id']}", timeout=5)
+    refused = requests.get(f"{server.url}/data/result/json/{answer.headers['x-job-id']}", timeout=60)
     assert refused.status_code == 400
     assert refused.json()["errorMessage"] == "the result cannot be had in this form: it is neither JSON nor CSV"
 
@@ -178,7 +178,7 @@ def test_without_a_schema_the_samples_header_is_one_for_mappings(
     (program_folder / "smoke" / "input.csv").write_text("sepal_length,site\n5.1,Kew\n")
     server = start_server(sample="smoke/input.csv")
     mine = {"File": ("mine.csv", b"Site,Sepal Length,more\nKew,5.1,1\n")}
-    proposed = requests.post(f"{server.url}/data/mapping", files=mine, timeout=5).json()
+    proposed = requests.post(f"{server.url}/data/mapping", files=mine, timeout=60).json()
     assert proposed == [
         {"source": "Sepal Length", "destination": "sepal_length"},
         {"source": "Site", "destination": "site"},

@@ -15,7 +15,7 @@ def run(server: Server, content: bytes, query: str = "", **options: object) -> r
 
 
 def status(server: Server, job_id: str) -> str:
-    return str(requests.get(f"{server.url}/data/status/{job_id}", timeout=5).json()["data"]["status"])
+    return str(requests.get(f"{server.url}/data/status/{job_id}", timeout=60).json()["data"]["status"])
 
 
 def test_the_answer_is_the_result_and_the_job_is_kept(server: Server) -> None:
@@ -23,7 +23,7 @@ def test_the_answer_is_the_result_and_the_job_is_kept(server: Server) -> None:
         answer = run(server, content)
         job_id = answer.headers["x-job-id"]
         assert (answer.status_code, answer.content) == (200, content.upper())
-        result = requests.get(f"{server.url}/data/result/{job_id}", timeout=5)
+        result = requests.get(f"{server.url}/data/result/{job_id}", timeout=60)
         assert (result.content, result.headers["content-type"]) == (answer.content, answer.headers["content-type"])
         for each in (answer, result):
             assert each.headers["x-content-type-options"] == "nosniff"
@@ -36,7 +36,7 @@ def test_a_program_that_fails_is_400_with_the_job(server: Server) -> None:
     job = {"id": answer.headers["x-job-id"], "status": "Error", "errorMessage": "no good: for this"}
     assert answer.status_code == 400
     assert answer.json() == {"data": job, "isError": True, "errorMessage": "no good: for this"}
-    refused = requests.post(f"{server.url}/data/run-job", files={"Other": b"1"}, timeout=5)
+    refused = requests.post(f"{server.url}/data/run-job", files={"Other": b"1"}, timeout=60)
     assert (refused.status_code, refused.json()["data"]) == (400, None)
     assert run(server, b"a", "?wait=x").status_code == 400
 
@@ -79,8 +79,8 @@ def test_a_job_that_is_deleted_meanwhile_is_404(start_server: StartServer) -> No
     answers: list[int] = []
     waiting = threading.Thread(target=lambda: answers.append(run(server, b"!sleep 60").status_code))
     waiting.start()
-    jobs = eventually(lambda: requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"])
-    requests.delete(f"{server.url}/data/delete/{jobs[0]['id']}", timeout=5)
+    jobs = eventually(lambda: requests.get(f"{server.url}/data/jobs", timeout=60).json()["data"]["jobs"])
+    requests.delete(f"{server.url}/data/delete/{jobs[0]['id']}", timeout=60)
     waiting.join(30)
     assert answers == [404]
 

@@ -214,11 +214,11 @@ def test_a_good_server_proves_itself_then_works_and_its_jobs_name_the_build(
     process = server.start()
     eventually(server.answers)
     assert health.probe_ready(server.port) is None  # it waits until the proof is over
-    assert requests.get(f"{server.url}/ready", timeout=5).ok
+    assert requests.get(f"{server.url}/ready", timeout=60).ok
     assert server.states() == []  # the proof is no job
     job = requests.post(f"{server.url}/data/run-job", files={"File": b"b\n"}, timeout=30)
     assert job.text == "B\n"
-    result = requests.get(f"{server.url}/data/result/{job.headers['X-Job-Id']}", timeout=5)
+    result = requests.get(f"{server.url}/data/result/{job.headers['X-Job-Id']}", timeout=60)
     assert result.headers["X-Model-Build-Id"] == "b1d"
     process.terminate()
     assert process.wait(30) == 0

@@ -113,11 +113,11 @@ def test_names_of_spans_are_few_and_nothing_of_what_was_sent_is_told(collector: 
     with serving(tmp_path, variables(collector)) as target:
         failed = run(target, b"!fail for secret reasons", traceparent="00-nonsense-01")
         job_id = failed.headers["x-job-id"]
-        requests.get(f"{target.url}/data/status/{job_id}?link=secret", timeout=5)
-        requests.get(f"{target.url}/secrets" + "x" * 5000, timeout=5)
-        requests.get(f"{target.url}/static/secret", timeout=5)
+        requests.get(f"{target.url}/data/status/{job_id}?link=secret", timeout=60)
+        requests.get(f"{target.url}/secrets" + "x" * 5000, timeout=60)
+        requests.get(f"{target.url}/static/secret", timeout=60)
         for path in ("/health", "/ready", "/ping", "/v2/health/live", "/metrics"):
-            requests.get(target.url + path, timeout=5)
+            requests.get(target.url + path, timeout=60)
         eventually(lambda: collector.named("GET /data/status/{job_id}") and collector.named("GET"))
         eventually(lambda: collector.named("GET /static"))
         assert {span.name for span in collector.spans} <= {
