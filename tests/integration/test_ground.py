@@ -18,7 +18,7 @@ from model_dockerize.aws.ground.names import volume_stack
 from model_dockerize.aws.ground.stacks import delete_stack, describe_stack, ensure_stack, plan_stack
 from model_dockerize.aws.ground.template import MODEL, VOLUME, Template, load
 from model_dockerize.aws.ground.values import TAG, Stack, Wanted
-from model_dockerize.errors import AwsError, InputError, ModelDockerizeError, TimedOutError
+from model_dockerize.errors import AwsError, InputError, ModelDockerizeError
 from model_dockerize.progress import Silent
 from model_dockerize.settings import AwsSettings
 from tests.rig.homes import NewHome
@@ -221,10 +221,14 @@ def test_a_run_that_was_killed_before_it_executed_is_continued(account: Account)
 
 
 def test_a_run_that_was_killed_after_it_executed_is_waited_for(account: Account) -> None:
-    with pytest.raises(TimedOutError, match="not at its end") as caught:
-        pace = Pace(limit=0, first=0.01)
-        ensure_stack(account.aws, account.wanted("killed"), account.said, pace)
-    assert caught.value.remedy
+    def kill(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    told = account.aws.client("cloudformation").meta.events
+    told.register("after-call.cloudformation.ExecuteChangeSet", kill)
+    with pytest.raises(KeyboardInterrupt):
+        account.ensure(account.wanted("killed"))
+    told.unregister("after-call.cloudformation.ExecuteChangeSet", kill)
     assert account.ensure(account.wanted("killed")).status == "CREATE_COMPLETE"
     stack = describe_stack(account.aws, "killed")
     assert stack
