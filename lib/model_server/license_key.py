@@ -76,4 +76,3 @@ def _make_signatures() -> PyJWS:
 
 
 _signatures = _make_signatures()
-_signatures = _make_signatures()
