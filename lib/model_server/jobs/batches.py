@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_server.jobs.late_stop import LateStop
 from model_server.jobs.member import Member
 from model_server.jobs.pending import PendingJob, Run
 from model_server.jobs.store import SMALL_BYTES
@@ -189,7 +190,7 @@ class Batches:
         return taken
 
     async def _do(self, runner: Runner, jobs: Sequence[PendingJob]) -> None:
-        run = Run(runner, jobs)
+        run = Run(runner, jobs, LateStop(runner.stop))
         for job in jobs:
             job.run = run
         wanted = [job for job in jobs if not job.is_withdrawn]  # behind the line above: `withdraw` sees the run
@@ -202,7 +203,7 @@ class Batches:
         except Exception as error:  # noqa: BLE001 - a runner that served no longer would leave jobs waiting
             for job in wanted:
                 job.fail(error)
-        await run.over()
+        await run.stop.over()
         for job in jobs:
             job.run = None
             if job.is_withdrawn:

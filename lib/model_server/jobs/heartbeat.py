@@ -3,17 +3,18 @@
 It also says that the server lives, for what its build has accepted (servers.py).
 """
 
-import asyncio
-import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 from model_server.jobs import database
 from model_server.jobs.job import Job, Lease
+from model_server.jobs.late_stop import LateStop
 from model_server.jobs.store import Store
 from model_server.log import log_job, logger
 
+S = TypeVar("S")
 #: How late a deletion through another server may be noticed.
 _LOOK_SECONDS = 1.0
 
@@ -31,12 +32,11 @@ class Heartbeat(threading.Thread):
         self._stopping = threading.Event()
         #: To add, to discard and to copy are one step each for all threads.
         self._kept: set[_KeptLease] = set()
-        #: All leases, and all servers with their beats, and since when each has been as it is, by our own clock.
-        self._seen: dict[Lease, float] = {}
-        self._beats: dict[tuple[str, int], float] = {}
+        self._leases = _SignsOfLife[Lease](lease_seconds)
+        self._beats = _SignsOfLife[tuple[str, int]](lease_seconds)
         self._server = server
         self._takes_jobs = takes_jobs
-        #: When the server is announced again.
+        #: When the server is announced again; 0: it is not announced.
         self._due = 0.0
         self._withdrawn = threading.Event()
 
@@ -72,9 +72,9 @@ class Heartbeat(threading.Thread):
     def _announce(self) -> None:
         now = time.monotonic()
         if self._withdrawn.is_set():
-            if self._due != math.inf:
+            if self._due:
                 self._store.queue.servers.dismiss(self._server)
-                self._due = math.inf
+                self._due = 0.0
         elif now >= self._due and self._takes_jobs():
             self._store.queue.servers.announce(self._server)
             self._due = now + self._lease / 3
@@ -96,41 +96,42 @@ class Heartbeat(threading.Thread):
     def _listen(self) -> None:
         """Give back jobs of dead servers; only after beating, as a frozen server must not blame the others."""
         now = time.monotonic()
-        self._seen = {lease: self._seen.get(lease, now) for lease in self._store.queue.leases()}
-        for lease, since in self._seen.items():
-            if now - since > self._lease and self._store.queue.expire(lease):
+        for lease in self._leases.missed(self._store.queue.leases(), now):
+            if self._store.queue.expire(lease):
                 log_job(lease.id, "its worker gives no sign of life: given back")
                 self._store.idle_workers.notify()
         servers = self._store.queue.servers
-        self._beats = {beat: self._beats.get(beat, now) for beat in servers.beats()}
-        for (server, beat), since in self._beats.items():
-            if now - since > self._lease and servers.dismiss(server, beat):
+        for server, beat in self._beats.missed(servers.beats(), now):
+            if servers.dismiss(server, beat):
                 logger.info("another server gives no sign of life: what waits for its build is for all")
                 self._store.idle_workers.notify()
 
 
+class _SignsOfLife(Generic[S]):
+    """The last sign of each, and since when it has been as it is, by our own clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: dict[S, float] = {}
+
+    def missed(self, signs: Iterable[S], now: float) -> list[S]:
+        """Return those of `signs` that have not changed for long."""
+        self._since = {sign: self._since.get(sign, now) for sign in signs}
+        return [sign for sign, since in self._since.items() if now - since > self._seconds]
+
+
 class _KeptLease:
-    """The lease of a running job. A late stop must not hit the same worker's next job."""
+    """The lease of a running job."""
 
     def __init__(self, kept: set["_KeptLease"], job: Job, stop: Callable[[], None], seconds: float) -> None:
         self.job = job
         self.due = time.monotonic() + seconds
+        self.stop = LateStop(stop)
         self._kept = kept
-        self._stop = stop
-        self._guard = threading.Lock()
-        self._over = False
 
     async def __aenter__(self) -> None:
         self._kept.add(self)
 
     async def __aexit__(self, *_: object) -> None:
         self._kept.discard(self)
-        if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
-            await asyncio.to_thread(self._guard.acquire)
-        self._over = True
-        self._guard.release()
-
-    def stop(self) -> None:
-        with self._guard:
-            if not self._over:
-                self._stop()
+        await self.stop.over()

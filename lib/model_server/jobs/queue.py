@@ -23,7 +23,7 @@ from model_server.jobs.questions import Questions
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.servers import Servers
-from model_server.jobs.statements import COLUMNS, LISTED, Statements, end_of, held, read_job, storable
+from model_server.jobs.statements import COLUMNS, LISTED, Statements, changes_one, end_of, held, read_job, storable
 
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
@@ -132,7 +132,8 @@ class Queue(Questions):
     def settle(self, job_id: str) -> Future[bool]:
         """Make a deferred job durable; False when there is none."""
         self._deferred.record(job_id)
-        return self._commits.post(_update(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)))
+        touch = update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)
+        return self._commits.post(changes_one(touch))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
         """Claim the next job, and wait for the commit."""
@@ -211,7 +212,7 @@ class Queue(Questions):
         return self._change(held(job).values(**_FREE))
 
     def abandon_all(self, owner: str) -> int:
-        """Give back all jobs of an owner that is dead, or is about to end itself; return how many."""
+        """Give back all jobs of a server that is dead or about to end, and dismiss it; return how many."""
         self._deferred.record_all()
         self.servers.dismiss(owner)
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
@@ -279,8 +280,4 @@ class Queue(Questions):
         super().close()
 
     def _change(self, statement: Update) -> bool:
-        return self._commits.run(_update(statement))
-
-
-def _update(statement: Update) -> Callable[[Connection], bool]:
-    return lambda connection: connection.execute(statement).rowcount == 1
+        return self._commits.run(changes_one(statement))

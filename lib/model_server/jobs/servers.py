@@ -1,19 +1,19 @@
 """The servers of a queue that take jobs, each with its build."""
 
-from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.schema import servers as _servers
+from model_server.jobs.statements import changes_one
 
 
 class Servers:
     """The table of servers. Each changes its beat; one whose beat stays is dead, and another dismisses it."""
 
     def __init__(self, reader: Engine, commits: Commits, build_id: str) -> None:
-        """Announce this server under `build_id`."""
+        """Announce servers under `build_id`."""
         self._reader = reader
         self._commits = commits
         self._build_id = build_id
@@ -39,9 +39,7 @@ class Servers:
             server: that ended, or is about to.
             beat: that it must still have; None: any.
         """
-        same = _servers.c.id == server if beat is None else and_(_servers.c.id == server, _servers.c.beat == beat)
-        return self._commits.run(_delete(same))
-
-
-def _delete(same: object) -> Callable[[Connection], bool]:
-    return lambda connection: connection.execute(delete(_servers).where(same)).rowcount == 1  # type: ignore[arg-type]
+        statement = delete(_servers).where(_servers.c.id == server)
+        if beat is not None:
+            statement = statement.where(_servers.c.beat == beat)
+        return self._commits.run(changes_one(statement))

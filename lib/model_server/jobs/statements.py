@@ -4,13 +4,14 @@ SQLAlchemy writes them; the driver alone runs them, as its own work for a run co
 (docs/adr/0015).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Delete,
     Dialect,
     Executable,
     Float,
@@ -115,6 +116,11 @@ class Statements:
         self.get = Prepared(select(*LISTED).where(of_id), dialect)
         #: p_id: the job, and its result where that is kept in the queue.
         self.get_result = Prepared(select(*COLUMNS, jobs.c.result_data).where(of_id), dialect)
+
+
+def changes_one(statement: Update | Delete) -> Callable[[Connection], bool]:
+    """Return a change that runs `statement` and tells whether it met a row."""
+    return lambda connection: connection.execute(statement).rowcount == 1
 
 
 def held(job: Job) -> Update:
