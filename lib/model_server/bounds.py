@@ -72,11 +72,13 @@ INSTANT_COST = 8 * KIB
 #: Conversions at a time for clients that wait.
 CONVERSIONS = 4
 
+# Batches
+#: A result of joined jobs up to this size is cut; the jobs of a larger one are run alone.
+BATCH_RESULT_BYTES = 4 * MIB
+
 # Inference: tensors in one document, which is in memory as a whole
 INFERENCE_BYTES = 8 * MIB
 INFERENCE_RESULT_BYTES = 32 * MIB
-#: A result of joined jobs up to this size is cut; the jobs of a larger one are run alone.
-BATCH_RESULT_BYTES = 4 * MIB
 INFERENCE_ID_CHARACTERS = 255
 
 # Pages

@@ -123,17 +123,7 @@ def _run(
     proof = _self_proof(settings, model, limits.timeout_seconds, converters)
     heartbeat = Heartbeat(store, settings.lease_seconds, me.id, lambda: proof is None or proof.waiting_for is None)
     traces = tracing.of_environment(os.environ, model)
-    clients = [
-        RunnerClient(
-            slot,
-            memory_mib=limits.memory_mib,
-            output_bytes=limits.output_bytes,
-            small_bytes=bounds.BATCH_RESULT_BYTES if limits.batch_records else SMALL_BYTES,
-            folder=me.work / uuid.uuid4().hex,
-            hidden=data.root,
-        )
-        for slot in slots
-    ]
+    clients = [runner_of(slot, limits, me.work / uuid.uuid4().hex, data.root) for slot in slots]
     batches = _batches(clients, model, limits, me.work) if limits.batch_records else None
     runners = clients if batches is None else batches.members
     workers = Workers(
@@ -218,6 +208,18 @@ def _run(
         traces.stop()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return EXIT_NOT_PROVED if proof is not None and proof.failure is not None and not proof.is_stopped else 0
+
+
+def runner_of(slot: Slot, limits: Limits, folder: Path, hidden: Path) -> RunnerClient:
+    """Return a runner of jobs in `folder`, which cannot look into `hidden`."""
+    return RunnerClient(
+        slot,
+        memory_mib=limits.memory_mib,
+        output_bytes=limits.output_bytes,
+        small_bytes=bounds.BATCH_RESULT_BYTES if limits.batch_records else SMALL_BYTES,
+        folder=folder,
+        hidden=hidden,
+    )
 
 
 def _batches(clients: Sequence[RunnerClient], model: Manifest, limits: Limits, work: Path) -> "Batches":

@@ -25,21 +25,20 @@ from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.disk import Space
 from model_server.api.services import Services
-from model_server.bounds import BATCH_RESULT_BYTES
 from model_server.converters import Converters
 from model_server.jobs import database, instance
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.notifications import Watch, Watchers
 from model_server.jobs.queue import Queue
-from model_server.jobs.store import SMALL_BYTES, Store
+from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker
 from model_server.jobs.worker_pool import Workers
 from model_server.license import Licensing
 from model_server.metrics import Metrics
 from model_server.protocol import Connections
-from model_server.runner_client import RunnerClient
 from model_server.runner_command import runner_command
+from model_server.serve import runner_of
 from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 
@@ -169,12 +168,7 @@ def running(
     converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
     limits = model.limits
-    client = RunnerClient(
-        OwnSlot(runner_command(model.command, path)),
-        small_bytes=BATCH_RESULT_BYTES if limits.batch_records else SMALL_BYTES,
-        folder=me.work / "jobs",
-        hidden=claimed.root,
-    )
+    client = runner_of(OwnSlot(runner_command(model.command, path)), limits, me.work / "jobs", claimed.root)
     batches = batch_proof.batches([client], model, limits, me.work) if limits.batch_records else None
     workers = Workers(
         [
