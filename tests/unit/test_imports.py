@@ -61,3 +61,16 @@ def test_the_sandbox_is_looked_for_without_aws_docker_or_rich(tmp_path: Path) ->
     printed, names = loaded(("sandbox", "status"), tmp_path)
     assert printed
     assert names & HEAVY == set()
+
+
+def test_the_server_loads_what_license_keys_and_batches_need_only_for_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, model_server.serve; print(*sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = set(done.stdout.split())
+    assert "uvicorn" in names
+    assert names & {"jwt", "nacl", "model_server.batch_proof", "model_server.jobs.batches"} == set()

@@ -1,4 +1,4 @@
-"""How many lines a run takes: a good stage one, a first run 30, one without changes 15 (16 at 80 columns)."""
+"""A run takes few lines: a good stage one, a first run 30, one without changes 15 (16 at 80 columns)."""
 
 import io
 import re
