@@ -2,25 +2,19 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.action.harness import Runner, build_image
+from tests.rig.docker_command import docker
 
 ROOT = Path(__file__).resolve().parents[2]
 # GitHub's hosted runners run as this user.
 RUNNER_UID = 1001
 # What the models of these tests are called, so that nothing else is taken for theirs.
 IMAGES = f"mdact{os.getpid()}-"
-
-
-def docker(*arguments: str) -> str:
-    """A docker command that must work; its output."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="session")

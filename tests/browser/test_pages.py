@@ -14,17 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from rig.chromium import Page
-from tests.rig.waiting import BUSY_SECONDS, eventually
+from tests.rig.docker_command import docker
+from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "browser-test-is-prime"
 EXAMPLE = ROOT / "examples" / "is-prime"
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,11 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.rig.docker_command import docker
 
 BASES = ["python:3.13-slim-trixie", "python:3.11-slim-bookworm"]
 PROBE = """
@@ -40,12 +41,6 @@ RUN python -m venv --system-site-packages /env && /env/bin/pip --version \\
     && gcc -shared -fPIC $(python3-config --includes) built.c -o /env/lib/built$(python3-config --extension-suffix) \\
     && PYTHONPATH=/env/lib /env/bin/python -c 'import built'
 """
-
-
-def docker(*arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import ROOT, Cli
-from tests.rig.waiting import eventually
+from tests.rig.waiting import BUSY_SECONDS, eventually
 
 BASES = ROOT / "tests" / "bases"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -35,7 +35,9 @@ EXPECTED = {
 
 
 def docker(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(
+        ["docker", *arguments], input=text, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done
 

@@ -15,13 +15,9 @@ from model_dockerize import image
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Silent
 from tests.integration.conftest import Cli
+from tests.rig.docker_command import docker
 
 MADE_HERE = "The engine holds this build already"
-
-
-def docker(*arguments: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run(["docker", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def identity(name: str) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
-from tests.rig.waiting import BUSY_SECONDS
+from tests.rig.docker_command import docker
 
 from .conftest import ROOT, Cli, Completed
 from .test_main_path import get, journal
@@ -29,14 +29,6 @@ COPY foreign_server.py /
 EXPOSE 80
 CMD ["python", "/foreign_server.py", "{kind}", "80"]
 """
-
-
-def docker(*arguments: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run(
-        ["docker", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def free_port() -> int:

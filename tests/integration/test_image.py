@@ -139,13 +139,8 @@ def test_a_build_is_listed_labeled_and_told_step_by_step(engine: Engine) -> None
         assert f"  {nonce} a b" in words.outputs
         assert any(re.fullmatch(rf"\[2/3\] RUN echo {nonce} .*: \d+\.\d s", line) for line in words.outputs)
         assert any(text.startswith("Built mdimg-steps:1 in ") for text in words.infos)
-        listed = subprocess.run(
-            ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert {"mdimg-steps:1", "mdimg-steps:latest"} <= set(listed.stdout.split())
+        with closing(connect(engine)) as client:
+            assert {"mdimg-steps:1", "mdimg-steps:latest"} <= set(client.images.get(first.id).tags)
 
         words = Said()
         again = build(engine, context(text), request, words)
@@ -343,7 +338,7 @@ def test_a_container_answers_and_is_removed(engine: Engine, web: Image) -> None:
         # The program prints after it answered, and the engine reads that a little later.
         eventually(lambda: "url:/page" in container.logs(tail=5), tell=container.logs)
     with closing(connect(engine)) as client:
-        assert client.containers.list(all=True, filters={"name": container.name}) == []
+        assert client.containers.list(all=True, filters={"name": container.name}, ignore_removed=True) == []
     assert container.exited() == 137
 
 
@@ -363,7 +358,7 @@ def test_a_container_is_removed_when_the_block_fails(engine: Engine, web: Image)
     with pytest.raises(KeyboardInterrupt), run(engine, web.ref, {}, "mdimg-run") as container:
         raise KeyboardInterrupt
     with closing(connect(engine)) as client:
-        assert client.containers.list(all=True, filters={"name": container.name}) == []
+        assert client.containers.list(all=True, filters={"name": container.name}, ignore_removed=True) == []
 
 
 def test_a_container_that_ends_tells_its_code_and_words(engine: Engine) -> None:
@@ -384,7 +379,7 @@ def test_a_container_that_cannot_start(engine: Engine) -> None:
         with pytest.raises(SmokeError, match="/no/such/program"), run(engine, "mdimg-none:1", {}, "mdimg-none"):
             pass
         with closing(connect(engine)) as client:
-            assert client.containers.list(all=True, filters={"name": "mdimg-none-"}) == []
+            assert client.containers.list(all=True, filters={"name": "mdimg-none-"}, ignore_removed=True) == []
     finally:
         remove(engine, "mdimg-none:1")
 

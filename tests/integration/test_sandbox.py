@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from model_dockerize import sandbox
+from model_dockerize.engine_images import listed
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
@@ -238,7 +239,7 @@ class Cloud:
 
     def container_of(self, task: dict[str, Any]) -> Any:
         label = f"com.amazonaws.ecs.task-arn={task['taskArn']}"
-        return self.engine.containers.list(filters={"label": label})[0]
+        return self.engine.containers.list(filters={"label": label}, ignore_removed=True)[0]
 
 
 @pytest.fixture(scope="module")
@@ -775,7 +776,7 @@ def test_stop_leaves_no_container_no_image_and_no_process(new_home: NewHome, clo
         own.serve("left", own.define("left", own.one))
         own.steady("left")
         label: dict[str, str | list[str] | bool] = {"label": f"{CONTAINER_LABEL}={running.instance}"}
-        names = [str(c.name) for c in cloud.engine.containers.list(filters=label)]
+        names = [str(c.name) for c in cloud.engine.containers.list(filters=label, ignore_removed=True)]
         assert len(names) == 1
         assert names[0].startswith("mdsbx-")
     finally:
@@ -785,8 +786,9 @@ def test_stop_leaves_no_container_no_image_and_no_process(new_home: NewHome, clo
     assert report.was_running
     assert report.containers == tuple(names)
     assert any(running.registry in reference for reference in report.images)
-    assert not cloud.engine.containers.list(all=True, filters=label)
-    assert not [i for i in cloud.engine.images.list() if any(running.registry in tag for tag in i.tags)]
+    assert not cloud.engine.containers.list(all=True, filters=label, ignore_removed=True)
+    tags = [tag for one in listed(cloud.engine.api.images) for tag in one["RepoTags"] or ()]
+    assert not [tag for tag in tags if running.registry in tag]
     with pytest.raises(ProcessLookupError):
         os.kill(running.pid, 0)
     with pytest.raises(NotFound):

@@ -570,7 +570,8 @@ def test_a_function_runs_in_a_container_without_rights(box: Sandbox, tmp_path: P
     said, failed = invoke("f", stay=True)
     assert "Task timed out after 1.00 seconds" in said["errorMessage"]
     label = {"label": f"model-dockerize.sandbox={box.instance}"}
-    assert [c.name for c in docker.from_env().containers.list(all=True, filters=label) if "function" in c.name] == []
+    there = docker.from_env().containers.list(all=True, filters=label, ignore_removed=True)
+    assert [c.name for c in there if "function" in c.name] == []
 
 
 def test_a_directory_that_is_exchanged_for_a_link_before_it_is_mounted_is_not_left(tmp_path: Path) -> None:

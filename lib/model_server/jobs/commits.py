@@ -47,8 +47,8 @@ class Commits:
         """Have `change` run in a transaction; its result is there once that is committed.
 
         A coroutine's is handed over when the turn of its loop ends, and its callbacks run in that loop, which must not
-        be blocked for it: the threads wake each other once for all changes of a turn. Other callbacks run in the thread
-        of this object and must be quick.
+        be blocked for it: the threads wake each other once for all changes of a turn. A loop that ends first may never
+        be told. Other callbacks run in the thread of this object and must be quick.
 
         Args:
             change: only statements; may be run more than once, each time on a database that has seen nothing of it.

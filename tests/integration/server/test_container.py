@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.rig.waiting import BUSY_SECONDS, eventually
+from tests.rig.docker_command import docker
+from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = "localhost/model-dockerize/model-server:test"
@@ -24,12 +24,6 @@ print(json.dumps(facts))
 with open(sys.argv[2], "w") as file:
     json.dump(facts, file)
 """
-
-
-def docker(*arguments: str, timeout: int = 500) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def manifest(command: list[str], directory: str, **more: str) -> str:
@@ -49,7 +43,7 @@ def build(folder: Path, dockerfile: str) -> str:
 def bundle() -> str:
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     options = ["--target=model-server", *secret, "--tag", BUNDLE]
-    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=BUSY_SECONDS)
+    docker("buildx", "build", "--quiet", *options, str(ROOT))
     return BUNDLE
 
 

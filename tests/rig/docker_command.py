@@ -1,0 +1,21 @@
+"""The `docker` command of the tests' engine."""
+
+import subprocess
+from pathlib import Path
+
+from tests.rig.waiting import BUSY_SECONDS
+
+
+def docker(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> str:
+    """Run a command that must work; return its output without the blanks around it."""
+    done = subprocess.run(
+        ["docker", *map(str, arguments)],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=BUSY_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"docker {' '.join(map(str, arguments))}: {done.stderr}"
+    return done.stdout.strip()
