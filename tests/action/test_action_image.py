@@ -15,8 +15,9 @@ import pytest
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.settings import OUTPUTS
-from tests.action.conftest import IMAGES, docker
+from tests.action.conftest import IMAGES
 from tests.action.harness import Runner, StepResult
+from tests.rig.docker_command import docker
 from tests.rig.github_tokens import BEARER, GitHub, token_for
 from tests.rig.homes import NewHome
 from tests.rig.waiting import eventually

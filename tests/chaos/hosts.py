@@ -17,6 +17,8 @@ from typing import Protocol
 
 import requests
 
+from rig.waiting import BUSY_SECONDS
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 40
 #: What a program does to the file of its input before it answers, by the first word of its data.
@@ -258,7 +260,7 @@ def free_port() -> int:
 
 
 def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"docker {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()

@@ -37,7 +37,6 @@ from chaos.hosts import (
     runner_of,
 )
 from rig import postgres
-from rig.waiting import BUSY_SECONDS
 
 CLIENTS = 4
 END_SECONDS = 300
@@ -222,7 +221,7 @@ def containers(environment: dict[str, str]) -> Iterator[tuple[list[Host], Path]]
     """Two containers on one volume, with the bundle that this checkout builds."""
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     options = ["--target=model-server", *secret, "--tag", BUNDLE]
-    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=BUSY_SECONDS)
+    docker("buildx", "build", "--quiet", *options, str(ROOT))
     name = f"mdchaos-{uuid.uuid4().hex[:8]}"
     hosts: list[Host] = []
     with tempfile.TemporaryDirectory(prefix="chaos-") as text:

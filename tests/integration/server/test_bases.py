@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.rig.waiting import BUSY_SECONDS
+from tests.rig.docker_command import docker
 
-from .test_container import CA, ROOT, Container, build, bundle, docker, manifest
+from .test_container import CA, ROOT, Container, build, bundle, manifest
 
 __all__ = ["bundle"]  # the fixture
 
@@ -81,9 +81,7 @@ def serves(image: str) -> None:
 def source_python() -> str:
     """An image with a CPython built from its sources, as the real ones have it; minutes, once for an engine."""
     dockerfile = ROOT / "tests/rig/source_python.Dockerfile"
-    docker(
-        "buildx", "build", "--quiet", f"--file={dockerfile}", f"--tag={SOURCE_PYTHON}", str(ROOT), timeout=BUSY_SECONDS
-    )
+    docker("buildx", "build", "--quiet", f"--file={dockerfile}", f"--tag={SOURCE_PYTHON}", str(ROOT))
     return SOURCE_PYTHON
 
 
@@ -91,7 +89,7 @@ def built_on(base: str) -> str:
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     name = f"mdsrv-bundle-{uuid.uuid4().hex[:8]}"
     options = ["--target=model-server", f"--build-arg=SERVER_BASE={base}", f"--tag={name}", *secret]
-    docker("buildx", "build", "--quiet", *options, str(ROOT), timeout=BUSY_SECONDS)
+    docker("buildx", "build", "--quiet", *options, str(ROOT))
     return name
 
 

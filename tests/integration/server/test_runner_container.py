@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.rig.docker_command import docker
 from tests.rig.waiting import eventually
 
-from .test_container import Container, build, bundle, docker, manifest
+from .test_container import Container, build, bundle, manifest
 
 __all__ = ["bundle"]  # the fixture
 

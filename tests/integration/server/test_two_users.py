@@ -9,9 +9,10 @@ import requests
 
 from model_runner.call import LINK
 from tests.attacks.snoop import SET_UID
+from tests.rig.docker_command import docker
 from tests.rig.waiting import eventually
 
-from .test_container import Container, build, bundle, docker
+from .test_container import Container, build, bundle
 
 __all__ = ["bundle"]  # the fixture
 

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -123,6 +124,24 @@ def play(rig: tuple[Simulator, Aws], monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     with clocked(told.clock.sleep, told.clock.monotonic):
         yield begin
+
+
+@contextmanager
+def at_stage(run: Play, stage: str, act: Callable[[], object]) -> Iterator[None]:
+    """Call `act` once, when the newest deployment has come to a stage of its lifecycle."""
+    plain, met = run.told.clock.sleep, []
+
+    def sleep(seconds: float) -> None:
+        plain(seconds)
+        asked = {"serviceDeploymentArns": [run.world.service.records[0].arn]}
+        (seen,) = run.world._shown_deployments.describe_service_deployments(asked)["serviceDeployments"]
+        if seen.get("lifecycleStage") == stage and not met:
+            met.append(stage)
+            act()
+
+    with clocked(sleep, run.told.clock.monotonic):
+        yield
+    assert met == [stage]
 
 
 def newer(image: str = "cd") -> str:
@@ -356,6 +375,25 @@ def test_what_others_watch_rolls_back(play: Callable[..., Play], story: Story) -
     assert run.world.around.rules[PRODUCTION] == {"a": 100, "b": 0}
 
 
+@pytest.mark.parametrize("stage", ["before", "SCALE_UP"])
+def test_a_rule_that_somebody_deleted_is_told_and_nothing_of_the_new_version_is_met(
+    play: Callable[..., Play], stage: str
+) -> None:
+    run = play(GOOD)
+    if stage == "before":
+        del run.world.around.rules[TEST]
+        report = run.run()
+    else:
+        with at_stage(run, stage, lambda: run.world.around.rules.pop(TEST)):
+            report = run.run()
+    assert (report.outcome, report.exit_code) == ("rolled-back", 11), report.failure
+    assert report.failure
+    assert "invalid networking configuration. One or more rules not found" in report.failure.message
+    assert "drift detection shows which" in report.failure.remedy
+    assert run.world.around.rules == {PRODUCTION: {"a": 100, "b": 0}}
+    assert run.tested == []
+
+
 def test_the_share_of_a_canary_is_told(play: Callable[..., Play]) -> None:
     run = play(GOOD)
     report = run.run(rollout="canary", step_percent=20, queue_url="postgresql://h/d", volume="")
@@ -495,22 +533,15 @@ def test_an_older_run_leaves_the_pause_of_a_newer_one_alone(play: Callable[..., 
 )
 def test_cancelled_while_it_is_followed(play: Callable[..., Play], stage: str, on_cancel: str, runs: str) -> None:
     run = play(GOOD)
-    plain = run.told.clock.sleep
-    met: list[str] = []
 
-    def sleep(seconds: float) -> None:
-        plain(seconds)
-        asked = {"serviceDeploymentArns": [run.world.service.records[0].arn]}
-        (seen,) = run.world._shown_deployments.describe_service_deployments(asked)["serviceDeployments"]
-        if seen.get("lifecycleStage") == stage and not met:
-            met.append(stage)
-            raise Cancelled(signal.SIGTERM)
+    def cancel() -> None:
+        raise Cancelled(signal.SIGTERM)
 
-    with clocked(sleep, run.told.clock.monotonic):
+    with at_stage(run, stage, cancel):
         report = run.run(on_cancel=on_cancel)
-    assert (met, report.outcome) == ([stage], "cancelled"), report.failure
+    assert report.outcome == "cancelled", report.failure
     assert len(run.tested) == (stage == "BAKE_TIME")
-    plain(60 * 60)
+    run.told.clock.sleep(60 * 60)
     assert run.runs() == runs
 
 

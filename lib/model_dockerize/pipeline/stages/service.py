@@ -217,9 +217,7 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
     after = runs
     if verdict.outcome is Outcome.FAILED and verdict.stuck:
         outcome, after = _put_right(release, service, verdict, stage)
-    remedy = "Correct what the stopped task says and run again."
-    if memory.was_killed(verdict.details()):
-        remedy = memory.remedy(release.settings.service)
+    remedy = memory.remedy(release.settings.service) if memory.was_killed(verdict.details()) else verdict.remedy
     return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details(), outcome)
 
 

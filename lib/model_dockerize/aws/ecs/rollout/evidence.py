@@ -19,6 +19,8 @@ from model_dockerize.progress import Progress
 #: How ECS says that it could not act by its role. Source: developer guide, "Troubleshooting Amazon ECS blue/green
 #: deployments".
 _NO_ROLE = "missing permissions on ECS Infrastructure Role"
+#: How it says that a rule or target group is not as it must be. The same source.
+_INVALID_NETWORK = "invalid networking configuration"
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,26 @@ class Verdict:
     @property
     def lacks_role(self) -> bool:
         """Tell whether ECS could not use its role, which may be too new."""
-        return any(_NO_ROLE in text for text in (self.reason, *self.events))
+        return self._says(_NO_ROLE)
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do after a failed deployment."""
+        if self._says(_INVALID_NETWORK):
+            return (
+                "Somebody changed a rule or target group that the model's stack made: CloudFormation's drift detection "
+                "shows which. Put it back as the stack has it, or destroy the service, and run again."
+            )
+        if self.stopped_tasks:
+            return "Correct what the stopped task says and run again."
+        return "Correct what the reason says and run again."
 
     def details(self) -> tuple[str, ...]:
         """Return stopped tasks with logs, else the service's events."""
         return _lines(self.targets, self.stopped_tasks, self.events)
+
+    def _says(self, words: str) -> bool:
+        return any(words in text for text in (self.reason, *self.events))
 
 
 class Evidence:
