@@ -91,7 +91,7 @@ def create_docker_image(
     run = session(_LOGGER, given, environment)
     name = f"{image_name}:{image_version}"
     with run.recorder.stage("build") as stage:
-        context = program.read_context(run.settings.program.program_path)
+        context = program.read_context(run.settings.program.program_path, stage)
         engine = image.probe(run.environment)
         if context.is_ours:
             sources = image.find_sources()

@@ -14,6 +14,7 @@ from model_dockerize.program.files import list_files
 from model_dockerize.program.inspection import check_pointers, folder_at
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import MARKER, REQUIREMENTS, ProgramFile
+from model_dockerize.progress import Progress
 
 #: Ours comes first: a folder has it beside a Dockerfile of somebody else's.
 _NAMES = ("Dockerfile.model-dockerize", "Dockerfile")
@@ -36,7 +37,7 @@ class HandContext:
         return self.dockerfile.startswith(MARKER)
 
 
-def read_context(path: Path) -> HandContext:
+def read_context(path: Path, progress: Progress) -> HandContext:
     """Find a folder's Dockerfile and files.
 
     Raises:
@@ -44,7 +45,7 @@ def read_context(path: Path) -> HandContext:
     """
     root = folder_at(path)
     problems = Problems()
-    listing = list_files(root, (), problems)
+    listing = list_files(root, (), problems, progress)
     check_pointers(root, listing, None, problems)
     found = (reading.text(root, name, problems) for name in _NAMES)
     dockerfile = next((text for text in found if text is not None), None)

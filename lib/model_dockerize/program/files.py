@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,9 +14,11 @@ from model_dockerize.program.ignore import CREDENTIAL, tool_reason
 from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Excluded, ProgramFile
+from model_dockerize.progress import Progress, counted
 
 #: Why a file stays out that the folder's own file names.
 IGNORED = ".dockerignore"
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Listing:
         return any(file.path == path for file in self.files)
 
 
-def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Listing:
+def list_files(root: Path, private: tuple[Path, ...], problems: Problems, progress: Progress) -> Listing:
     """Sort everything below `root` into shipped and excluded files.
 
     Args:
@@ -42,23 +44,33 @@ def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Lis
     """
     patterns: tuple[str, ...] = ()
     files: tuple[ProgramFile, ...] = ()
-    walk = _Walk(root, DockerIgnore(()), frozenset(_real(path) for path in private), problems)
+    hashed = counted("reading the folder", 0, progress)
+    walk = _Walk(root, DockerIgnore(()), frozenset(_real(path) for path in private), problems, hashed)
     try:
         patterns = patterns_of(reading.text(root, ".dockerignore", problems) or "")
         walk.ignore = DockerIgnore(patterns)
         files = tuple(sorted(walk.folder("", ()), key=lambda file: file.path))
     except PatternError as error:
         problems.wrong_folder(f".dockerignore: {error} is no pattern, and Docker refuses the file. Correct that line.")
+    progress.transfer("", 0, 0)
     excluded = tuple(sorted(walk.excluded, key=lambda item: item.path))
     pointers = tuple(file.path for file in files if not file.link_target and is_pointer(root / file.path))
     return Listing(files, excluded, patterns, pointers)
 
 
 class _Walk:
-    def __init__(self, root: Path, ignore: DockerIgnore, private: frozenset[Path], problems: Problems) -> None:
+    def __init__(
+        self,
+        root: Path,
+        ignore: DockerIgnore,
+        private: frozenset[Path],
+        problems: Problems,
+        hashed: Callable[[int], None],
+    ) -> None:
         self.excluded: list[Excluded] = []
         self.ignore = ignore
         self._root, self._private, self._problems = root, private, problems
+        self._hashed = hashed
 
     def folder(self, path: str, matched: Matched) -> Iterator[ProgramFile]:
         try:
@@ -125,7 +137,10 @@ class _Walk:
             with file.open("rb") as stream:
                 begins = stream.read(credentials.MOST_SEARCHED)
                 stream.seek(0)
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest = hashlib.sha256()
+                while content := stream.read(_CHUNK):
+                    digest.update(content)
+                    self._hashed(len(content))
                 size = stream.tell()
         except OSError as error:
             self._problems.wrong_folder(f"{path!r} cannot be read: {error.strerror}.")
@@ -140,7 +155,7 @@ class _Walk:
                 "from a variable (input secrets), or give it a role (task-role). "
                 f"If it is none, a line !{path} in .dockerignore takes the file in."
             )
-        yield ProgramFile(path, size, bool(mode & stat.S_IXUSR), digest)
+        yield ProgramFile(path, size, bool(mode & stat.S_IXUSR), digest.hexdigest())
 
 
 _LINE_BREAKING = ("Cc", "Zl", "Zp")  # control characters, line and paragraph separators

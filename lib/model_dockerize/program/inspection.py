@@ -55,7 +55,7 @@ def inspect(
     """
     root = folder_at(program.program_path)
     problems = Problems()
-    listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems)
+    listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems, progress)
     if not listing.files:
         problems.wrong_folder("there is nothing in it to ship.")
     name = image.image_name or made_up_name(root.name, progress)

@@ -16,6 +16,7 @@ class Heard:
     def __init__(self) -> None:
         self.infos: list[str] = []
         self.warnings: list[str] = []
+        self.transfers: list[tuple[str, int, int]] = []
 
     def info(self, text: str) -> None:
         self.infos.append(text)
@@ -26,7 +27,8 @@ class Heard:
     def output(self, text: str) -> None:
         raise AssertionError("inspection runs nothing")
 
-    def transfer(self, what: str, done: int, total: int) -> None: ...
+    def transfer(self, what: str, done: int, total: int) -> None:
+        self.transfers.append((what, done, total))
 
     def secret(self, value: str) -> None:
         raise AssertionError("inspection learns no secret")

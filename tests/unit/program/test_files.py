@@ -240,3 +240,11 @@ def test_a_sample_that_is_a_pointer_proves_nothing(tmp_path: Path, elsewhere: bo
     with pytest.raises(ProgramError, match=r"1 file is a Git LFS pointer, not the content: .*csv") as caught:
         look(folder, smoke_input=sample if elsewhere else None)
     assert len(caught.value.details) == 1
+
+
+def test_bytes_are_told_while_a_large_file_is_read(tmp_path: Path) -> None:
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "1", "weights.bin": b"w" * (2 << 20), "z.txt": "z"}), heard)
+    mebibyte = 1 << 20
+    told = [1, 1 + mebibyte, 1 + 2 * mebibyte, 2 + 2 * mebibyte]
+    assert heard.transfers == [*(("reading the folder", done, 0) for done in told), ("", 0, 0)]
