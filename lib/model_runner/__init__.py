@@ -1,1 +1,1 @@
-"""Runs the model's program under the model's own Python. Standard library only; see runner.py."""
+"""Runs the model's program under its own Python, by the standard library only; see runner.py."""

@@ -1,4 +1,4 @@
-"""A command as a job calls it, and which of the files that it wrote is the result.
+"""A job's command, and which of its files is the result.
 
 {output}.png says how the output's name ends, {input}.csv the input's; without that, names have no ending.
 """
@@ -21,7 +21,6 @@ class Call:
     """The words of a command."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Look for endings in the command's words."""
         self._command = command
         found = [mark for word in command for mark in _MARK.findall(word)]
         self._input_endings = sorted({ending for name, ending in found if name == "input" and ending})
@@ -29,7 +28,7 @@ class Call:
         self._output_ending = "" if "" in outputs else next(iter(outputs), "")
 
     def fill(self, request: Dict[str, Any]) -> List[str]:
-        """Return the argv of a job, and let its input be found under every ending."""
+        """Return the argv of a job, and link its input under every ending."""
         linked = request["output"] + "-input"
         for ending in self._input_endings:
             remove(linked + ending)
@@ -47,7 +46,7 @@ class Call:
 
 
 def settle(output: str, place: str) -> Optional[str]:
-    """Move the result from `place` to `output`, under whatever ending; return what is wrong, if anything is."""
+    """Move the result to `output`, from whatever ending; return what is wrong, if anything."""
     written = next((path for path in (place, output) if is_file(path)), None)
     if written is None:
         folder, name = os.path.split(output)

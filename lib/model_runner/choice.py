@@ -41,7 +41,11 @@ def choose(
     record: Dict[str, Any],
     is_proved: bool = False,
 ) -> Choice:
-    """Return the mode for this program; `is_proved`: `record` is of this container."""
+    """Return the mode for this program.
+
+    Args:
+        is_proved: `record` is of this container.
+    """
     directory = manifest["working_directory"]
     command = list(manifest["command"])
     script = find_script(command)
@@ -84,7 +88,7 @@ def earn(
     record: Dict[str, Any],
     is_proved: bool,
 ) -> Choice:
-    """Return mode `warm` if the sample proves it, else raise UnfitError."""
+    """Return mode `warm` if proved, else raise UnfitError."""
     directory = manifest["working_directory"]
     if found.change:
         raise UnfitError(found.change)
@@ -110,7 +114,7 @@ def earn_kept(
     record: Dict[str, Any],
     is_proved: bool,
 ) -> Choice:
-    """Return the fastest mode for a program of the library that the sample proves.
+    """Return the fastest mode that the sample proves.
 
     Without a proof it is `resident`, as the library is meant; `command` if the sample has another result in that.
     """
@@ -139,7 +143,7 @@ def earn_kept(
 def fastest_kept(
     sample: Sample, start: Callable[[str], KeptMode], processes: int
 ) -> Tuple[str, Optional[KeptMode], str]:
-    """Return the name of the fastest mode that keeps the program alive, the mode if started, and why not a faster one.
+    """Return the fastest mode's name, the mode if started, and why not a faster one.
 
     Raises:
         UnfitError: there was no time to find out.

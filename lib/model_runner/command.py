@@ -1,4 +1,4 @@
-"""Mode `command`: a new process for each job. Always right; the other modes fall back to it."""
+"""Mode `command`: a new process for each job, to which other modes fall back."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def verdict(
 
 
 class CommandMode:
-    """Runs the manifest's command, once per job, in a session of its own."""
+    """Runs each job in a session of its own."""
 
     name = "command"
 
@@ -82,7 +82,7 @@ class CommandMode:
             kill_group(self._child.pid)
 
     def leave(self) -> None:
-        """Give back what this mode has taken of the process."""
+        """Give back signal handler and descriptors."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in self._descriptors:

@@ -1,4 +1,4 @@
-"""A job's small data, which comes with the job and goes with its end.
+"""A job's small data, which comes and goes with the job.
 
 These files are made and removed beside the program, not in the server's one loop.
 """
@@ -11,7 +11,7 @@ from typing import Optional
 
 
 def write_input(path: str, content: bytes) -> None:
-    """Make the file of a job's input, without a sync; after an error what was written stays."""
+    """Make a job's input file, without a sync; after an error what was written stays."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         if os.write(descriptor, content) != len(content):
@@ -58,7 +58,7 @@ def remove(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Remove a folder, however deep it is and whatever its owner took from himself.
+    """Remove a folder of any depth, whatever its owner took from himself.
 
     What lies deeper is moved up: its path may be too long for the kernel, and a recursion too deep for Python.
     """

@@ -1,4 +1,4 @@
-"""The fork server of mode `warm`: a process under the model's Python that has imported what the script imports.
+"""The fork server of mode `warm`, which has imported what the script imports.
 
     python [options of the command] fork_server.py DESCRIPTOR
 
@@ -6,9 +6,9 @@ DESCRIPTOR is a Unix socket (SOCK_SEQPACKET, a JSON message a packet) to the run
 
     <- {"hidden": true}      no job can write into its memory any more
     -> {"script": path, "words": [of the command, up to the script], "imports": [...], "check": bool}
-    <- {"ready": count of imported modules, "hazard": null or why a fork of this process is not safe}
+    <- {"ready": count of loaded modules, "hazard": null or why a fork of this process is not safe}
 
-Then for each job, the script's output going to the two descriptors that come with the first message:
+Then for each job, whose output goes to the two descriptors of the first message:
 
     -> {"argv": [...], "tell": bool} + stdout, stderr
     <- {"pid": number}       the script runs, in a session of its own
@@ -16,11 +16,11 @@ Then for each job, the script's output going to the two descriptors that come wi
     -> {"reap": true}
     <- {"exit": code, "imports": [...]}
 
-"imports", only if "tell" asks: installed modules that the job imported in addition, in their order, and what the
-program had changed before (process_state.Imports).
+"imports" is empty unless "tell" asks: installed modules that the job imported in addition, in their order, and what
+the program had changed before (process_state.Imports).
 
-A job's process does what `python script.py ...` does, but modules were imported before sys.argv was known, and strings
-hash alike in all jobs. The random number generators are seeded anew.
+A job differs from `python script.py ...`: modules were imported before sys.argv was known, and strings hash alike in
+all jobs. The random number generators are seeded anew.
 """
 
 import array
@@ -45,7 +45,7 @@ TOLD_BYTES = 60000  # what a pipe holds: the job must not wait for a reader
 
 
 def receive(channel: socket.socket) -> Tuple[Dict[str, Any], List[int]]:
-    """Return the next message and its descriptors; EOFError: the other end is gone."""
+    """Return a message and its descriptors."""
     numbers = array.array("i")
     data, ancillary, _, _ = channel.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(2 * numbers.itemsize))
     if not data:
@@ -57,12 +57,11 @@ def receive(channel: socket.socket) -> Tuple[Dict[str, Any], List[int]]:
 
 
 def send(channel: socket.socket, **message: Any) -> None:
-    """Send a message."""
     channel.sendall(json.dumps(message).encode("utf-8"))
 
 
 def preload(imports: process_state.Imports) -> None:
-    """Import what can be imported; the script itself will report what fails."""
+    """Import what can be imported; the script reports what fails."""
     for name, _ in process_state.by_name(imports):
         try:
             importlib.import_module(name)
@@ -71,7 +70,7 @@ def preload(imports: process_state.Imports) -> None:
 
 
 class ForkServer:
-    """The state that a job's process needs."""
+    """The state for jobs' processes."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
         self._script = wanted["script"]
@@ -83,7 +82,7 @@ class ForkServer:
         self._generators = generators.Generators()
 
     def prepare(self, imports: process_state.Imports, is_checked: bool) -> Optional[str]:
-        """Import what the script will import; return, if asked, why a fork of this process is not safe."""
+        """Import what the script will; return, if checked, why a fork is not safe."""
         watch = Watch(self._script)
         recorder = process_state.Recorder(self._folder)
         sys.meta_path.insert(0, recorder)
@@ -162,7 +161,6 @@ class ForkServer:
 
 
 def read_all(descriptor: int) -> bytes:
-    """Return what a pipe holds."""
     data = b""
     try:
         while True:
@@ -175,7 +173,7 @@ def read_all(descriptor: int) -> bytes:
 
 
 def read_imports(told: bytes) -> List[Any]:
-    """Return a job's report of its imports; nothing if its program wrote something else."""
+    """Return a job's report, empty if its program wrote something else."""
     try:
         found = json.loads(told.decode("utf-8"))
     except ValueError:
@@ -209,7 +207,7 @@ def hide() -> Callable[[], object]:
 
 
 def main(channel: socket.socket) -> None:
-    """Serve jobs until EOFError or ConnectionError: the runner is gone."""
+    """Serve jobs until the runner is gone."""
     tie = hide()
     send(channel, hidden=True)
     wanted, _ = receive(channel)

@@ -1,4 +1,4 @@
-"""Random number generators that imports made: each job needs the seed of a new process."""
+"""Random number generators of imports: each job needs a new seed."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""Hazards of forking: what makes a fork of a process, after its imports, differ from a new process."""
+"""Hazards that make a fork differ from a new process."""
 
 import atexit
 import gc
@@ -27,7 +27,6 @@ MAPPED = re.compile(r"^\S+ .w.s \S+ \S+ \S+ *(.*)$", re.MULTILINE)
 
 
 def descriptors() -> Set[int]:
-    """Return the open descriptors of this process."""
     listed = os.listdir("/proc/self/fd")
     return {int(name) for name in listed if os.path.lexists("/proc/self/fd/" + name)}  # not that of the listing
 
@@ -40,7 +39,6 @@ def entries(folder: str) -> Set[str]:
 
 
 def unsafe_module() -> Optional[str]:
-    """Describe a package known not to survive a fork."""
     for name in UNSAFE:
         if name in sys.modules:
             return "{} does not survive a fork".format(name)
@@ -60,7 +58,7 @@ def hidden_module(folder: str) -> Optional[str]:
 
 
 def opened_file(before: Set[int]) -> Optional[str]:
-    """Describe what an import opened: jobs would share its position."""
+    """Describe a file that jobs would share, with its position."""
     for descriptor in sorted(descriptors() - before):
         try:
             target = os.readlink("/proc/self/fd/{}".format(descriptor))
@@ -72,7 +70,6 @@ def opened_file(before: Set[int]) -> Optional[str]:
 
 
 def shared_memory() -> Optional[str]:
-    """Describe memory that jobs would share."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
             found = MAPPED.search(file.read())
@@ -82,13 +79,11 @@ def shared_memory() -> Optional[str]:
 
 
 def handler_count() -> int:
-    """Count the exit handlers."""
     count = getattr(atexit, "_ncallbacks", None)
     return int(count()) if count is not None else 0
 
 
 def module_of(function: Any) -> str:
-    """Return the module of a function, method or partial."""
     while hasattr(function, "func"):
         function = function.func
     return str(
@@ -102,7 +97,7 @@ def is_harmless(name: str) -> bool:
 
 
 def left_finalizer() -> Optional[str]:
-    """Describe a shared object that the end of every job would clean up."""
+    """Describe a shared object that every job's end would clean up."""
     finalize = getattr(sys.modules.get("weakref"), "finalize", None)
     for entry in list(getattr(finalize, "_registry", ())):
         kept = entry.peek()
@@ -118,12 +113,12 @@ def configured_logging() -> Optional[str]:
 
 
 def timer() -> Optional[str]:
-    """Describe an alarm: a fork does not inherit it."""
+    """Describe an alarm, which a fork does not inherit."""
     return "an import sets a timer" if any(signal.getitimer(signal.ITIMER_REAL)) else None
 
 
 def kept_time(started: float, now: float) -> Optional[str]:
-    """Describe a module that keeps the time of its import for that of the job."""
+    """Describe a module that keeps the time of its import."""
     datetime = sys.modules.get("datetime")
     today = time.strftime("%Y-%m-%d", time.localtime(started))
 
@@ -143,7 +138,6 @@ def kept_time(started: float, now: float) -> Optional[str]:
 
 
 def is_standard(module: Any) -> bool:
-    """Tell whether a module belongs to Python, or has no file."""
     file = getattr(module, "__file__", None)
     return not isinstance(file, str) or ("-packages" not in file and file.startswith(os.path.dirname(os.__file__)))
 
@@ -162,12 +156,11 @@ def has_end(kind: type) -> bool:
 
 
 def type_name(kind: type) -> str:
-    """Return a type's name."""
     return "{}.{}".format(kind.__module__, kind.__qualname__)
 
 
 def child() -> Optional[str]:
-    """Describe a process that an import started: it is no job's child."""
+    """Describe an import's process: no job has it as a child."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -14,8 +14,6 @@ _LOCAL_MODULES = 200
 
 
 class Script(NamedTuple):
-    """A command that runs a Python script."""
-
     python: str
     #: Of the interpreter, e.g. "-u".
     options: Tuple[str, ...]
@@ -87,7 +85,6 @@ def _imported(node: ast.AST) -> List[str]:
 
 
 def _changed(node: ast.AST) -> str:
-    """Return the setting that a node changes, or ""."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         return next(filter(None, map(_target, node.targets)), "")
     if isinstance(node, (ast.AugAssign, ast.AnnAssign)):

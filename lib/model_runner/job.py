@@ -1,6 +1,6 @@
-"""A job while it runs: its limits, its output, and when it is over.
+"""A running job: its limits, its output, its end.
 
-What all jobs do is kept short, as a trivial program costs little more. So a job's JSON is written by hand.
+What all jobs do is kept short, as a trivial program costs little more. So their JSON is written by hand.
 """
 
 import json
@@ -25,10 +25,14 @@ decode = json.JSONDecoder().raw_decode
 
 
 class Limits:
-    """The limits of one job; 0 is none."""
+    """The limits of one job; for memory and output, 0 is none."""
 
     def __init__(self, request: Dict[str, Any], output: str, known: Collection[int] = ()) -> None:
-        """Read the limits; `known` are children of the runner that are not the job's."""
+        """Read the limits.
+
+        Args:
+            known: children of the runner that are not the job's.
+        """
         self._known = known
         self._seconds = float(request["timeout"])
         self._deadline = time.monotonic() + self._seconds
@@ -75,14 +79,13 @@ class Streams:
             os.set_blocking(descriptor, False)
 
     def read(self, descriptor: int, job_log: JobLog) -> bool:
-        """Take what there is on one pipe; tell whether more may come."""
+        """Read one pipe; tell whether more may come."""
         data = read_some(descriptor)
         if data:
             job_log.feed(self._names[descriptor], data)
         return data != b""
 
     def drain(self, job_log: JobLog) -> None:
-        """Take all that there is."""
         for descriptor, name in self._names.items():
             data = read_some(descriptor)
             while data:
@@ -90,7 +93,6 @@ class Streams:
                 data = read_some(descriptor)
 
     def close(self) -> None:
-        """Close both."""
         for descriptor in self.descriptors:
             os.close(descriptor)
 

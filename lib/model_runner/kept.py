@@ -1,4 +1,4 @@
-"""A program that is kept alive and given one job after the other, for modes `resident` and `library`.
+"""A program kept alive for one job after the other, for modes `resident` and `library`.
 
 It takes {"requestId", "inputFile", "outputFile"} in a text, and answers with a status: "complete" or "error" (with the
 text). Any other status says that it listens.
@@ -35,19 +35,21 @@ MESSAGE_BYTES = 4 * 1024 * 1024
 
 
 class BrokenError(Exception):
-    """The program does not keep to the protocol."""
+    """The program breaks the protocol."""
 
 
 class Channel(abc.ABC):
-    """A connection to the program."""
-
     @abc.abstractmethod
     def fileno(self) -> int:
-        """Return the descriptor, for select."""
+        """Return the descriptor."""
 
     @abc.abstractmethod
     def send(self, payload: bytes) -> None:
-        """Send a text in UTF-8; OSError: the program does not take it."""
+        """Send a text in UTF-8.
+
+        Raises:
+            OSError: the program does not take it.
+        """
 
     @abc.abstractmethod
     def receive(self) -> List[str]:
@@ -55,12 +57,12 @@ class Channel(abc.ABC):
 
         Raises:
             EOFError: the program closed the connection.
-            BrokenError: what came is no such text.
+            BrokenError: it is no such text.
         """
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Close the connection without ceremony."""
+        """Close the connection."""
 
 
 class Program:
@@ -74,7 +76,12 @@ class Program:
         strays: Strays,
         inherited: Sequence[int] = (),
     ) -> None:
-        """Start it, with the `inherited` descriptors; `connection`, to the server, is watched together with it."""
+        """Start it.
+
+        Args:
+            connection: to the server, watched together with the program.
+            inherited: descriptors.
+        """
         self.job_log = JobLog("program")
         self.strays = strays
         self.channel: Optional[Channel] = None
@@ -98,11 +105,10 @@ class Program:
             self._poll.register(descriptor, select.POLLIN)
 
     def reach(self) -> bool:
-        """Connect, if that is possible yet; tell whether there is a connection."""
+        """Connect if possible yet; tell whether there is a connection."""
         return self.channel is not None
 
     def talk_over(self, channel: Channel) -> None:
-        """Take the connection to it."""
         self.channel = channel
         self._poll.register(channel, select.POLLIN)
 
@@ -112,7 +118,7 @@ class Program:
             time.sleep(KNOCK_MILLISECONDS / 1000)
 
     def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
-        """Wait for program or server; return the program's statuses, and whether the server has something to say.
+        """Wait for program or server; return statuses, and whether the server has something to say.
 
         Raises:
             EOFError, BrokenError, ValueError: the program cannot be used any more.
@@ -144,7 +150,7 @@ class Program:
 
 
 class KeptMode(abc.ABC):
-    """Keeps the program alive; starts it again after it ended."""
+    """Keeps the program alive, restarts it when it ends."""
 
     name = ""
 
@@ -188,10 +194,7 @@ class KeptMode(abc.ABC):
         return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
 
     def attend(self) -> None:
-        """Copy the program's output until the server has something to say.
-
-        What the last job had the program start and let go ends before.
-        """
+        """Copy the program's output until the server has something to say; first end the last job's strays."""
         if self._program is not None:
             self._program.strays.kill(self._program.pid)
         is_called = False
@@ -205,7 +208,6 @@ class KeptMode(abc.ABC):
                 self._start()
 
     def stop(self) -> None:
-        """Kill the program and everything in its process group."""
         if self._program is not None:
             self._program.stop()
             self._program = None
@@ -225,7 +227,6 @@ class KeptMode(abc.ABC):
             log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
 
     def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
-        """Send the job, once the program can be reached, and wait for its end; return the error text."""
         sent = False
         while True:
             if not sent and program.reach():
@@ -263,4 +264,4 @@ def status_of(text: str) -> Dict[str, Any]:
 
 
 class GoneError(Exception):
-    """The program ended in the middle of a job."""
+    """The program ended during a job."""

@@ -1,4 +1,4 @@
-"""Hides the server's data from this process and all that it starts, by Landlock (man 7 landlock)."""
+"""Hides the server's data from this process and its descendants, by Landlock (man 7 landlock)."""
 
 import os
 import stat
@@ -85,7 +85,7 @@ def confine(hidden: str, *shown: str) -> str:
 
 
 def outside(hidden: str) -> Iterator[str]:
-    """Yield the largest files and folders of this file system outside of `hidden`; no links."""
+    """Yield the largest files and folders outside; no links."""
     place = "/"
     for name in hidden.strip("/").split("/"):
         for entry in real(place):

@@ -1,7 +1,7 @@
-"""Mode `library`: a program that uses the `gravityai` library is kept alive, and takes its jobs from a socket.
+"""Mode `library`: a program of the `gravityai` library takes its jobs from a socket.
 
-stand_in.py starts it as `<entry> serve -p PORT --gai`, though nobody listens on that port. What would go over a
-WebSocket goes over the socket, a line for each message.
+stand_in.py starts it as `<entry> serve -p PORT --gai`, though nobody listens on that port: the WebSocket's messages go
+over the socket, one a line.
 """
 
 import os
@@ -17,7 +17,7 @@ SEND_SECONDS = 10.0
 
 
 class Lines(Channel):
-    """A socket that takes and gives lines."""
+    """A socket of lines."""
 
     def __init__(self, ours: socket.socket) -> None:
         self._socket = ours
@@ -25,14 +25,12 @@ class Lines(Channel):
         self._rest = b""
 
     def fileno(self) -> int:
-        """Return the descriptor, for select."""
         return self._socket.fileno()
 
     def send(self, payload: bytes) -> None:
         self._socket.sendall(payload + b"\n")
 
     def receive(self) -> List[str]:
-        """Read once, without waiting, and return the complete lines."""
         try:
             data = read_some(self._socket.fileno())
         except ConnectionError as error:
@@ -45,12 +43,11 @@ class Lines(Channel):
         return [line.decode("utf-8", "replace") for line in lines]
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
 
 
 class LibraryMode(KeptMode):
-    """Has our stand-in for the library's server call the program's function."""
+    """Has stand_in.py call the program's function."""
 
     name = "library"
 

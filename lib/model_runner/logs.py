@@ -1,4 +1,4 @@
-"""The container's log, as runner and program write to it."""
+"""The container's log, as runner and program write it."""
 
 import json
 import os
@@ -20,7 +20,11 @@ LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty prog
 
 
 def log(text: str, label: str = "") -> None:
-    """Write one line in the server's format; `label` is e.g. "job 1a2b"."""
+    """Write one line in the server's format.
+
+    Args:
+        label: e.g. "job 1a2b", for JSON only.
+    """
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = "{} {}".format(stamp, _CONTROLS.sub(" ", text))
     if os.environ.get("MODEL_LOG_FORMAT", "").strip().lower() == "json":
@@ -35,10 +39,14 @@ def log(text: str, label: str = "") -> None:
 
 
 class JobLog:
-    """Copies a program's output to the log: whole lines behind `label`, up to LOG_JOB_BYTES."""
+    """Copies a program's whole lines to the log behind `label`, up to LOG_JOB_BYTES."""
 
     def __init__(self, label: str, told: Optional[str] = None) -> None:
-        """Begin; `told`: the job of which the server wants to know what is printed."""
+        """Begin.
+
+        Args:
+            told: the job of which the server wants to know what is printed.
+        """
         self._label = label
         self._told = told
         self._last: Deque[bytes] = deque(maxlen=TOLD_LINES)
@@ -64,7 +72,7 @@ class JobLog:
             self._write(line)
 
     def tell(self, connection: socket.socket) -> None:
-        """Tell the server what was printed last, now and then; a line is what a terminal would show of it."""
+        """Tell the server, now and then, what was printed last, as a terminal would show it."""
         if self._told is None or not self._has_news or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + TOLD_SECONDS

@@ -1,4 +1,4 @@
-"""The state of the process at each import: what an import may depend on besides its own code."""
+"""The process's state at each import, on which that may depend besides its own code."""
 
 import _locale
 import os
@@ -16,7 +16,7 @@ Imports = Sequence[Union[str, State]]
 
 
 class Recorder:
-    """A finder that finds nothing, but records the state before every import."""
+    """A finder that finds nothing, but records states."""
 
     def __init__(self, folder: str) -> None:
         """Record nothing yet; `folder`, the script's, is no change at the head of sys.path."""
@@ -31,7 +31,7 @@ class Recorder:
 
 
 def tell(names: Iterable[str], recorder: Recorder, most_bytes: int) -> List[Union[str, State]]:
-    """Return which of `names` were imported, in what order and state, as few bytes of JSON."""
+    """Return which of `names` were imported, in what order and state, within so many bytes of JSON."""
     told = []  # type: List[Union[str, State]]
     last = {}  # type: State
     left = most_bytes
@@ -74,7 +74,7 @@ def difference(imports: Imports, recorder: Recorder) -> Optional[str]:
 
 
 def state(folder: str) -> State:
-    """Return check sums of all that a program may set before an import."""
+    """Return check sums of all that a program may set."""
     path = sys.path[1:] if sys.path[:1] == [folder] else sys.path
     facts = {
         "the environment": sorted(os.environ.items()),
@@ -96,7 +96,6 @@ def state(folder: str) -> State:
 
 
 def _name(value: Any) -> str:
-    """Return a text that is the same in every process."""
     if value is None or isinstance(value, (int, str)):
         return str(value)
     named = value if hasattr(value, "__qualname__") else type(value)

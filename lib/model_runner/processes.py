@@ -1,4 +1,4 @@
-"""Processes: their end, their memory, their exit codes."""
+"""Processes: their end, memory and exit codes."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]:
-    """Return a function that asks the kernel to signal the caller when its `parent` dies, or at once if it is dead."""
+    """Return a function that has the kernel signal its caller when `parent` dies, at once if it is dead."""
     prctl = find_prctl()
 
     def set_signal() -> None:
@@ -30,7 +30,7 @@ def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]
 
 
 def find_prctl() -> Callable[..., object]:
-    """Return the system call, or a function that does nothing: then the socket's end tells us."""
+    """Return prctl, or a no-op: then the socket's end tells us."""
     try:
         import ctypes  # noqa: PLC0415 - some small Pythons lack it
 
@@ -40,17 +40,17 @@ def find_prctl() -> Callable[..., object]:
 
 
 def hide_memory() -> None:
-    """Hide memory, environment and descriptors from this user's other processes, until a program is run."""
+    """Hide memory, environment and descriptors from this user's other processes, until exec."""
     find_prctl()(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of all descendants whose own parent dies."""
+    """Become the parent of orphaned descendants."""
     find_prctl()(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_orphans(known: Collection[int]) -> None:
-    """Kill and reap the children of this process but `known`, and what they started, in whatever session."""
+    """Kill and reap this process's children but `known`, and what they started, in whatever session."""
     deadline = time.monotonic() + ORPHANS_SECONDS
     pause = 0.0005
     own = os.getpid()
@@ -72,9 +72,8 @@ def kill_orphans(known: Collection[int]) -> None:
 class Strays:
     """Processes of a program that lost their parent or left its session.
 
-    To look costs a trivial job 5 % of its time. It is left out after a look that found none, while no process was made
-    in this container. The kernel tells the newest number (man 5 proc, /proc/loadavg); FRESH_SECONDS are too short to
-    come once round all numbers.
+    To look costs a trivial job 5 % of its time. After a look that found none, it is left out while the container's
+    newest process number stays (man 5 proc, /proc/loadavg). FRESH_SECONDS are too short to come round all numbers.
     """
 
     def __init__(self, number: Callable[[], bytes]) -> None:
@@ -99,7 +98,7 @@ class Strays:
 
 
 def newest_process() -> Callable[[], bytes]:
-    """Return a function that reads the newest process's number; where none is told, one that always differs."""
+    """Return a reader of the newest process's number; where none is told, it always differs."""
     try:
         descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
         if os.fstat(descriptor).st_dev == os.stat("/proc/self").st_dev:  # not another's idea of it (lxcfs)
@@ -112,7 +111,7 @@ def newest_process() -> Callable[[], bytes]:
 
 
 def kill_strays(program: int) -> bool:
-    """Kill what `program`, which leads a session, has let go; tell whether any process is below it."""
+    """Kill what `program`, a session leader, let go; tell whether any process is below it."""
     kill_orphans((program,))
     strays = []
     found = False
@@ -133,7 +132,7 @@ def kill_strays(program: int) -> bool:
 
 
 def children(parent: int) -> List[int]:
-    """Return the children of a process, also those not yet reaped."""
+    """Return a process's children, unreaped ones too."""
     found = []  # type: List[int]
     tasks = "/proc/{}/task".format(parent)
     try:
@@ -147,7 +146,10 @@ def children(parent: int) -> List[int]:
 
 
 def processes() -> Dict[int, Tuple[int, int, int]]:
-    """Return parent, session and resident memory in pages of all processes (man 5 proc: ppid, session, rss)."""
+    """Return all processes by number: parent, session, resident pages.
+
+    Source: man 5 proc (ppid, session, rss).
+    """
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -161,7 +163,7 @@ def processes() -> Dict[int, Tuple[int, int, int]]:
 
 
 def has_ended(pid: int) -> bool:
-    """Tell whether the child has ended, without reaping it."""
+    """Tell whether the child ended, without reaping it."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -173,7 +175,7 @@ def kill_group(pid: int) -> None:
 
 
 def read_some(descriptor: int) -> Optional[bytes]:
-    """Return the bytes that are there, b"" at the end, None when none are there yet."""
+    """Return available bytes, b"" at the end, None if none yet."""
     try:
         return os.read(descriptor, READ_BYTES)
     except BlockingIOError:
@@ -181,7 +183,7 @@ def read_some(descriptor: int) -> Optional[bytes]:
 
 
 def job_memory(leader: int, known: Collection[int]) -> int:
-    """Return a job's resident memory in bytes: its session, descendants, and adopted orphans that are not `known`."""
+    """Return a job's resident bytes: its session, descendants, and adopted orphans that are not `known`."""
     found = processes()
     own = os.getpid()
     below = {}  # type: Dict[int, List[int]]

@@ -1,6 +1,6 @@
-"""Mode `resident`: a program that uses the `gravityai` library is kept alive, and serves as the library does.
+"""Mode `resident`: a program of the `gravityai` library serves as the library does.
 
-`<entry> serve -p PORT --gai` listens on 127.0.0.1 for WebSockets. It ends half a minute after its last connection has
+`<entry> serve -p PORT --gai` listens on 127.0.0.1 for WebSockets. It ends half a minute after its last connection
 closed, so the connection stays open.
 """
 
@@ -18,7 +18,7 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class Server(Program):
-    """A process of the program that serves WebSockets."""
+    """A process that serves WebSockets."""
 
     def __init__(self, script: Script, port: int, directory: str, connection: socket.socket, strays: Strays) -> None:
         super().__init__([*interpreter(script), script.path, *served_on(port)], directory, connection, strays)
@@ -35,7 +35,7 @@ class Server(Program):
 
 
 class ResidentMode(KeptMode):
-    """Talks to the program over the library's own WebSocket."""
+    """Talks over the library's own WebSocket."""
 
     name = "resident"
 
@@ -44,17 +44,14 @@ class ResidentMode(KeptMode):
 
 
 def interpreter(script: Script) -> List[str]:
-    """Return the command's words before the script."""
     return [script.python, *script.options]
 
 
 def served_on(port: int) -> Sequence[str]:
-    """Return the script's arguments that let the library serve."""
     return ("serve", "-p", str(port), "--gai")
 
 
 def free_port() -> int:
-    """Return a free port of the loopback interface."""
     chance = random.SystemRandom()
     while True:
         port = chance.randrange(*PORTS)

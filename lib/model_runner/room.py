@@ -1,4 +1,4 @@
-"""The files and folders that a job may write to, and their removal when it is over."""
+"""The places that a job may write to, and their cleanup."""
 
 import os
 import shutil
@@ -24,9 +24,7 @@ class Room:
         """Make them, without what an earlier runner of the same user left.
 
         Args:
-            wanted: "folder", for input and output, or null if they lie elsewhere; "is_own_user": whatever is ours in
-                shared
-                places is a job's.
+            wanted: "folder" and "is_own_user", as runner.py explains them.
         """
         #: For input and output; None: they lie elsewhere.
         self.folder: Optional[str] = wanted["folder"]
@@ -44,7 +42,7 @@ class Room:
         self.settle()
 
     def settle(self) -> None:
-        """Keep from now on what lies in shared places: no job was done yet."""
+        """Keep what now lies in shared places: no job ran yet."""
         self._kept = {path for place in self._shared for path in ours(place)}
 
     def clear(self, output: Optional[str]) -> None:
@@ -57,7 +55,7 @@ class Room:
                 remove(path)
 
     def renew(self) -> None:
-        """Give the next job a new HOME, and remove what is ours in shared places.
+        """Renew HOME, and remove what is ours in shared places.
 
         Raises:
             OSError: another user has taken the name.
@@ -69,7 +67,6 @@ class Room:
         self._remove_ours()
 
     def leave(self) -> None:
-        """Remove everything."""
         self._kept, self._quiet = set(), {}
         self.clear(None)
         remove(self.home)
@@ -89,7 +86,7 @@ class Room:
 
 
 def furnish(home: str, source: str) -> None:
-    """Let a job find in its HOME, by links, what lies in the image's: it can read that, and write beside it.
+    """Link into a job's HOME what lies in the image's.
 
     A folder such as ~/.cache is its own, for many write there; what is in it are links again.
     """
@@ -111,7 +108,7 @@ def names(folder: str) -> List[str]:
 
 
 def make(folder: str) -> None:
-    """Make a folder for the group of its parent's set-group-ID bit, the server's.
+    """Make a folder for the server's group, by the set-group-ID bit of its parent.
 
     An earlier runner's is as good: nobody knew its name before, so it cannot be another's.
     """
@@ -125,7 +122,7 @@ def make(folder: str) -> None:
 
 
 def change_of(place: str) -> Optional[int]:
-    """Return when a folder was last changed, which only root can forge; None: it is not there."""
+    """Return the change time in nanoseconds, which only root can forge; None: no folder."""
     try:
         return os.stat(place).st_ctime_ns
     except OSError:
@@ -133,7 +130,7 @@ def change_of(place: str) -> Optional[int]:
 
 
 def is_empty(folder: str) -> bool:
-    """Tell whether this is an empty folder, no link to one, which its owner can use."""
+    """Tell whether this is an empty folder, no link, that its owner can use."""
     try:
         status = os.lstat(folder)
         return status.st_mode == stat.S_IFDIR | 0o700 and not os.listdir(folder)
@@ -142,7 +139,6 @@ def is_empty(folder: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether this is a regular file, and no link."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:

@@ -1,9 +1,9 @@
-"""Runs the model's program, job by job, on behalf of the model server.
+"""Runs the model's program, job by job, for the model server.
 
     python runner.py DESCRIPTOR MANIFEST
 
-DESCRIPTOR is a Unix socket to the server, which says first where jobs have their place. This process says how it will
-run the program, and then answers one request at a time, JSON lines:
+DESCRIPTOR is a Unix socket to the server, which says first where jobs have their place. This process answers how it
+will run the program, and then one request at a time, JSON lines:
 
     -> {"folder": path or null, "hidden": path or null, "is_own_user": bool, "record": of an earlier runner}
     <- {"mode": text, "record": what the self-test found (choice.Choice)}
@@ -13,25 +13,20 @@ run the program, and then answers one request at a time, JSON lines:
     <- {"job": id, "status": "complete" | "error" | "refused", "exit": code or null, "error": text or null,
         "seconds": float, "errno": number or null, "content": size or null}
 
-Where "content" is a size, so many bytes follow: the input, which is then at its path only while the job runs; or the
-output, taken away from its path, if it has no more than "small_bytes". If the input cannot be written, the job is
-refused before it begins; "errno" says why.
+Where "content" is a size, so many bytes follow: the input, at its path only while the job runs, or an output of at
+most "small_bytes", taken away from its path. If the input cannot be written, the job is refused before it begins, and
+"errno" says why.
 
-"folder" is made, and whatever lies there beside the output is removed when a job is over; with null, input and output
-lie elsewhere. "hidden" is the folder of the server's data: the program sees nothing in it but "folder", if the kernel
-can do that. "is_own_user": no other process has the user of this one, so that all that is his in /tmp is a job's
-(room.py).
+"folder" is made, and all in it but the output is removed after a job; with null, input and output lie elsewhere.
+"hidden" holds the server's data: where the kernel can hide it, the program sees only "folder" in it. "is_own_user":
+no other process has this user, so what is his in /tmp is a job's (room.py).
 
-A limit of 0, or none, is no limit; but without "small_bytes" no output comes with a reply. MANIFEST is the image's
-model.json; "command", "working_directory", "runner_mode", "sample" and "uses_library" are read from it. What the
-program prints is copied to this process's standard output, line by line, behind the job's id. When the server goes
-away, so does the program.
+"memory_mib" and "output_bytes" of 0, or none, are no limit; without "small_bytes" no output comes with a reply.
+MANIFEST is the image's model.json; "command", "working_directory", "runner_mode", "sample" and "uses_library" are read
+from it. The program's lines are copied to standard output behind the job's id. It ends when the server goes away.
 
-The modes are `command` (command.py), `warm` (warm.py), `resident` (resident.py) and `library` (library.py).
-MODEL_RUNNER_MODE names one, or `auto`, and counts more than the manifest's "runner_mode".
-
-These files run under the interpreter that the model needs, which may be as old as Python 3.6: standard library only, no
-newer syntax.
+MODEL_RUNNER_MODE names a mode (command.py, warm.py, resident.py, library.py) or `auto`, and overrides "runner_mode".
+The model's interpreter may be as old as Python 3.6: standard library only, no newer syntax.
 """
 
 import errno
@@ -61,7 +56,7 @@ NICENESS = 10
 
 
 def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
-    """Have one job done and return the reply; leave nothing but its output in its folder."""
+    """Do one job and return the reply."""
     started = time.monotonic()
     if given is not None:
         try:
@@ -109,7 +104,7 @@ def reply(
 
 
 def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]:
-    """Return the next request and its input; nothing follows it, as the server waits for the reply."""
+    """Return the next request and its input; the server then waits for the reply."""
     data = more(connection)
     while b"\n" not in data:
         data += more(connection)
@@ -131,7 +126,6 @@ def more(connection: socket.socket) -> bytes:
 
 
 def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
-    """Answer requests until the server is gone."""
     try:
         while True:
             mode.attend()
@@ -212,7 +206,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def hide(place: Dict[str, Any]) -> None:
-    """Hide what the server keeps; log where that cannot be done."""
     if place["hidden"] is None:
         return
     problem = confine(place["hidden"], *filter(None, [place["folder"]]))

@@ -1,4 +1,4 @@
-"""The self-test: the sample in new processes and in a faster mode must give the same."""
+"""The self-test: the sample must give the same in a faster mode."""
 
 import hashlib
 import json
@@ -34,11 +34,11 @@ RECORD = "self-test.json"
 
 
 class UnprovedError(UnfitError):
-    """The self-test came to no result; elsewhere, with a GPU or other settings, it may succeed."""
+    """The self-test has no result; elsewhere, with a GPU or other settings, it may succeed."""
 
 
 def read_record(manifest: str) -> Dict[str, Any]:
-    """Read what the build's self-test left beside the manifest: "reason" or "imports"; {} if none."""
+    """Return what the build's self-test left: "reason" or "imports"; {} if none."""
     try:
         with open(os.path.join(os.path.dirname(manifest), RECORD), encoding="utf-8") as file:
             found = json.load(file)
@@ -49,7 +49,7 @@ def read_record(manifest: str) -> Dict[str, Any]:
 
 class Sample:
     def __init__(self, path: str, room: Room) -> None:
-        """Run nothing yet.
+        """Read the sample.
 
         Raises:
             UnprovedError: it cannot be read.
@@ -69,20 +69,22 @@ class Sample:
         self.error = None  # type: Optional[str]
 
     def left(self) -> float:
-        """Return the seconds until the self-test must be over."""
         return max(0.0, self._deadline - time.monotonic())
 
     def renew(self) -> None:
-        """Remove what a program that was kept alive has left."""
         self._room.renew()
 
     def close(self) -> None:
-        """Remove what was made for it."""
         if self._own_folder is not None:
             remove(self._own_folder)
 
     def run(self, mode: Any, what: str, seconds: float) -> None:
-        """Run it once; UnfitError: the output differs from the first run's; UnprovedError: there is none."""
+        """Run it once.
+
+        Raises:
+            UnfitError: it takes too long, or the output differs from the first run's.
+            UnprovedError: there is no first output.
+        """
         source, target = os.path.join(self._folder, "sample-input"), os.path.join(self._folder, "sample")
         started = time.monotonic()
         try:
@@ -172,7 +174,7 @@ def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) ->
 
 
 def digest(path: str) -> Optional[bytes]:
-    """Return a hash of the program's file; None if it wrote something else."""
+    """Return a hash of the file; None if it is no regular file."""
     found = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:

@@ -1,12 +1,11 @@
-"""Runs a program of the `gravityai` library, whose `wait_for_requests` takes its jobs from a socket of the runner.
+"""Runs a program of the `gravityai` library with jobs from the runner's socket.
 
     python [options of the command] stand_in.py DESCRIPTOR SCRIPT ARGUMENT...
 
-The script runs as by `python [options] SCRIPT ARGUMENT...`, with the library as it is installed, but for that one
-function. Over the socket DESCRIPTOR go the library's WebSocket messages, a line for each, without the statuses that say
-that a job has begun.
+All is as by `python [options] SCRIPT ARGUMENT...`, but for the library's `wait_for_requests`. The socket DESCRIPTOR
+carries the library's WebSocket messages, one a line, without the statuses that a job has begun.
 
-The function is written anew here, so it takes its place only in the version to which it is equal (docs/runner.md).
+The function is written anew here, so it replaces only the version that it equals (docs/runner.md).
 """
 
 import json
@@ -33,7 +32,7 @@ READ_BYTES = 65536
 
 
 class StandIn:
-    """Puts `wait_for_requests` into the library's module when the program imports it."""
+    """Puts our `wait_for_requests` into the library's module."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -47,7 +46,7 @@ class StandIn:
         self._folder = ("", "")
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find the library's module as without us, once; see `importlib.abc.MetaPathFinder`."""
+        """Find the library's own module, once; see `importlib.abc.MetaPathFinder`."""
         if name != MODULE:
             return None
         sys.meta_path.remove(self)
@@ -70,7 +69,7 @@ class StandIn:
         return spec
 
     def wait_for_requests(self, handler: Any) -> None:
-        """Call the program's function for each job, in a loop of asyncio as the library does."""
+        """Call the program's function for each job, in an asyncio loop as the library does."""
         library = self._library
         if library._port is None:  # the program has set its arguments to others than ours
             self._original(handler)  # type: ignore[misc]
@@ -111,7 +110,6 @@ class StandIn:
                 self._send(requestId=request["requestId"], status="error", error=error)
 
     async def _call(self, is_async: bool, source: str, target: str) -> Optional[str]:
-        """Have the function do a job; return what the library says of a failure."""
         handler = self._library._request_handler
         if not callable(handler):
             return "Request Handler is not callable"
@@ -131,7 +129,6 @@ class StandIn:
         return None
 
     def _resolve(self, path: str) -> str:
-        """Return a file's path without links, any other as it is."""
         try:
             status = os.lstat(path)
         except OSError:

@@ -1,4 +1,4 @@
-"""Mode `warm`: each job is a fork of a process (fork_server.py) that has imported what the script imports."""
+"""Mode `warm`: each job forks a process (fork_server.py) that has the imports."""
 
 import array
 import json
@@ -25,14 +25,18 @@ LESSONS = 3
 
 
 class UnfitError(Exception):
-    """There is no fork server for this program; the text says why."""
+    """No fork server fits this program; the text says why."""
 
 
 class Preloaded:
-    """One fork server process."""
+    """A fork server process."""
 
     def __init__(self, script: Script, directory: str, imports: Imports, check: bool) -> None:
-        """Start it, and wait until no job can write into its memory; UnfitError: it cannot be used, and was stopped."""
+        """Start it, and wait until no job can write into its memory.
+
+        Raises:
+            UnfitError: it cannot be used, and was stopped.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
         self.channel = ours
@@ -77,7 +81,6 @@ class Preloaded:
         return answer
 
     def send(self, descriptors: Sequence[int] = (), **message: Any) -> None:
-        """Send a message, and descriptors with it."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self.channel.sendmsg([json.dumps(message).encode("utf-8")], rights)
 
@@ -88,14 +91,13 @@ class Preloaded:
         return dict(json.loads(data.decode("utf-8")))
 
     def stop(self) -> None:
-        """End the process."""
         self.channel.close()
         kill_group(self._process.pid)
         self._process.wait()
 
 
 class WarmMode:
-    """Runs the script, once per job, in a fork of a prepared process."""
+    """Runs each job in a fork of a prepared process."""
 
     name = "warm"
 
@@ -109,12 +111,15 @@ class WarmMode:
         check: bool,
         seconds: float = START_SECONDS,
     ) -> None:
-        """Prepare the process; UnfitError: this mode is not for this program.
+        """Prepare the process.
 
         Args:
             imports: of the script, as known; its first jobs teach the rest.
             check: refuse when a fork does not look safe.
             seconds: that the imports may take.
+
+        Raises:
+            UnfitError: this mode is not for this program.
         """
         self._script = script
         self._call = Call(script.arguments)
@@ -171,7 +176,7 @@ class WarmMode:
         return verdict(self._call, request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
-        """Let a better prepared process take over when it is ready, until the server has something to say."""
+        """Wait for the server, or for a better process that takes over."""
         self._learn()
         if self._next is None:
             return
@@ -187,7 +192,7 @@ class WarmMode:
             log("runner: goes on without the modules that the last job imported: {}".format(error))
 
     def improve(self, seconds: float) -> bool:
-        """Let a process take over that imported what the last job did; False if nothing was new."""
+        """Switch to a process with the last job's imports; False if none is new."""
         self._learn()
         if self._next is None:
             return False
@@ -195,7 +200,6 @@ class WarmMode:
         return True
 
     def stop_learning(self) -> None:
-        """Keep the process as it is from now on."""
         self._lessons = 0
 
     def stop(self) -> None:
@@ -203,17 +207,14 @@ class WarmMode:
             kill_group(self._running)
 
     def leave(self) -> None:
-        """End the processes of this mode, for good."""
         for pid in self._own():
             kill_group(pid)
         kill_orphans(())
 
     def _own(self) -> List[int]:
-        """Return this mode's processes that are no job's."""
         return [self._server.pid, *([] if self._next is None else [self._next[0].pid])]
 
     def _learn(self) -> None:
-        """Prepare a process that has imported what the last job did; it takes over when it is ready."""
         lesson, self._lesson = self._lesson, ()
         if not lesson or self._lessons == 0 or self._next is not None:
             return
@@ -233,7 +234,6 @@ class WarmMode:
 
 
 def has_message(channel: socket.socket) -> bool:
-    """Tell whether something can be received at once."""
     try:
         channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:

@@ -12,7 +12,7 @@ from model_runner import hazards
 
 
 class Watch:
-    """Observes imports from its beginning until `hazard` is asked."""
+    """Observes imports until `stop`."""
 
     def __init__(self, script: str) -> None:
         """Begin before anything is imported, with the program's `script` as sys.argv."""
@@ -33,7 +33,6 @@ class Watch:
         sys.argv = self._arguments = Arguments([script])
 
     def stop(self) -> None:
-        """Watch no more, and leave everything as it was."""
         for restore in self._restore:
             restore()
         # By sys, by this object, by the call.
@@ -41,7 +40,7 @@ class Watch:
         sys.argv = [self._script]
 
     def hazard(self) -> Optional[str]:
-        """Return why a fork of this process would differ from a new one."""
+        """Return why a fork would differ from a new process."""
         return next(filter(None, self._hazards()), None)
 
     def _hazards(self) -> Iterator[Optional[str]]:
@@ -110,7 +109,7 @@ def _name(frame: types.FrameType) -> str:
 
 
 class Arguments(list):  # type: ignore[type-arg]  # typing.List would be another class in Python 3.6
-    """A list that knows whether anybody has looked into it."""
+    """A list that notes when it is read."""
 
     was_read = False
 

@@ -1,4 +1,4 @@
-"""A WebSocket client (RFC 6455) for short text messages on loopback; standard library only."""
+"""A WebSocket client (RFC 6455) for short text messages on loopback."""
 
 import base64
 import hashlib
@@ -19,14 +19,15 @@ _MASK = bytes(4)
 
 
 class WebSocket(Channel):
-    """An open connection."""
-
     def __init__(self, port: int, timeout: float) -> None:
-        """Connect to 127.0.0.1:`port`; `timeout`, seconds, is of the handshake and of every `send`.
+        """Connect to 127.0.0.1:`port`.
+
+        Args:
+            timeout: seconds, of the handshake and of every `send`.
 
         Raises:
-            OSError: there is nobody, or nobody answers.
-            BrokenError: whoever is there is no WebSocket server.
+            OSError: nobody is there, or answers.
+            BrokenError: it is no WebSocket server.
         """
         self._buffer = b""
         self._text = b""
@@ -39,11 +40,10 @@ class WebSocket(Channel):
             raise
 
     def fileno(self) -> int:
-        """Return the descriptor, for select."""
         return self._socket.fileno()
 
     def send(self, payload: bytes, kind: int = _TEXT) -> None:
-        """Send a message: a text in UTF-8, if no other kind is named."""
+        """Send a message, by default a text in UTF-8."""
         size = len(payload)
         if size < 126:
             head = struct.pack("!BB", _FINAL | kind, 0x80 | size)
@@ -54,12 +54,7 @@ class WebSocket(Channel):
         self._socket.sendall(head + _MASK + payload)
 
     def receive(self) -> List[str]:
-        """Read once, without waiting, and return the complete messages; pings are answered.
-
-        Raises:
-            EOFError: the other end closed the connection.
-            BrokenError: what came is no WebSocket message.
-        """
+        """Read once, without waiting, and return the complete messages; answer pings. Raises as `Channel.receive`."""
         try:
             data = read_some(self._socket.fileno())
         except ConnectionError as error:
@@ -93,7 +88,6 @@ class WebSocket(Channel):
             raise EOFError("the connection was reset") from error
 
     def close(self) -> None:
-        """Close the connection without ceremony."""
         self._socket.close()
 
     def _open(self, port: int) -> None:
@@ -113,7 +107,6 @@ class WebSocket(Channel):
             raise BrokenError("it refused the connection")
 
     def _frame(self) -> Optional[Tuple[int, bytes]]:
-        """Take a frame from the buffer: its first byte and its content; None if there is none."""
         data = self._buffer
         if len(data) < 2:
             return None
