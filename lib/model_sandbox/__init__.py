@@ -1,5 +1,5 @@
-"""AWS on this computer: the program that `model-dockerize sandbox start` starts, in an environment of its own.
+"""AWS on this computer, as `model-dockerize sandbox start` starts it.
 
-Its contract with the tool: the command line of `__main__`, the file that `record` writes, AWS's calls,
-`/_sandbox/health`, and the label on every container (docs/sandbox.md).
+Its contract with the tool: the command line of `__main__`, the file of `record`, AWS's calls, `/_sandbox/health`, and
+the label on every container (docs/sandbox.md).
 """

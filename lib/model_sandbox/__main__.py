@@ -47,7 +47,7 @@ _GRACE_SECONDS = 3.0  # for answers that are under way when the sandbox is stopp
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT; then remove every container that was made."""
+    """Serve until SIGTERM or SIGINT; then remove every container."""
     parser = argparse.ArgumentParser(prog="python -m model_sandbox", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="the sandbox's directory")
     parser.add_argument("--instance", required=True, help="value of the label on all containers")
@@ -103,7 +103,7 @@ def _config(listener: socket.socket) -> Config:
 
 
 def _for_containers(engine: Engine, port: int) -> socket.socket | None:
-    """Listen on the engine's bridge, which only this computer and its containers reach; None without one."""
+    """Listen on the engine's bridge, which only this computer and its containers reach."""
     listener = socket.socket()
     try:
         listener.bind((engine.gateway() or "invalid", port))

@@ -1,7 +1,7 @@
-"""IAM, enforced as AWS does, if the sandbox was started with it.
+"""IAM, enforced as AWS does if asked for.
 
-ministack verifies signatures, knows principals, and evaluates policies (`AUTH=true`); what a request needs is ours
-(`needs`): ministack looks at one resource a request, knows none of Batch's, and not `iam:PassRole`.
+ministack evaluates policies (`AUTH=true`), but for one resource a request, without Batch's and `iam:PassRole`: a
+request's needs are ours (`needs`).
 """
 
 import json
@@ -32,8 +32,6 @@ class _Request:
 
 
 class Access:
-    """Stands between ministack's question and its answer."""
-
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         #: The tags of what is Batch's, by ARN: ministack does not know it.
@@ -48,22 +46,21 @@ class Access:
         self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]
 
     def begin(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
-        """Apply the following checks in this context to this request."""
+        """Apply later checks in this context to this request."""
         signed = _ACCESS_KEY.search(headers.get("authorization", ""))
         self._current.set(_Request(_params(headers, body), signed[1] if signed else "", path))
 
     def caller(self) -> str:
-        """Return the request's access key."""
         request = self._current.get()
         return request.caller if request else ""
 
     def asked(self) -> tuple[str, ...]:
-        """Return what policies were asked: ACTION RESOURCE."""
+        """Return the questions to policies: ACTION RESOURCE."""
         request = self._current.get()
         return tuple(request.asked) if request else ()
 
     def judged(self, action: str, scope: Scope) -> str | None:
-        """Return why a request that ministack does not see is denied."""
+        """Return why a request unseen by ministack is denied."""
         request = self._current.get()
         if request is None:
             return None
@@ -74,7 +71,7 @@ class Access:
         return None
 
     def here(self, action: str, resource: str) -> str | None:
-        """Return why the current caller may not do this besides."""
+        """Return why the caller may not do this besides."""
         request = self._current.get()
         if request is None:
             return None

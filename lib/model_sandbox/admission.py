@@ -1,4 +1,4 @@
-"""Admits requests that are addressed to this sandbox, signed, and from no web page."""
+"""Admits requests addressed to this sandbox, signed, and from no web page."""
 
 import uuid
 from collections.abc import Collection
@@ -16,7 +16,7 @@ _WITHOUT_TARGET = ("batch", "s3")
 
 
 class RefusedError(Exception):
-    """A request is not admitted; `service` is its target, if known."""
+    """A request is refused; `service` is its target, if known."""
 
     def __init__(self, code: str, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Admitted:
-    """An admitted request; a body that nobody signed is not read, but empty."""
+    """An admitted request; an unsigned body is empty, not read."""
 
     signer: Signer
     body: bytes
@@ -34,7 +34,7 @@ class Admitted:
 
 
 def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
-    """Raise RefusedError for web pages' requests: an Origin, or a foreign name that leads here."""
+    """Raise RefusedError for web pages' requests: an Origin, or a foreign host name."""
     if headers.get("host", "") not in hosts:
         raise RefusedError("AccessDenied", "The Host header does not name this sandbox.")
     if "origin" in headers:
@@ -42,8 +42,6 @@ def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
 
 
 class Admission:
-    """Admits requests."""
-
     def __init__(self, upstream: Upstream, secret: str, body_limit: int) -> None:
         # `secret` is of every account's root, and signs web identity tokens. `body_limit` is for bodies that must be
         # read before their signature can be checked.
@@ -71,7 +69,6 @@ class Admission:
             raise RefusedError("RequestEntityTooLarge", str(error)) from error
 
     async def refuse(self, headers: dict[str, str], refused: RefusedError, send: asgi.Send) -> None:
-        """Answer as AWS's service does."""
         status, answered, body = self._actions.access_denied_response(
             refused.service,
             "",

@@ -1,4 +1,4 @@
-"""The answering of AWS operations in place of ministack's."""
+"""Answers AWS operations in place of ministack."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[
 
 
 class ApiError(Exception):
-    """An AWS error: `code` is its name in the service's API."""
+    """An AWS error; `code` is the service's."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -20,19 +20,19 @@ class ApiError(Exception):
 
 
 def by_target(_path: str, headers: Mapping[str, str]) -> str:
-    """Return the operation of a JSON 1.x request."""
+    """Return a JSON 1.x request's operation."""
     return headers.get("x-amz-target", "").rsplit(".", 1)[-1]
 
 
 def by_path(path: str, _headers: Mapping[str, str]) -> str:
-    """Return the operation of a Batch request, in lower case."""
+    """Return a Batch request's operation, in lower case."""
     return path.rstrip("/").rsplit("/", 1)[-1].lower()
 
 
 def serve(
     module: ModuleType, operations: Mapping[str, Operation], name_of: Callable[[str, Mapping[str, str]], str]
 ) -> None:
-    """Let `operations` answer before the module's own handler. They run in threads: they may block."""
+    """Let `operations`, which may block, answer before the module's own handler."""
     others: Handler = module.handle_request
 
     async def handle_request(
@@ -57,7 +57,7 @@ def check_first(
     checks: Mapping[str, Callable[[dict[str, Any]], None]],
     name_of: Callable[[str, Mapping[str, str]], str],
 ) -> None:
-    """Let `checks` refuse a request, by ApiError, before the module's own handler."""
+    """Let `checks` refuse by ApiError before the module's own handler."""
     others: Handler = module.handle_request
 
     async def handle_request(
@@ -74,7 +74,7 @@ def check_first(
 
 
 def ask(answer: Any) -> dict[str, Any]:
-    """Return the answer of one of ministack's own operations, or raise ApiError."""
+    """Return ministack's own answer, or raise ApiError."""
     status, _headers, body = answer
     content: dict[str, Any] = json.loads(body)
     if status >= 400:

@@ -1,4 +1,4 @@
-"""The parts of ASGI that the front and the registry use."""
+"""The parts of ASGI that we use."""
 
 import json
 import re
@@ -22,13 +22,13 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def signed_by(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return the access key and region of a request's signature, or empty texts."""
+    """Return a signature's access key and region, or empty texts."""
     signed = _SIGNED.search(headers.get("authorization", ""))
     return (signed[1], signed[2]) if signed else ("", "")
 
 
 async def read_body(receive: Receive, limit: int | None = None) -> bytes:
-    """Return the body; ValueError beyond `limit` bytes, or where the client went away."""
+    """Return the body; ValueError beyond `limit` bytes, or if the client left."""
     pieces, size, more = [], 0, True
     while more:
         message = await receive()
@@ -43,7 +43,7 @@ async def read_body(receive: Receive, limit: int | None = None) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already to the next reader."""
+    """Give a read body to the next reader."""
     sent = False
 
     async def replayed() -> dict[str, Any]:
@@ -57,7 +57,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def decline(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer what is no HTTP request: the server's start and end, and no web socket."""
+    """Answer the server's start and end, and refuse web sockets."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008})
@@ -69,7 +69,6 @@ async def decline(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-    """Answer with a body that is at hand."""
     await reply_stream(send, status, {"content-length": str(len(body)), **headers}, [body] if body else [])
 
 

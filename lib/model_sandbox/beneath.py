@@ -1,4 +1,4 @@
-"""Finds directories beneath a root, whatever containers put there: no link is followed, no step leads up."""
+"""Directories beneath a root, whatever containers put there: no link is followed, no step leads up."""
 
 import os
 from collections.abc import Callable
@@ -13,11 +13,14 @@ _MODE = 0o755
 
 
 class OutsideError(Exception):
-    """Says that a path leads over a link, a file or a step up."""
+    """A path leads over a link or file, or up."""
 
 
 def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> str:
-    """Return `path` in plain form; make what is missing beneath `root`, and hand the last one, open, to `settle`.
+    """Return `path` in plain form; make what is missing beneath `root`.
+
+    Args:
+        settle: gets the last directory, open, if it is new.
 
     Raises:
         OutsideError: something on the way is no directory.
@@ -47,7 +50,6 @@ def _kept(opened: ExitStack, place: int) -> int:
 
 
 def _step(place: int, name: str) -> tuple[int, bool]:
-    """Open a directory in an open one; tell whether it had to be made."""
     with suppress(FileNotFoundError):
         return os.open(name, _TO_NAME, dir_fd=place), False
     try:

@@ -1,4 +1,4 @@
-"""Answers the sandbox's containers, by credentials of their own: objects and, for functions, jobs."""
+"""Answers the sandbox's containers, by credentials of their own."""
 
 import re
 from collections.abc import Callable, Collection
@@ -26,7 +26,7 @@ _OF_BATCH = (
 
 
 class Bridge:
-    """An ASGI application on the engine's bridge; `answer` gets what is admitted."""
+    """An ASGI application on the engine's bridge."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Copies containers' output into CloudWatch Logs, as the `awslogs` driver does."""
+"""Copies containers' output into CloudWatch Logs, as `awslogs` does."""
 
 import contextvars
 import threading
@@ -15,14 +15,12 @@ _DRAIN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class LogStream:
-    """A CloudWatch log stream."""
-
     group: str
     name: str
 
 
 def create(upstream: Upstream, stream: LogStream, make_group: bool) -> None:
-    """Make the stream, and its group first if allowed. Raises ApiError as CloudWatch Logs does."""
+    """Make the stream, and its group first if allowed. Raises ApiError."""
     if make_group and stream.group not in upstream.logs._log_groups:
         api.ask(upstream.logs._create_log_group({"logGroupName": stream.group}))
     api.ask(upstream.logs._create_log_stream({"logGroupName": stream.group, "logStreamName": stream.name}))
@@ -31,7 +29,7 @@ def create(upstream: Upstream, stream: LogStream, make_group: bool) -> None:
 class Forwarder:
     """Copies one container's output in a thread. Made inside `Upstream.within`.
 
-    `read(follow)` gives the output from its beginning: with `follow` until the container ends, else what there is.
+    `read(follow)` gives all output: with `follow` until the container ends, else what there is.
     """
 
     def __init__(self, upstream: Upstream, stream: LogStream, read: Callable[[bool], Iterable[bytes]]) -> None:
@@ -42,7 +40,7 @@ class Forwarder:
         self._thread.start()
 
     def drain(self) -> None:
-        """Wait until all that a stopped container printed is there."""
+        """Wait until a stopped container's output is there."""
         self._thread.join(_DRAIN_SECONDS)
         if not self._thread.is_alive():
             # Under load the engine ends a followed stream early now and then; what it left out is read once more.
@@ -64,7 +62,7 @@ class Forwarder:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream of bytes into lines; the last needs no line end."""
+    """Cut bytes into lines; the last needs no line end."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

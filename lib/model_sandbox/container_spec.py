@@ -1,4 +1,4 @@
-"""A container that is to be started, and what Docker Engine's API takes to create it."""
+"""A container to be started, and its form for Docker Engine's API."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Mount:
-    """Names a directory `inner` beneath `root` that other containers may have too."""
+    """A directory `inner` beneath `root` that other containers may have too."""
 
     root: Path
     inner: str
@@ -33,9 +33,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container to be started. `ports`: (address, port), published as itself. `join`: share that one's network.
+    """A container to be started.
 
-    `archive` is a tar file that is laid into it first. `confined`: it can get no rights that it does not begin with.
+    `ports`: (address, port), published as itself. `join`: share that one's network. `archive`: a tar file laid into it
+    first. `confined`: it can gain no rights.
     """
 
     image: str
@@ -60,7 +61,6 @@ class ContainerSpec:
 def container_config(
     api: docker.APIClient, spec: ContainerSpec, mounts: list[Any], labels: dict[str, str]
 ) -> dict[str, Any]:
-    """Return what the engine's API takes to create the container."""
     host = api.create_host_config(
         binds=list(spec.binds),
         mounts=mounts,

@@ -1,4 +1,4 @@
-"""Task and job definitions resolved for a container: secrets, roles, health checks, logs."""
+"""Task and job definitions resolved: secrets, roles, health checks, logs."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ _FARGATE_MEMORY: dict[int, range | tuple[int, ...]] = {
 
 
 class DefinitionError(Exception):
-    """A definition names something that is not there or not allowed; the message is AWS's."""
+    """A definition names something missing or forbidden; the message is AWS's."""
 
 
 def is_fargate_size(cpu: object, memory: object) -> bool:
@@ -35,7 +35,7 @@ def is_fargate_size(cpu: object, memory: object) -> bool:
 
 
 def check_fargate_task(request: dict[str, Any]) -> None:
-    """Raise ApiError if RegisterTaskDefinition `request` is for Fargate and breaks its rules."""
+    """Raise ApiError if RegisterTaskDefinition's `request` breaks Fargate's rules."""
     if "FARGATE" not in request.get("requiresCompatibilities", []):
         return
     cpu, memory = request.get("cpu"), request.get("memory")
@@ -50,13 +50,17 @@ def check_fargate_task(request: dict[str, Any]) -> None:
 
 
 def environment(container: dict[str, Any], override: dict[str, Any]) -> dict[str, str]:
-    """Return the plain variables, those of the override last."""
+    """Return the plain variables; the override wins."""
     entries = [*container.get("environment", []), *override.get("environment", [])]
     return {entry["name"]: entry.get("value", "") for entry in entries}
 
 
 def secrets(upstream: Upstream, container: dict[str, Any]) -> dict[str, str]:
-    """Return the values of `secrets`. Raises DefinitionError, which names the secret and never its value."""
+    """Return the values of `secrets`.
+
+    Raises:
+        DefinitionError: it names the secret and never its value.
+    """
     found = {}
     for entry in container.get("secrets", []):
         reference, key = entry["valueFrom"], ""
@@ -76,7 +80,7 @@ def secrets(upstream: Upstream, container: dict[str, Any]) -> dict[str, str]:
 
 
 def check_role(upstream: Upstream, arn: str) -> None:
-    """Raise DefinitionError unless the role exists and ECS tasks can assume it by now. "" is fine."""
+    """Raise DefinitionError unless ECS tasks can assume the role by now. "" is fine."""
     role = upstream.iam._roles.get(arn.rsplit("/", 1)[-1]) if arn else None
     if arn and (role is None or not is_assumable(role, "ecs-tasks.amazonaws.com")):
         raise DefinitionError(
@@ -87,7 +91,6 @@ def check_role(upstream: Upstream, arn: str) -> None:
 
 
 def health(container: dict[str, Any]) -> Health | None:
-    """Return the `healthCheck` of a container definition."""
     check = container.get("healthCheck")
     if not check:
         return None
@@ -101,7 +104,7 @@ def health(container: dict[str, Any]) -> Health | None:
 
 
 def log_stream(container: dict[str, Any], task: str) -> tuple[LogStream, bool] | None:
-    """Return where the `awslogs` driver writes, and whether it may make the group."""
+    """Return where `awslogs` writes, and whether it may make the group."""
     configuration = container.get("logConfiguration") or {}
     options = configuration.get("options") or {}
     if configuration.get("logDriver") != "awslogs" or "awslogs-group" not in options:

@@ -1,6 +1,6 @@
-"""EC2 operations for networks with private subnets that ministack lacks.
+"""EC2 operations for private subnets that ministack lacks.
 
-Filters of some lists, addresses that a NAT gateway holds, and AWS's refusals to delete what something else uses.
+Filters of lists, addresses of NAT gateways, and refusals to delete what is in use.
 """
 
 import re
@@ -20,14 +20,11 @@ _TEXT = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
 
 class Ec2Gaps:
-    """Operations in place of ministack's, or before them."""
-
     def __init__(self, upstream: Upstream) -> None:
         self._ec2: Any = upstream.ec2
         self._efs: Any = upstream.efs
 
     def install(self) -> None:
-        """Add these operations to ministack's table."""
         actions: dict[str, Handler] = self._ec2._ACTION_MAP
         actions["DescribeAddresses"] = self.describe_addresses
         actions["DescribeNetworkInterfaces"] = self.describe_network_interfaces
@@ -49,7 +46,6 @@ class Ec2Gaps:
             actions[action] = partial(_checked, actions[action], check)
 
     def describe_addresses(self, params: Params) -> Answer:
-        """Answer DescribeAddresses, with filters by tag."""
         filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "AllocationId")
         items = ""
         for identity, address in self._ec2._addresses.items():
@@ -76,7 +72,6 @@ class Ec2Gaps:
         return self._xml("DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>")
 
     def describe_security_groups(self, describe: Handler, params: Params) -> Answer:
-        """Answer DescribeSecurityGroups, with filters by the groups that rules name."""
         filters = self._ec2._parse_filters(params)
         for name, key in (
             ("ip-permission.group-id", "IpPermissions"),
@@ -93,7 +88,6 @@ class Ec2Gaps:
         return describe(params)
 
     def describe_vpc_endpoints(self, params: Params) -> Answer:
-        """Answer DescribeVpcEndpoints, with filters by tag, VPC and service."""
         filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "VpcEndpointId")
         fields = {"vpc-id": "VpcId", "service-name": "ServiceName", "vpc-endpoint-type": "VpcEndpointType"}
         items = "".join(
@@ -106,7 +100,6 @@ class Ec2Gaps:
         return self._xml("DescribeVpcEndpointsResponse", f"<vpcEndpointSet>{items}</vpcEndpointSet>")
 
     def create_nat_gateway(self, create: Handler, params: Params) -> Answer:
-        """Answer CreateNatGateway: in an existing subnet, with a free address, which it takes."""
         subnet, allocation = self._ec2._p(params, "SubnetId"), self._ec2._p(params, "AllocationId")
         if subnet not in self._ec2._subnets:
             return self._error("InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist")
@@ -120,7 +113,6 @@ class Ec2Gaps:
         return answer
 
     def delete_nat_gateway(self, delete: Handler, params: Params) -> Answer:
-        """Answer DeleteNatGateway: its address is free again."""
         gateway = self._ec2._nat_gateways.get(self._ec2._p(params, "NatGatewayId")) or {}
         answer = delete(params)
         if address := self._ec2._addresses.get(gateway.get("AllocationId")):

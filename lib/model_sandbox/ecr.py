@@ -15,7 +15,6 @@ _FILTERS = "imageTagMutabilityExclusionFilters"
 
 
 def repository_rules(upstream: Upstream, scope: Scope, name: str) -> Rules | None:
-    """Return what the registry must know of a repository."""
     with upstream.within(scope):
         repository = upstream.ecr._repositories.get(name)
     return _rules(repository) if repository else None
@@ -30,8 +29,6 @@ def _rules(repository: dict[str, Any]) -> Rules:
 
 
 class Ecr:
-    """ECR's operations for which ministack lacks the images."""
-
     def __init__(
         self, upstream: Upstream, registry: Registry, credentials: Tokens, host: str, caller: Callable[[], str]
     ) -> None:
@@ -62,7 +59,6 @@ class Ecr:
         return {"authorizationData": [data]}
 
     def describe_images(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Describe images, or answer ImageNotFoundException."""
         name, storage = self._repository(request)
         images = [self._find(storage, name, wanted) for wanted in request.get("imageIds") or []]
         details = [self._detail(storage, name, image) for image in images or storage.manifests(name)]
@@ -91,7 +87,7 @@ class Ecr:
         return {"images": images, "failures": failures}
 
     def batch_delete_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Remove a tag, and the image with its last tag; by digest, the image."""
+        """Remove a tag, with its last tag the image; by digest, the image."""
         name, storage = self._repository(request)
         deleted, failures = [], []
         for wanted in request.get("imageIds", []):
@@ -107,7 +103,7 @@ class Ecr:
         return {"imageIds": deleted, "failures": failures}
 
     def put_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Tag a stored manifest (or store one whose layers are there)."""
+        """Tag a stored manifest, or store one whose layers are there."""
         name, storage = self._repository(request)
         content, tag = request.get("imageManifest", "").encode(), request.get("imageTag")
         media_type = request.get("imageManifestMediaType", "application/vnd.docker.distribution.manifest.v2+json")
@@ -129,7 +125,6 @@ class Ecr:
         return {"image": self._image(name, stored, tag)} if stored else {}
 
     def delete_repository(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Remove a repository; one with images only if forced."""
         name, storage = self._repository(request)
         if storage.manifests(name) and not request.get("force"):
             message = f"The repository with name '{name}' in registry with id '{self._account()}' cannot be deleted "

@@ -1,4 +1,4 @@
-"""Docker Engine as the computer of tasks and jobs; knows nothing of ECS or Batch."""
+"""Docker Engine as the computer of tasks and jobs."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ _SUBPATH_VERSION = "1.45"
 
 @dataclass(frozen=True)
 class ContainerState:
-    """A container's state; `exit_code` is None while it runs; `health` is docker's word, or empty."""
+    """A container's state; `exit_code` is None while it runs, `health` docker's word or empty."""
 
     exit_code: int | None
     out_of_memory: bool
@@ -35,15 +35,15 @@ class ContainerState:
 
 
 class PullError(Exception):
-    """The image could not be pulled."""
+    """A pull failed."""
 
 
 class StartError(Exception):
-    """The container could not be created or started."""
+    """A container did not start."""
 
 
 class Engine:
-    """Starts, watches and removes a sandbox's containers; thread-safe."""
+    """A sandbox's containers; thread-safe."""
 
     def __init__(self, instance: str, registry: str, password: Callable[[Scope], str]) -> None:
         # `password` gives an account's registry password. DockerException: no engine answers.
@@ -131,12 +131,11 @@ class Engine:
         )
 
     def stop(self, container: str, seconds: int) -> None:
-        """Send SIGTERM, then SIGKILL after `seconds`; a missing container is fine."""
+        """Send SIGTERM, then SIGKILL after `seconds`."""
         with contextlib.suppress(DockerException, OSError):
             self._client.api.stop(container, timeout=seconds)
 
     def remove(self, container: str) -> None:
-        """Remove a container, if any, and its anonymous volumes."""
         with contextlib.suppress(DockerException, OSError):
             self._client.api.remove_container(container, force=True, v=True)
 
@@ -159,7 +158,7 @@ class Engine:
             return b""
 
     def close(self) -> int:
-        """Start nothing any more and remove all containers; return how many."""
+        """Start nothing any more; remove all containers and return how many."""
         # A container that is just being created is in the list already, or finds the engine closed and goes by itself.
         self._closed.set()
         return self.remove_all()
@@ -185,7 +184,6 @@ class Engine:
 
 
 def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
-    """Return at most `limit` bytes."""
     found = bytearray()
     for piece in pieces:
         found += piece[: limit - len(found)]

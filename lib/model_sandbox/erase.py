@@ -1,6 +1,6 @@
-"""Remove a folder into which containers have written as their own users: `python -P erase.py FOLDER`.
+"""Remove a folder into which containers wrote as their own users: `python -P erase.py FOLDER`.
 
-It imports nothing of this package: the tool runs it in its own environment when the sandbox is gone.
+It imports nothing of this package: the tool runs it when the sandbox is gone.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def erase(folder: Path) -> None:
 
 
 def erase_by_engine(folder: Path) -> None:
-    """Remove a folder by `rm` as root of a container with its parent and no network."""
+    """Remove a folder as root of a container without network."""
     import docker  # noqa: PLC0415 - see erase
     from docker.types import Mount  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""EFS: what ministack lacks, and a directory for each file system in real containers.
+"""EFS: the parts that ministack lacks, and a directory for each file system.
 
 The checks are those that a mount fails on, with a stopped task's messages.
 """
@@ -26,12 +26,12 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class MountError(Exception):
-    """A task cannot mount its file system; becomes its stoppedReason."""
+    """A task cannot mount its file system; its stoppedReason."""
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory `inner` beneath a file system's `root`; empty for the root."""
+    """A directory `inner` beneath a file system's `root`, empty for that."""
 
     root: Path
     inner: str
@@ -119,7 +119,7 @@ class FileSystems:
 
 
 def check_mount(request: dict[str, Any]) -> None:
-    """Raise ApiError for an access point mounted as AWS does not allow."""
+    """Raise ApiError for an access point mounted against the rules."""
     for volume in request.get("volumes") or []:
         configuration = volume.get("efsVolumeConfiguration") or {}
         if not (configuration.get("authorizationConfig") or {}).get("accessPointId"):

@@ -1,4 +1,4 @@
-"""A listening socket that passes requests on to a target, and to another when that gets no more of them."""
+"""A listening socket that passes requests on to targets."""
 
 import contextlib
 import selectors
@@ -15,7 +15,7 @@ _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: cl
 
 
 def bindable(address: str, port: int) -> int:
-    """Return `port` if this process may listen on it at `address`, else 0: whichever is free."""
+    """Return `port` if this process may listen on it, else 0: any free one."""
     with socket.socket() as trial:
         try:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -26,7 +26,7 @@ def bindable(address: str, port: int) -> int:
 
 
 class Forwarder:
-    """Listens until it is closed.
+    """Listens until closed.
 
     `choose` names a target; `keeps` tells whether one may have another request. A connection stays with its target
     while it may, and moves on between two requests.
@@ -64,8 +64,6 @@ class Forwarder:
 
 
 class _Connection:
-    """One client, and the target that answers it now."""
-
     def __init__(
         self,
         client: socket.socket,
@@ -78,7 +76,6 @@ class _Connection:
         self._answer, self._selector = Answer(), selectors.DefaultSelector()
 
     def run(self) -> None:
-        """Pass on requests and answers until the client leaves, or a target does within an answer."""
         with self._selector:
             self._selector.register(self._client, selectors.EVENT_READ)
             try:
@@ -88,7 +85,6 @@ class _Connection:
                 self._leave()
 
     def _pass_on(self, sender: object) -> bool:
-        """Pass on what one side has said; return whether the connection goes on."""
         if sender is self._client:
             said = self._client.recv(_PIECE)
             return bool(said) and self._ask(said)
@@ -102,7 +98,6 @@ class _Connection:
         return bool(said) or self._answer.is_whole
 
     def _ask(self, said: bytes) -> bool:
-        """Pass a request on, to another target where the former gets no more."""
         if self._answer.is_whole and not (self._target and self._keeps(self._at)):
             self._leave()
             if (chosen := self._choose()) is None:

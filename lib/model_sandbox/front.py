@@ -1,4 +1,4 @@
-"""Answers the requests of this computer: the sandbox's own few paths, the registry, and AWS's calls."""
+"""Answers this computer: the sandbox's own paths, the registry, AWS's calls."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ _MINUTE = re.compile(r"/_sandbox/minute/([0-9]{1,3}(?:\.[0-9]{1,3})?)")  # in se
 
 
 class Front:
-    """Answers what comes in on loopback. `secret` is that of every account's root."""
+    """Answers requests on loopback. `secret` is that of every account's root."""
 
     def __init__(
         self,
@@ -38,7 +38,6 @@ class Front:
         self._credentials, self._pace, self._hosts, self._secret = credentials, pace, hosts, secret
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             await (self._calls.aws if scope["type"] == "lifespan" else asgi.decline)(scope, receive, send)
             return
@@ -70,7 +69,7 @@ class Front:
             await asgi.reply_json(send, 404, {"message": "no such path"})
 
     async def _health(self, scope: asgi.Scope, send: asgi.Send) -> None:
-        """Prove to who knows the secret that this process knows it; to anybody else this says nothing."""
+        """Prove to who knows the secret that this process does; tell others nothing."""
         nonce = parse_qs(scope["query_string"].decode("latin-1")).get("nonce", [""])[0]
         await asgi.reply_json(send, 200, {"proof": health_proof(self._secret, nonce)})
 
@@ -91,7 +90,7 @@ class Front:
 
 
 class Calls:
-    """Answers admitted calls, and writes them down. `own` answer for their services, `aws` the rest."""
+    """Answers and journals admitted calls: `own` for their services, `aws` the rest."""
 
     def __init__(self, aws: asgi.App, own: Mapping[str, asgi.App], calls: Journal, access: Access | None) -> None:
         self.aws, self.journal = aws, calls
@@ -133,5 +132,5 @@ def _is_json(headers: dict[str, str]) -> bool:
 
 
 def _is_registry(headers: dict[str, str]) -> bool:
-    """Tell docker's requests from those of AWS services under /v2/: theirs are signed."""
+    """Tell docker's requests from AWS's under /v2/, which are signed."""
     return not headers.get("authorization", "").startswith("AWS4-")

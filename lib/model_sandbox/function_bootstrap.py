@@ -1,4 +1,4 @@
-"""Runs a function's handler once, as Lambda does, in the container of that function. It imports nothing of ours."""
+"""Runs a function's handler once, as Lambda does, in its container. It imports nothing of ours."""
 
 import importlib
 import json
@@ -29,12 +29,10 @@ class Context:
         self._deadline = deadline
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how long the handler may still run."""
         return max(0, int((self._deadline - time.time()) * 1000))
 
 
 def main() -> None:
-    """Read the event, call the handler, and write what it answers."""
     with open(_EVENT, encoding="utf-8") as file:  # noqa: PTH123 - any Python of Lambda's
         told = json.load(file)
     os.chdir(_ROOT)

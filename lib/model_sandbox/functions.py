@@ -43,8 +43,6 @@ class FunctionError(Exception):
 
 
 class Functions:
-    """Runs all accounts' functions."""
-
     def __init__(
         self, upstream: Upstream, engine: Engine, sessions: Sessions, refuse: Callable[[str, str], str | None]
     ) -> None:

@@ -1,18 +1,17 @@
-"""The end of an HTTP/1.1 answer: between two of them a load balancer may send a client's next request elsewhere."""
+"""The end of an HTTP/1.1 answer, after which a load balancer may switch targets."""
 
 _LONGEST_HEAD = 65536
 _HEAD_END = b"\r\n\r\n"
 
 
 class Answer:
-    """Reads along. An answer whose end is not known from its head never is whole: only its connection ends it."""
+    """Reads along. An answer whose head does not tell its end is never whole: its connection ends it."""
 
     def __init__(self) -> None:
         self._begin()
         self.is_whole = True
 
     def ask(self) -> None:
-        """Begin the next answer, if the former one is whole."""
         if self.is_whole:
             self._begin()
 
@@ -21,7 +20,6 @@ class Answer:
         self._head, self._left, self._tail = b"", -1, b""  # bytes left of a body of known length; end of a chunked one
 
     def take(self, piece: bytes) -> None:
-        """Take in what the target has said."""
         if not self._is_read:
             piece = self._read_head(piece)
         if not self._is_read:
@@ -34,7 +32,6 @@ class Answer:
             self.is_whole = self._left <= 0
 
     def _read_head(self, piece: bytes) -> bytes:
-        """Return what comes after the head, once that is there; interim answers (1xx) are passed over."""
         self._head = (self._head + piece)[:_LONGEST_HEAD]
         while _HEAD_END in self._head:
             head, _, rest = self._head.partition(_HEAD_END)

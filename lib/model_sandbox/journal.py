@@ -1,4 +1,4 @@
-"""The answered calls, so that a test can say "the second run changed nothing"."""
+"""The answered calls, so that tests can say "the second run changed nothing"."""
 
 import re
 import threading
@@ -21,8 +21,9 @@ _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Call:
-    """An answered call. `outcome`: "ok" or the error's code; `at`: seconds since the epoch; `asked`: what policies were
-    asked, ACTION RESOURCE.
+    """An answered call.
+
+    `outcome`: "ok" or the error's code; `at`: epoch seconds; `asked` of policies: ACTION RESOURCE.
     """
 
     service: str
@@ -55,7 +56,7 @@ class Journal:
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str, bool]:
-    """Return (service, action, mutating) of an AWS request in any protocol; the action may be `METHOD path`."""
+    """Return (service, action, mutating) of an AWS request; the action may be `METHOD path`."""
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
     service = signed.group(1) if signed else "unsigned"
     if target := headers.get("x-amz-target"):
@@ -70,7 +71,6 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
 
 def outcome(status: int, body: bytes) -> str:
-    """Return "ok", the answer's error code, or its HTTP status."""
     if status < 400:
         return "ok"
     found = _ERROR_CODE.search(body[:4096].decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""Keeps what listeners forward to: rules and default actions, with the weights that ministack forgets."""
+"""Listener rules and default actions, with the weights that ministack forgets."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -9,13 +9,12 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ListenerRules:
-    """The rules of all listeners. They distribute connections, not requests, and look for nothing in these."""
+    """The rules of all listeners. They distribute connections, whatever requests contain."""
 
     def __init__(self, elb: Any) -> None:
         self._elb = elb
 
     def install(self) -> None:
-        """Step in where ministack reads, shows and changes actions."""
         parse, show = self._elb._parse_actions, self._elb._action_xml
         self._elb._parse_actions = lambda params, prefix="DefaultActions": self._with_weights(
             params, prefix, parse(params, prefix)
@@ -26,9 +25,9 @@ class ListenerRules:
             actions[name] = self._noting(actions[name])
 
     def forwards(self, listener: str) -> list[tuple[str, int]]:
-        """Return the weighted target groups of the listener's first rule, else of its default actions.
+        """Return the weighted target groups of the first rule, else of the default actions.
 
-        A rule that takes every path comes before those that look for something, such as a header.
+        A rule for every path comes before those that look for something, such as a header.
         """
         rules = [r for r in self._elb._rules.values() if r["ListenerArn"] == listener and not r.get("IsDefault")]
         first = min(rules, key=lambda rule: (not _takes_all(rule), int(rule["Priority"]))) if rules else None
@@ -36,14 +35,14 @@ class ListenerRules:
         return [group for action in actions for group in target_groups(action)]
 
     def weights(self, rule: str) -> dict[str, int] | None:
-        """Return the target groups of a rule with their weights; None: there is no such rule."""
+        """Return a rule's target groups with weights; None: no such rule."""
         found = self._elb._rules.get(rule)
         if found is None:
             return None
         return {group: weight for action in found["Actions"] for group, weight in target_groups(action)}
 
     def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
-        """Let a rule forward by these weights only: what ECS writes has no plain target group."""
+        """Let a rule forward by these weights only: ECS writes no plain target group."""
         groups = [{"TargetGroupArn": group, "Weight": weight} for group, weight in weights.items()]
         action = {"Type": "forward", "Order": 1, "ForwardConfig": {"TargetGroups": groups}}
         self._elb._rules[rule]["Actions"] = [action]
@@ -86,14 +85,14 @@ class ListenerRules:
 
 
 class Turns:
-    """Shares out what comes to a listener by weights, evenly: of ten, each tenth goes to a group with 10 of 100."""
+    """Shares out connections evenly by weights: with 10 of 100, a group gets each tenth."""
 
     def __init__(self) -> None:
         self._owed: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
 
     def next(self, listener: str, groups: Iterable[tuple[str, int]]) -> str | None:
-        """Return the group whose turn it is; None where none has a weight."""
+        """Return the group whose turn it is; None: none has a weight."""
         weights = {group: weight for group, weight in groups if weight > 0}
         if not weights:
             return None

@@ -1,7 +1,6 @@
-"""Application load balancers that really forward and check; ministack only keeps their records.
+"""Application load balancers that really forward and check, on loopback addresses without TLS.
 
-A listener is a socket on a loopback address. Connections are shared out among the tasks that answered their last health
-check, by the weights of the first rule; there is no TLS.
+Connections go to healthy targets by the weights of the first rule.
 """
 
 import threading
@@ -21,7 +20,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class LoadBalancers:
-    """The targets of every target group, and a forwarder for every HTTP listener. Any thread may call."""
+    """Targets of all target groups, and forwarders of HTTP listeners. Any thread may call."""
 
     def __init__(self, upstream: Upstream, network: Network) -> None:
         self._upstream, self._network = upstream, network
@@ -34,7 +33,6 @@ class LoadBalancers:
         self._lock = threading.RLock()
 
     def install(self) -> None:
-        """Step in where ministack only keeps records."""
         actions = self._elb._ACTION_MAP
         for name, ours in {
             "CreateLoadBalancer": self._create,
@@ -50,7 +48,7 @@ class LoadBalancers:
     # ---- for ECS
 
     def is_used(self, target_group: str) -> bool:
-        """Tell whether a listener forwards to the group: ECS takes no other."""
+        """Tell whether a listener forwards to it: ECS takes no other."""
         return bool(self._rules.listeners_to(target_group))
 
     def weights(self, rule: str) -> Mapping[str, int] | None:
@@ -60,7 +58,7 @@ class LoadBalancers:
         self._rules.write_weights(rule, weights)
 
     def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
-        """Replace the group's targets: address -> network and port of the task."""
+        """Replace the group's targets: address -> network and port."""
         record = self._elb._tgs.get(target_group)
         if record is None:
             return
@@ -74,13 +72,10 @@ class LoadBalancers:
                     known[address] = Target(address, port, Check.of(record), admits)
 
     def target(self, target_group: str, address: str) -> Target | None:
-        """Return the target and its health."""
         with self._lock:
             return self._targets.get(target_group, {}).get(address)
 
     def _admission(self, group: str, network: AwsVpc, port: int, scope: Scope) -> Callable[[], bool]:
-        """Return a check, made anew each time, that the task's security groups let the load balancer in."""
-
         def admits() -> bool:
             with self._upstream.within(scope):
                 balancers = {listener["LoadBalancerArn"] for listener in self._rules.listeners_to(group)}
@@ -184,13 +179,11 @@ class LoadBalancers:
             forwarder.close()
 
     def _next_target(self, scope: Scope, listener: str) -> tuple[str, int] | None:
-        """Return a target of the listener's groups, each in its turn by its weight."""
         with self._upstream.within(scope):
             group = self._shares.next(listener, self._rules.forwards(listener))
         return self._choose(group) if group else None
 
     def _serves(self, scope: Scope, listener: str, at: tuple[str, int]) -> bool:
-        """Tell whether a target gets requests of a listener: its group there has a weight."""
         with self._upstream.within(scope):
             groups = [group for group, weight in self._rules.forwards(listener) if weight > 0]
         with self._lock:

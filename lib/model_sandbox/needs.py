@@ -1,8 +1,7 @@
 """The IAM permissions that a request needs: (action, resource) pairs.
 
-Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Beyond the operation itself: tags at
-creation need the tagging action, a role that is passed needs `iam:PassRole`, and some services act for the caller in
-others.
+Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Tags at creation, `iam:PassRole`, and
+what services do elsewhere for the caller come on top.
 """
 
 import re

@@ -1,7 +1,6 @@
-"""The network of tasks: subnets, groups, reachability, and public addresses.
+"""The network of tasks: subnets, groups, reachability, public addresses.
 
-A public address is a loopback address of its own, so that task -> interface -> address -> port 80 works and nothing
-leaves the computer.
+A public address is a loopback address of its own, so that port 80 works and nothing leaves the computer.
 """
 
 import secrets
@@ -32,7 +31,7 @@ class AwsVpc:
         return cls(tuple(found.get("subnets", [])), tuple(found.get("securityGroups", [])), enabled)
 
     def placed(self, used: Iterable[str]) -> "AwsVpc":
-        """Keep the one subnet least `used`, as ECS spreads tasks."""
+        """Keep the subnet least `used`, as ECS spreads tasks."""
         often = Counter(used)
         return replace(self, subnets=(min(self.subnets, key=lambda subnet: often[subnet]),)) if self.subnets else self
 
@@ -76,7 +75,7 @@ class Network:
         self._upstream.ec2._eni_fields_xml = with_public_address  # type: ignore[attr-defined]
 
     def check(self, subnets: tuple[str, ...], groups: tuple[str, ...], code: str) -> None:
-        """Raise ApiError(`code`) unless all exist in one VPC, as AWS demands."""
+        """Raise ApiError(`code`) unless all exist in one VPC."""
         ec2 = self._ec2()
         for subnet in subnets:
             if subnet not in ec2._subnets:
@@ -89,7 +88,7 @@ class Network:
             raise ApiError(code, f"Subnets and security groups must be in one VPC, these are in {sorted(networks)}")
 
     def reaches_internet(self, subnet: str) -> bool:
-        """Tell whether the subnet's route table (else the VPC's main one) has a default route out."""
+        """Tell whether the subnet has a default route out."""
         ec2 = self._ec2()
         if ec2._subnets.get(subnet, {}).get("VpcId") == ec2._DEFAULT_VPC_ID:
             return True
@@ -113,7 +112,7 @@ class Network:
         return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
     def instance_reaches_internet(self, subnet: str) -> bool:
-        """Tell whether Batch's instance reaches it: by a NAT gateway, or its own address."""
+        """Tell whether Batch's instance does: by a NAT gateway, or its own address."""
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 
@@ -140,7 +139,6 @@ class Network:
         return any(_admits(rule, port) for rule in rules)
 
     def admits_group(self, network: AwsVpc, port: int, sources: set[str]) -> bool:
-        """Tell whether a group of `sources` is admitted."""
         ec2 = self._ec2()
         rules = [
             r for g in network.security_groups for r in (ec2._security_groups.get(g) or {}).get("IpPermissions", [])
@@ -155,7 +153,7 @@ class Network:
         return found
 
     def attach(self, network: AwsVpc, description: str, private: str, public: str | None) -> dict[str, str]:
-        """Make a task's interface; return its details for DescribeTasks."""
+        """Make a task's interface; return DescribeTasks' details."""
         ec2 = self._ec2()
         identity = f"eni-{secrets.token_hex(9)[:17]}"
         subnet = network.subnets[0]

@@ -1,10 +1,10 @@
-"""The pace of the minutes that a deployment waits: as on AWS, until somebody asks for faster ones."""
+"""The pace of a deployment's minutes."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Pace:
-    """The seconds that a minute of a bake or a pause lasts."""
+    """The seconds that a minute lasts."""
 
     minute: float = 60.0

@@ -1,4 +1,4 @@
-"""Refuses policies by their text, as IAM does: too long ones, and resources that are none of this partition.
+"""Refuses policies as IAM does: too long ones, and resources of other partitions.
 
 Source: IAM user guide, "IAM and AWS STS quotas" (white space does not count); hashicorp/terraform-provider-aws issue
 11420 for the words about partitions.
@@ -19,13 +19,10 @@ _PARTITION = "aws"
 
 
 class PolicyDocuments:
-    """Looks at policies before ministack keeps them."""
-
     def __init__(self, upstream: Upstream) -> None:
         self._iam: Any = upstream.iam
 
     def install(self) -> None:
-        """Step in before the operations that keep a policy."""
         handlers: dict[str, Handler] = self._iam._IAM_HANDLERS
         looks: dict[str, Callable[[Params], str]] = {
             "CreatePolicy": self._managed,
@@ -60,7 +57,6 @@ class PolicyDocuments:
         return self._together(params, self._iam._user_inline_policies.get(name) or {}, _OF_A_USER, f"user {name}")
 
     def _together(self, params: Params, there: Mapping[str, Any], most: int, whose: str) -> str:
-        """Say that inline policies of one role or user are too long together; empty: they are not."""
         others = [size(text) for name, text in there.items() if name != self._iam._p(params, "PolicyName")]
         long = sum(others) + size(self._iam._p(params, "PolicyDocument")) > most
         return f"Maximum policy size of {most} bytes exceeded for {whose}" if long else ""
@@ -71,13 +67,13 @@ class PolicyDocuments:
 
 
 def size(document: Any) -> int:
-    """Return how long IAM counts a policy document to be."""
+    """Return a policy document's length as IAM counts."""
     text = document if isinstance(document, str) else json.dumps(document)
     return len(re.sub(r"\s", "", text))
 
 
 def malformed(document: str) -> str:
-    """Return what is wrong with a policy's resources; empty where nothing is."""
+    """Return what is wrong with a policy's resources, or empty."""
     try:
         statements = json.loads(document)["Statement"]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""IAM's delay: a new role can be passed on, and assumed, only some moments after it was made.
+"""IAM's delay: a new role can be passed on, and assumed, only some moments later.
 
 On AWS it takes seconds, and tasks start more slowly than here. Source: terraform-aws-modules/terraform-aws-ecs issue
 414 (passing on), pulumi/pulumi-awsx issue 927 (assuming), hashicorp/terraform-provider-aws issue 37945 (AWS Batch).
@@ -15,7 +15,7 @@ _PASSED_SECONDS, _ASSUMED_SECONDS = 2.0, 3.0  # since the whole second in which 
 
 
 def check_passed(upstream: Upstream, *arns: str | None) -> None:
-    """Raise ApiError if a role is too new for the service that it is passed to."""
+    """Raise ApiError if a role is too new to be passed."""
     for arn in filter(None, arns):
         role = upstream.iam._roles.get(arn.rpartition("/")[2])
         if role and is_new(role):
@@ -25,7 +25,7 @@ def check_passed(upstream: Upstream, *arns: str | None) -> None:
 
 
 def is_new(role: Mapping[str, Any]) -> bool:
-    """Tell whether a role is so new that not even its name is known everywhere."""
+    """Tell whether a role is not yet known everywhere."""
     return _age(role) < _PASSED_SECONDS
 
 

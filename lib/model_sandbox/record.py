@@ -1,4 +1,4 @@
-"""The record that a running sandbox leaves in its home, and the proof that it is the one which wrote it."""
+"""The record of a running sandbox, and its proof."""
 
 import hmac
 import json
@@ -14,7 +14,7 @@ CONTAINER_LABEL = "model-dockerize.sandbox"
 
 @dataclass(frozen=True)
 class Record:
-    """The facts that a client needs. `born`: when the process started, as the kernel counts it (proc_pid_stat(5))."""
+    """The facts that a client needs. `born`: process start, as in proc_pid_stat(5)."""
 
     endpoint_url: str
     region: str
@@ -28,7 +28,7 @@ class Record:
 
 
 def save(home: Path, record: Record) -> None:
-    """Write a record (mode 0600) so that a reader sees all of it or none of it."""
+    """Write a record (mode 0600) atomically."""
     handle, name = tempfile.mkstemp(dir=home, prefix=f".{RECORD_NAME}-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record), indent=1) + "\n")
@@ -36,7 +36,7 @@ def save(home: Path, record: Record) -> None:
 
 
 def born() -> int:
-    """Return when this process started, in ticks since the computer did; 0 where the kernel does not tell."""
+    """Return when this process started, in ticks since boot; 0 if unknown."""
     try:
         # The name of the program, in parentheses, may hold anything.
         return int(Path("/proc/self/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[19])
@@ -45,7 +45,7 @@ def born() -> int:
 
 
 def health_proof(secret: str, nonce: str) -> str:
-    """Return what only a process that knows the secret can answer to a nonce."""
+    """Return the answer to a nonce, which needs the secret."""
     # By a key of its own: anybody may ask for proofs, and none may be good for a signature.
     key = hmac.digest(secret.encode(), b"sandbox-health", "sha256")
     return hmac.digest(key, nonce.encode(), "sha256").hex()

@@ -1,4 +1,4 @@
-"""The registry for `docker push` and `docker pull`: OCI distribution protocol over ECR's credentials.
+"""The registry for `docker push` and `docker pull`, by ECR's credentials.
 
 Layers stream between socket and disk, whatever their size.
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md

@@ -1,4 +1,4 @@
-"""Finds a request's resource where ministack cannot, and its tags, for the condition key aws:ResourceTag."""
+"""Finds a request's resource where ministack cannot, and tags for aws:ResourceTag."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,6 @@ from model_sandbox.upstream import Upstream
 
 
 def tags_of(upstream: Upstream, arn: str) -> dict[str, str]:
-    """Return a resource's tags as condition keys."""
     service, _, rest = arn.removeprefix("arn:aws:").partition(":")
     identity = rest.rpartition("/")[2]
     found: Any = []
@@ -29,7 +28,6 @@ def tags_of(upstream: Upstream, arn: str) -> dict[str, str]:
 
 
 def keys_of(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return tags as condition keys."""
     return {f"aws:ResourceTag/{key}": value for key, value in tags}
 
 

@@ -1,4 +1,4 @@
-"""The resources that a request is about, by AWS's Service Authorization Reference. Pure; part of `needs`."""
+"""The resources of a request, by AWS's Service Authorization Reference; part of `needs`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LOG_STREAM = ("GetLogEvents", "PutLogEvents", "DeleteLogStream", "CreateLogStre
 
 @dataclass(frozen=True)
 class Call:
-    """A request as it arrived. `params` are the members of its JSON, or its form's fields (`Tags.member.1.Key`)."""
+    """A request. `params`: members of its JSON, or a form's fields (`Tags.member.1.Key`)."""
 
     action: str  # ecs:CreateService
     params: Mapping[str, Any]
@@ -29,12 +29,10 @@ class Call:
 
     @property
     def service(self) -> str:
-        """Return the part of the action before the colon."""
         return self.action.partition(":")[0]
 
     @property
     def operation(self) -> str:
-        """Return the part of the action after the colon."""
         return self.action.partition(":")[2]
 
     def arn(self, rest: str, service: str = "") -> str:
@@ -43,7 +41,7 @@ class Call:
         return f"arn:aws:{service}:{'' if service == 'iam' else self.region}:{self.account}:{rest}"
 
     def named(self, kind: str, value: object) -> str:
-        """Return the ARN of a resource that is given by its name or its ARN."""
+        """Return the ARN of a name or ARN."""
         text = str(value)
         return text if text.startswith("arn:") else self.arn(f"{kind}/{text}")
 
@@ -125,7 +123,7 @@ def _iam(call: Call) -> Iterator[str]:
 
 
 def _logs(call: Call) -> Iterator[str]:
-    """Yield a group's ARN with `:*` at its end, unless its tags are meant. Source: Logs API, `LogGroup.arn`."""
+    """Yield a group's ARN with `:*`, unless its tags are meant. Source: Logs API, `LogGroup.arn`."""
     given = call.params
     group = given.get("logGroupName") or str(given.get("logGroupIdentifier", "")).rpartition("log-group:")[2]
     if call.operation in _LOG_STREAM:
@@ -146,7 +144,7 @@ def _ecr(call: Call) -> Iterator[str]:
 
 
 def _elasticfilesystem(call: Call) -> Iterator[str]:
-    """Yield the resources of EFS; most requests name them in their paths."""
+    """Yield resources of EFS; most requests name them in paths."""
     if call.operation in ("CreateMountTarget", "CreateAccessPoint"):
         yield call.named("file-system", call.params.get("FileSystemId"))
     elif not call.operation.startswith("Describe") or call.operation == "DescribeMountTargetSecurityGroups":
@@ -195,7 +193,6 @@ def _as_read(call: Call) -> Iterator[str]:
 
 
 def _members(call: Call, field: str) -> Iterator[str]:
-    """Yield a form's list: FIELD.member.1, FIELD.member.2."""
     yield from (str(v) for k, v in call.params.items() if k.startswith(f"{field}.member."))
 
 

@@ -19,7 +19,7 @@ _MONITORING, _ON_FARGATE = "RUNTIME_MONITORING", "ECS_FARGATE_AGENT_MANAGEMENT"
 
 
 class RuntimeMonitoring:
-    """An ASGI application: CreateDetector and ListDetectors; `refuse` says why the caller may not."""
+    """An ASGI application for detectors; `refuse` says why the caller may not."""
 
     def __init__(self, upstream: Upstream, refuse: Callable[[str, Scope], str | None]) -> None:
         self._upstream, self._refuse = upstream, refuse

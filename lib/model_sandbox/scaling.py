@@ -1,4 +1,4 @@
-"""Application Auto Scaling for ECS services: keeps targets and policies, enforces the least number.
+"""Application Auto Scaling for ECS services, which enforces the least number.
 
 No alarm goes off: the sandbox measures no CPU.
 """

@@ -1,4 +1,4 @@
-"""Gives credentials to what the sandbox runs: stacks, jobs, functions."""
+"""Gives credentials to stacks, jobs and functions."""
 
 import secrets
 import threading
@@ -32,7 +32,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def issue(self, account: str, role: str, name: str, services: frozenset[str] = frozenset()) -> Session:
-        """Return a role's credentials; with `services`, a container's: for those only, on the bridge."""
+        """Return a role's credentials; with `services`, for those only, on the bridge."""
         iam, sts = self._upstream.iam, self._upstream.sts
         session = Session(iam._gen_session_access_key(), secrets.token_hex(20), iam._gen_session_token())
         record = {
@@ -52,7 +52,7 @@ class Sessions:
 
     @contextmanager
     def lent(self, scope: Scope, role: str, name: str, services: frozenset[str]) -> Iterator[dict[str, str]]:
-        """Give a container, during this block, the variables by which it reaches this sandbox."""
+        """Lend a container the variables to reach this sandbox."""
         if not self._endpoint:
             yield {}
             return
@@ -75,5 +75,5 @@ class Sessions:
             self._reach.pop(session.key, None)
 
     def reach(self, key: str) -> frozenset[str]:
-        """Return the services that a container's access key may call; empty for other keys."""
+        """Return the services that a container's key may call; empty for other keys."""
         return self._reach.get(key, frozenset())

@@ -1,6 +1,6 @@
 """Checks that a request is signed with a secret of this sandbox.
 
-Signature Version 4, in the header or in the query. S3's presigned URLs may have version 2: boto3 still makes those.
+Signature Version 4, in header or query. S3's presigned URLs may have version 2: boto3 still makes those.
 """
 
 import base64
@@ -29,7 +29,7 @@ _OF_NO_BODY = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
 
 
 class SignatureError(Exception):
-    """Nobody known signed the request so; `code` is AWS's."""
+    """A bad signature; `code` is AWS's."""
 
     def __init__(self, code: str, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Signer:
-    """A request's signer and service; a `presigned` one has its signature in the address."""
+    """A request's signer and service; a `presigned` one signs in the address."""
 
     key: str
     service: str
@@ -56,7 +56,6 @@ class Signer:
 
 
 def is_root(key: str) -> bool:
-    """Tell whether it is an account's root's: twelve digits."""
     return len(key) == 12 and key.isascii() and key.isdigit()
 
 
@@ -65,13 +64,13 @@ def holds_hash(head: Head) -> bool:
 
 
 def check_body(head: Head, body: bytes) -> None:
-    """Raise SignatureError unless the head was signed with this body."""
+    """Raise SignatureError unless the head was signed with it."""
     if holds_hash(head) and hashlib.sha256(body).hexdigest() != head.headers["x-amz-content-sha256"]:
         raise SignatureError("XAmzContentSHA256Mismatch", "The provided x-amz-content-sha256 does not match the body.")
 
 
 class Signatures:
-    """Checks signatures by the secrets of accounts, users and sessions."""
+    """Checks by the secrets of accounts, users and sessions."""
 
     def __init__(self, upstream: Upstream, secret: str) -> None:
         # `secret` is of every account's root, whose access key is the account.

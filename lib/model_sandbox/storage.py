@@ -1,10 +1,10 @@
-"""Images on disk: blobs by digest; each repository's manifests, tags and blobs.
+"""Images on disk.
 
 ROOT/blobs/<hex>                           bytes, named by their SHA-256, shared by all repositories
-ROOT/uploads/<id>                          bytes of an upload that is not finished
+ROOT/uploads/<id>                          bytes of an unfinished upload
 ROOT/repositories/<name>/blobs/<hex>       empty: this repository has this blob
-ROOT/repositories/<name>/manifests/<hex>   bytes of a manifest; beside it <hex>.json: media type, time
-ROOT/repositories/<name>/tags/<tag>        the digest that the tag names
+ROOT/repositories/<name>/manifests/<hex>   a manifest; beside it <hex>.json: media type, time
+ROOT/repositories/<name>/tags/<tag>        the tag's digest
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class _Hash(Protocol):
 
 
 class StorageError(Exception):
-    """The registry protocol forbids it; `code` is the protocol's, `status` HTTP's."""
+    """A refusal; `code` is the registry protocol's, `status` HTTP's."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class StorageError(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A stored image manifest or index; `pushed_at` in seconds since the epoch."""
+    """An image manifest or index; `pushed_at` in epoch seconds."""
 
     digest: str
     media_type: str
@@ -50,7 +50,7 @@ class Manifest:
 
 @dataclass
 class Upload:
-    """A blob on its way in, hashed as it arrives: nothing is read twice or held in memory."""
+    """A blob on its way in, hashed as it arrives, not held in memory."""
 
     identity: str
     path: Path
@@ -78,12 +78,11 @@ class Storage:
     # ---- blobs
 
     def blob(self, repository: str, digest: str) -> Path | None:
-        """Return this repository's blob file, or None."""
         name = hex_of(digest)
         return self._root / "blobs" / name if (self._folder(repository, "blobs") / name).exists() else None
 
     def mount(self, repository: str, source: str, digest: str) -> bool:
-        """Give `repository` a blob of `source`; return False if that has none."""
+        """Give `repository` a blob of `source`; False if that has none."""
         if not self.blob(source, digest):
             return False
         self._link(repository, hex_of(digest))
@@ -98,7 +97,6 @@ class Storage:
         return upload
 
     def upload(self, identity: str) -> Upload:
-        """Return an open upload, or raise StorageError."""
         with self._lock:
             if upload := self._uploads.get(identity):
                 return upload
@@ -132,8 +130,8 @@ class Storage:
         """Store a manifest under a tag or its digest; return the digest.
 
         Raises:
-            StorageError: it is none, names what the repository lacks, or is not `reference`; or the tag is `immutable`
-                and another's.
+            StorageError: it is none, names what the repository lacks, or is not `reference`; or an `immutable` tag is
+                another's.
         """
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         body = _parse(content)
@@ -167,7 +165,6 @@ class Storage:
         return digest
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        """Return the manifest of a tag or digest, or None."""
         digest = reference if reference.startswith("sha256:") else self.tags(repository).get(reference)
         if not digest:
             return None

@@ -1,4 +1,4 @@
-"""One target of a load balancer: asked for its health again and again until it leaves."""
+"""One target of a load balancer, checked until it leaves."""
 
 import http.client
 import threading
@@ -20,7 +20,6 @@ class Check:
 
     @classmethod
     def of(cls, group: dict[str, Any]) -> "Check":
-        """Read the check from a target group's record."""
         return cls(
             path=group["HealthCheckPath"],
             interval=float(group["HealthCheckIntervalSeconds"]),
@@ -44,11 +43,9 @@ class Target:
         threading.Thread(target=self._watch, daemon=True, name=f"target-{address}").start()
 
     def leave(self) -> None:
-        """Stop the checks."""
         self._left.set()
 
     def xml(self) -> str:
-        """Return the target as DescribeTargetHealth shows it."""
         why = f"<Reason>{self.reason}</Reason><Description>{self.description}</Description>" if self.reason else ""
         return (
             f"<member><Target><Id>{self.address}</Id><Port>{self.port}</Port></Target>"
@@ -61,7 +58,7 @@ class Target:
             self._left.wait(self._check.interval)
 
     def _take_in(self, reason: str, description: str) -> None:
-        """Count a check's result: one success admits a new target, afterwards the thresholds count."""
+        """Let one success admit a new target; afterwards the thresholds count."""
         if not reason:
             self._good, self._bad = self._good + 1, 0
             if self.state == "initial" or self._good >= self._check.healthy:
@@ -72,7 +69,6 @@ class Target:
             self.state, self.reason, self.description = "unhealthy", reason, description
 
     def _look(self) -> tuple[str, str]:
-        """Return why the check failed; empty texts where it did not."""
         if not self._admits():
             return "Target.Timeout", "Request timed out"
         connection = http.client.HTTPConnection(self.address, self.port, timeout=self._check.timeout)

@@ -1,4 +1,4 @@
-"""Limits how often EC2 answers each caller: a bucket of requests, filled again with time.
+"""Limits how often EC2 answers each caller, by a bucket of requests.
 
 Source: Amazon EC2 developer guide, "Request throttling for the Amazon EC2 API": non-mutating actions, 100 and 20.
 """
@@ -32,7 +32,6 @@ class Throttle:
 
 
 def refusal() -> tuple[int, dict[str, str], bytes]:
-    """Return EC2's answer to one too many."""
     body = (
         b"<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error>"
         b"</Errors><RequestID>throttled</RequestID></Response>"

@@ -1,4 +1,4 @@
-"""Registry credentials as ECR's: random, for an account and region, good for twelve hours."""
+"""Registry credentials as ECR's, good for twelve hours."""
 
 import base64
 import binascii
@@ -23,22 +23,20 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """A password's scope, and the access key that asked for it, if any."""
+    """A password's scope, and the access key that asked for it."""
 
     scope: Scope
     caller: str = ""
 
 
 class Refusal(Enum):
-    """The reason why credentials were refused."""
-
     UNKNOWN = "unknown"
     EXPIRED = "expired"
 
 
 @dataclass
 class Tokens:
-    """The valid credentials; `clock` gives seconds since the epoch."""
+    """The valid credentials; `clock` gives epoch seconds."""
 
     clock: Callable[[], float] = time.time
     _issued: dict[str, tuple[Grant, float]] = field(default_factory=dict)
@@ -52,7 +50,7 @@ class Tokens:
         return token, expires
 
     def expire_all(self) -> int:
-        """Expire all passwords, to test a push that takes too long; return how many."""
+        """Expire all passwords, to test a slow push; return how many."""
         with self._lock:
             self._issued = {token: (grant, 0.0) for token, (grant, _) in self._issued.items()}
             return len(self._issued)

@@ -1,7 +1,7 @@
-"""ministack, loaded and checked. Nothing else in this package imports ministack.
+"""ministack, loaded and checked. Nothing else in this package imports it.
 
-Its public face is HTTP only; `upstream_names` are private to it and may change with any release. Hence the exact pin in
-pyproject.toml and the check at start. To upgrade: raise the pin, start a sandbox, read what is missing.
+`upstream_names` are private to it and may change with any release: hence the exact pin in pyproject.toml, and the check
+at start. To upgrade: raise the pin, start a sandbox, read what is missing.
 """
 
 import importlib
@@ -17,13 +17,11 @@ from model_sandbox.upstream_names import PRIVATE_NAMES, SERVED
 
 
 class UpstreamChangedError(Exception):
-    """The installed ministack lacks names that we need."""
+    """ministack lacks names that we need."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """ministack's modules, loaded and checked."""
-
     app: ModuleType
     sigv4: ModuleType
     evaluator: ModuleType
@@ -55,23 +53,25 @@ class Upstream:
         return Scope(self.responses.get_account_id(), self.responses.get_region())
 
     def account_of(self, access_key: str) -> str:
-        """Return an access key's account, and make it the account of a call that ministack does not answer."""
+        """Return an access key's account; make it that of a call that ministack does not answer."""
         self.responses.set_request_account_id(access_key)
         return str(self.responses.get_account_id())
 
     def within(self, scope: Scope) -> AbstractContextManager[None]:
-        """Act for `scope` inside the block. Needed in every thread that is not answering a call."""
+        """Act for `scope` inside the block. Needed in threads that answer no call."""
         entered: AbstractContextManager[None] = self.responses.request_scope(scope.account, scope.region)
         return entered
 
 
 def load(port: int, account: str, region: str, state: Path, secret_key: str, iam: str) -> Upstream:
-    """Import ministack for this port and account, check it, and switch off what loopback must not do.
+    """Import ministack, check it, and switch off what loopback must not do.
 
-    `secret_key` is that of every account's root; policies count only where `iam` is "enforced".
+    Args:
+        secret_key: of every account's root.
+        iam: policies count only if "enforced".
 
     Raises:
-        UpstreamChangedError: names of PRIVATE_NAMES are missing; the message lists all of them.
+        UpstreamChangedError: names of PRIVATE_NAMES are missing; the message lists all.
     """
     # It reads these when it is imported.
     os.environ.update(

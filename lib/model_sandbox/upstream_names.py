@@ -1,4 +1,4 @@
-"""The services of ministack that answer here, and every private name of it that we reach into."""
+"""ministack's services that answer here, and its private names that we use."""
 
 #: What ministack answers. Its other services are switched off: many run code or containers of their own.
 SERVED = (

@@ -14,8 +14,6 @@ from model_sandbox.upstream import Upstream
 
 
 class Batch:
-    """Takes Batch over from ministack."""
-
     def __init__(self, upstream: Upstream, engine: Engine, network: Network, sessions: Sessions) -> None:
         self._upstream, self._state = upstream, State(upstream)
         self._environments = ComputeEnvironments(self._state, upstream, network)

@@ -12,13 +12,10 @@ from model_sandbox.upstream import Upstream
 
 
 class ComputeEnvironments:
-    """Makes, changes and deletes compute environments."""
-
     def __init__(self, state: State, upstream: Upstream, network: Network) -> None:
         self._state, self._upstream, self._network = state, upstream, network
 
     def create_compute_environment(self, request: Record) -> Record:
-        """Make it VALID, or INVALID for its role."""
         name = named(request, "computeEnvironmentName")
         resources = request.get("computeResources") or {}
         rules.check_new(resources)
@@ -45,7 +42,7 @@ class ComputeEnvironments:
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update_compute_environment(self, request: Record) -> Record:
-        """Change it; check an INVALID one again only now."""
+        """Change it; only now check an INVALID one again."""
         environment = self._state.one(
             self._state.environments, "compute-environment", request.get("computeEnvironment", "")
         )
@@ -62,7 +59,6 @@ class ComputeEnvironments:
         return {key: environment[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
 
     def delete_compute_environment(self, request: Record) -> Record:
-        """Delete a disabled one that no queue uses."""
         with self._state.lock:
             arn = self._state.resolve("compute-environment", request.get("computeEnvironment", ""))
             environment = self._state.environments.get(arn)

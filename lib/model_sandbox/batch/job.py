@@ -13,13 +13,10 @@ FINAL = ("SUCCEEDED", "FAILED")
 
 
 def milliseconds() -> int:
-    """Return the time as Batch writes it."""
     return int(time.time() * 1000)
 
 
 class Capacity:
-    """An environment's vCPUs; a job that does not fit waits in RUNNABLE."""
-
     def __init__(self, vcpus: float) -> None:
         self._total, self._used = vcpus, 0.0
         self._lock = threading.Lock()
@@ -29,7 +26,7 @@ class Capacity:
             self._total = vcpus
 
     def take(self, vcpus: float) -> bool:
-        """Take vCPUs if free, and tell whether they were."""
+        """Take vCPUs if free; tell whether they were."""
         with self._lock:
             if self._used + vcpus > self._total:
                 return False
@@ -71,7 +68,7 @@ class Job:
         capacity: Capacity,
         predecessors: list["Job"],
     ) -> "Job":
-        """Make a job from SubmitJob's `request`, which overrides `definition`."""
+        """Make a job; SubmitJob's `request` overrides `definition`."""
         overrides = request.get("containerOverrides") or {}
         container = copy.deepcopy(definition["containerProperties"])
         if overrides.get("command"):

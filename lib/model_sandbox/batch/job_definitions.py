@@ -8,8 +8,6 @@ from model_sandbox.upstream import Upstream
 
 
 class JobDefinitions:
-    """Registers, deregisters and finds job definitions."""
-
     def __init__(self, state: State, upstream: Upstream) -> None:
         self._state, self._upstream = state, upstream
 
@@ -61,7 +59,7 @@ class JobDefinitions:
         return {"jobDefinitions": sorted(mine, key=lambda d: int(d["revision"]), reverse=True)}
 
     def find(self, reference: str) -> Record | None:
-        """Find by ARN, name:revision, or name (its newest active revision)."""
+        """Find by ARN, name:revision, or name (newest active)."""
         tail = reference.rsplit("/", 1)[-1]
         with self._state.lock:
             mine = [

@@ -5,8 +5,6 @@ from model_sandbox.batch.state import Record, State, named
 
 
 class JobQueues:
-    """Makes, changes and deletes job queues."""
-
     def __init__(self, state: State) -> None:
         self._state = state
 

@@ -1,4 +1,4 @@
-"""Takes a Batch job from SUBMITTED to its end, in a real container."""
+"""Takes a Batch job to its end, in a real container."""
 
 import re
 import threading
@@ -27,8 +27,6 @@ _STOP_SECONDS = 30
 
 
 class JobRunner:
-    """Runs jobs, each in its own thread."""
-
     def __init__(
         self, upstream: Upstream, engine: Engine, sessions: Sessions, why_waiting: Callable[[Job], str | None]
     ) -> None:

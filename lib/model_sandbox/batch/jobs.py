@@ -13,8 +13,6 @@ _ARRAY_SIZES = range(2, 10_001)
 
 
 class Jobs:
-    """Submits, ends and shows jobs."""
-
     def __init__(self, state: State, upstream: Upstream, definitions: JobDefinitions, runner: JobRunner) -> None:
         self._state, self._upstream, self._definitions, self._runner = state, upstream, definitions, runner
 
@@ -49,7 +47,7 @@ class Jobs:
         return {"jobs": [job.describe() for job in wanted if job]}
 
     def list_jobs(self, request: Record) -> Record:
-        """Answer for a queue (RUNNING jobs by default) or an array job."""
+        """List a queue's jobs (RUNNING by default), or an array's."""
         with self._state.lock:
             jobs = list(self._state.jobs.values())
         if parent := request.get("arrayJobId"):

@@ -1,4 +1,4 @@
-"""AWS Batch's rules for environments, definitions and waiting jobs. Pure.
+"""AWS Batch's rules for environments, definitions and waiting jobs.
 
 Source: AWS Batch user guide, "Updating compute environments", "Jobs stuck in a RUNNABLE status"; API reference,
 `ComputeResource`, `ResourceRequirement`.

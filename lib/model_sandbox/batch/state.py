@@ -55,7 +55,6 @@ class State:
             record["status"], self._gone_at[arn] = "DELETING", time.monotonic() + _DELETING_SECONDS
 
     def forget_gone(self) -> None:
-        """Drop what has been DELETING for long enough."""
         for arn in [arn for arn, moment in self._gone_at.items() if moment <= time.monotonic()]:
             for store in (self.environments, self.queues, self.capacities, self._gone_at):
                 store.pop(arn, None)

@@ -1,4 +1,4 @@
-"""The credentials that make a stack: the caller's, or a session of the stack's role."""
+"""A stack's credentials: the caller's, or of the stack's role."""
 
 import threading
 from contextvars import ContextVar
@@ -37,11 +37,11 @@ class Callers:
         self._lock = threading.Lock()
 
     def begin(self, role: str) -> None:
-        """Act from now on for the request's caller, or by `role`."""
+        """Act from now on for the caller, or by `role`."""
         self._current.set(self._session(role) if role and self._access else self._own())
 
     def unfit(self, role: str) -> str:
-        """Return in AWS's words why CloudFormation cannot act by a role, or empty."""
+        """Return AWS's words why CloudFormation cannot act by a role, or empty."""
         known = self._upstream.iam._roles.get(role.rpartition("/")[2])
         if known is None or "cloudformation.amazonaws.com" not in str(known.get("AssumeRolePolicyDocument")):
             return f"Role {role} is invalid or cannot be assumed"

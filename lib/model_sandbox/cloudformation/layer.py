@@ -44,8 +44,6 @@ _ERROR = 400
 
 
 class CloudFormation:
-    """ministack's stacks, made of our resources."""
-
     def __init__(
         self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
     ) -> None:

@@ -176,7 +176,7 @@ class ListenerRule(_Elb):
 
 
 def weighted(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the actions with numbers for weights, which a template may hold as words."""
+    """Return actions with numbers for weights, which a template may hold as words."""
     found = copy.deepcopy(actions)
     for action in found:
         for group in action.get("ForwardConfig", {}).get("TargetGroups", []):
@@ -185,7 +185,7 @@ def weighted(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def short_name(name: str) -> str:
-    """Cut a generated name to 32 characters; its end, which makes it one of a kind, stays."""
+    """Cut a generated name to 32 characters; its unique end stays."""
     if len(name) <= _NAME_LENGTH:
         return name
     start, _, end = name.rpartition("-")

@@ -15,8 +15,6 @@ _RULES = (("SecurityGroupIngress", "ingress"), ("SecurityGroupEgress", "egress")
 
 
 class _Ec2(Resource):
-    """A resource that EC2 makes with one call, tags included."""
-
     kind: ClassVar[str]  # as TagSpecifications name it
     create_operation: ClassVar[str]
     delete_operation: ClassVar[str]

@@ -10,11 +10,11 @@ Clients = Callable[[str], Any]
 
 
 class InvalidPropertyError(ValueError):
-    """A template says what the resource's schema, or the sandbox, does not allow."""
+    """A property that schema or sandbox does not allow."""
 
 
 class Resource(ABC):
-    """A resource type with its `properties`; calls AWS's operations as CloudFormation does."""
+    """A resource type; calls AWS's operations as CloudFormation does."""
 
     properties: ClassVar[Sequence[str]]
     required: ClassVar[Sequence[str]] = ()
@@ -27,7 +27,7 @@ class Resource(ABC):
         self._client = client
 
     def create(self, name: str, properties: Properties) -> tuple[str, dict[str, str]]:
-        """Make it, all or nothing; return physical id and attributes. `name` is for one without."""
+        """Make it, all or nothing; return physical id and attributes. `name` is a default."""
         self._check(properties)
         made = self._make(name, properties)
         try:
@@ -71,12 +71,10 @@ class Resource(ABC):
 
 
 def tag_list(properties: Properties, name: str = "Tags") -> list[dict[str, str]]:
-    """Return the tags as most operations take them."""
     return [{"Key": str(tag["Key"]), "Value": str(tag["Value"])} for tag in properties.get(name) or []]
 
 
 def lost_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]:
-    """Return the tag keys that `new` lacks."""
     kept = {tag["Key"] for tag in tag_list(new, name)}
     return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in kept]
 
@@ -87,5 +85,4 @@ def is_true(value: object) -> bool:
 
 
 def given(properties: Properties, *names: str) -> dict[str, Any]:
-    """Return given properties as parameters of the same names."""
     return {name: properties[name] for name in names if name in properties}

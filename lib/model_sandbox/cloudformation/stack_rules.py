@@ -1,4 +1,4 @@
-"""Refuses what AWS refuses of a stack, by state and importers. Pure; records are ministack's."""
+"""Refuses what AWS refuses of a stack, by state and importers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

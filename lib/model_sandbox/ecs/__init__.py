@@ -1,4 +1,4 @@
-"""ECS: services, tasks and service deployments. Clusters, task definitions and tags stay with ministack."""
+"""ECS: services, tasks and service deployments; the rest stays with ministack."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,8 +27,6 @@ from model_sandbox.upstream import Upstream
 
 
 class Ecs:
-    """Takes ECS over from ministack, where it goes beyond records."""
-
     def __init__(
         self,
         upstream: Upstream,
@@ -51,7 +49,6 @@ class Ecs:
         self.services = Services(self._state, balancers, around)
 
     def install(self) -> None:
-        """Take these operations over from ministack and start the service scheduler."""
         operations: dict[str, api.Operation] = {
             "CreateService": self.services.create_service,
             "UpdateService": self.services.update_service,
@@ -83,7 +80,7 @@ class Ecs:
         return launch_type == "FARGATE" and self._monitoring.is_on(scope)
 
     def _revision_key(self, reference: str) -> str | None:
-        """Return FAMILY:REVISION of a reference; a family stands for its latest ACTIVE revision."""
+        """Return FAMILY:REVISION; a family stands for its latest ACTIVE revision."""
         family = reference.rsplit("/", 1)[-1]
         if not family or ":" in family:
             return self._resolve(reference)

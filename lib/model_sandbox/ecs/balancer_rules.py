@@ -1,7 +1,7 @@
-"""Refuses load balancers of services whose traffic cannot be shifted, as ECS does and in its words. Pure.
+"""Refuses load balancers whose traffic cannot be shifted, in ECS's words.
 
-Source: developer guide, "Troubleshooting Amazon ECS blue/green deployments". What ECS finds out only later, and then
-rolls back for, is in `traffic`.
+Source: developer guide, "Troubleshooting Amazon ECS blue/green deployments". What ECS finds only later, and then rolls
+back for, is in `traffic`.
 """
 
 import re
@@ -17,7 +17,12 @@ _RULE = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[^:]+:[^:]+:listener-ru
 def check(
     balancers: Sequence[Mapping[str, Any]], shifts: bool, weights_of: Callable[[str], Mapping[str, int] | None]
 ) -> None:
-    """Raise ApiError. `shifts`: whether the strategy moves traffic; `weights_of`: what a rule forwards to."""
+    """Raise ApiError.
+
+    Args:
+        shifts: whether the strategy moves traffic.
+        weights_of: what a rule forwards to.
+    """
     advanced = [balancer for balancer in balancers if balancer.get("advancedConfiguration")]
     if advanced and len(advanced) != len(balancers):
         raise refuse("Either all or none of the provided loadBalancers must have advancedConfiguration defined")

@@ -1,8 +1,7 @@
-"""The next step of a service whose traffic shifts from one revision (blue) to the next (green), stage by stage.
+"""The next step of a service whose traffic shifts from one revision (blue) to the next (green).
 
-BLUE_GREEN, CANARY and LINEAR differ in their production shift only. Follows "Amazon ECS blue/green deployments" of the
-ECS developer guide, with its workflow, "Pause hooks" and "Stopping Amazon ECS service deployments". Starts and stops no
-task; rules are written through `Surroundings`.
+BLUE_GREEN, CANARY and LINEAR differ in their production shift only. Source: ECS developer guide, "Amazon ECS blue/green
+deployments" with its workflow, "Pause hooks", "Stopping Amazon ECS service deployments". Starts and stops no task.
 """
 
 from model_sandbox.ecs import failures
@@ -26,13 +25,11 @@ _ROLLBACK_SECONDS = 3.0
 
 
 def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:
-    """Take the service's newest deployment one step further, and decide which tasks that needs."""
+    """Advance the newest deployment by one step; decide which tasks that needs."""
     return _Deploying(service, tasks, now, around).step()
 
 
 class _Deploying:
-    """A deployment, its two sides, and the moment."""
-
     def __init__(self, service: Service, tasks: list[Task], now: float, around: Surroundings) -> None:
         self._service, self._tasks, self._now, self._around = service, tasks, now, around
         self._record = service.records[0]
@@ -41,12 +38,10 @@ class _Deploying:
 
     @property
     def _blue(self) -> Deployment | None:
-        """Return the deployment to go back to."""
         others = (d for d in self._service.deployments if d is not self._green)
         return next((d for d in others if d.state == "COMPLETED"), None)
 
     def step(self) -> Decision:
-        """Do it."""
         if not self._course.is_back:
             self._expire()
             self._judge()
@@ -65,7 +60,6 @@ class _Deploying:
                     self._fail(f"{ROLLED_BACK} {hook.stage} pause hook timed out.")
 
     def _judge(self) -> None:
-        """Turn back where something has failed."""
         if failure := failures.failure(self._service, self._green, self._around):
             self._fail(failure.words)
         if self._course.stage == "SCALE_UP" and self._now - self._course.since > _LONGEST_STAGE * self._around.minute:
@@ -116,7 +110,6 @@ class _Deploying:
         return _STAGES[_STAGES.index(course.stage) + 1]
 
     def _is_through(self) -> bool:
-        """Tell whether the stage has nothing left to do."""
         course, passed = self._course, self._now - self._course.since
         if course.stage == "RECONCILE_SERVICE":
             return not self._strangers()
@@ -129,7 +122,6 @@ class _Deploying:
         return course.stage != "CLEAN_UP" or self._is_alone(self._green)
 
     def _enter(self, stage: str) -> None:
-        """Begin a stage and do its work on the rules. Where that fails, the next step goes back."""
         course = self._course
         course.enter(stage, self._now, self._around.minute)
         self._record.updated_at = self._now
@@ -142,7 +134,7 @@ class _Deploying:
             self._shift_production(course.strategy.steps[course.shifts - 1].share)
 
     def _reconcile(self) -> None:
-        """Let the revision that has production be the one to go back to; tasks of all others are strangers."""
+        """Make the revision that has production the one to go back to; tasks of others are strangers."""
         service, blue = self._service, self._blue
         stopped = next((record for record in service.records[1:2] if record.status == "STOPPED"), None)
         course = stopped.course if stopped else None
@@ -159,7 +151,6 @@ class _Deploying:
                     self._write(rule, shares(route, group, _ALL), route.role, "RECONCILE_SERVICE")
 
     def _place(self) -> None:
-        """Choose green's target groups: those that are not live."""
         ways = routes(self._green.revision.load_balancers)
         for route in ways:
             if why := problem(route, self._around):
@@ -180,7 +171,7 @@ class _Deploying:
     # ---- the way back
 
     def _go_back(self) -> None:
-        """Shift back at once what was shifted, to a side that runs, then let green's tasks go."""
+        """Shift back at once, to a side that runs, before green's tasks go."""
         course, blue, minute = self._course, self._blue, self._around.minute
         if course.production:
             course.enter("PRODUCTION_TRAFFIC_SHIFT", self._now, minute)
@@ -215,7 +206,6 @@ class _Deploying:
         return done
 
     def _shift(self, stage: str, percent: float) -> bool:
-        """Give green so much of the traffic of a stage's rules; tell whether ECS could."""
         revision = self._green.revision
         for route, group in zip(routes(revision.load_balancers), self._service.groups_of(revision), strict=False):
             rule = route.test if stage == "TEST_TRAFFIC_SHIFT" else route.production
@@ -241,7 +231,6 @@ class _Deploying:
         return all(task.deployment == side.identity for task in self._live())
 
     def _strangers(self) -> list[Task]:
-        """Return the live tasks that belong to neither side."""
         known = {side.identity for side in self._service.deployments}
         return [task for task in self._live() if task.deployment not in known]
 
@@ -249,7 +238,6 @@ class _Deploying:
         return sum(task.deployment == side.identity and task.is_healthy(self._now) for task in self._tasks)
 
     def _scale(self) -> tuple[tuple[Deployment, ...], list[Stop]]:
-        """Return what must be started for each side, and which tasks must stop."""
         scaling = f"Scaling activity initiated by deployment {self._green.identity}"
         starts: list[Deployment] = []
         stops = [Stop(task, scaling) for task in self._strangers()]
@@ -264,7 +252,6 @@ class _Deploying:
         return tuple(starts), stops
 
     def _wanted(self, side: Deployment) -> int:
-        """Return how many tasks a side should have: both have all between SCALE_UP and CLEAN_UP."""
         course = self._course
         is_leaving = course.stage == "CLEAN_UP" and (side is self._green) == course.is_back
         is_early = side is self._green and course.stage in ("", "RECONCILE_SERVICE", "PRE_SCALE_UP")

@@ -1,4 +1,4 @@
-"""The course of a deployment that shifts traffic: its stage, its shares, its hooks."""
+"""The course of a deployment that shifts traffic."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from model_sandbox.ecs.strategy import Strategy
 
 @dataclass
 class Hook:
-    """A PAUSE hook that a deployment has reached. Times in epoch seconds."""
+    """A PAUSE hook that was reached. Times in epoch seconds."""
 
     stage: str
     expires_at: float
@@ -23,7 +23,7 @@ class Hook:
 
 @dataclass
 class Course:
-    """A deployment's place in its stages. `production` and `test` are the new revision's shares in percent."""
+    """A deployment's stage. `production` and `test` are the new revision's percent."""
 
     strategy: Strategy
     stage: str = ""
@@ -35,7 +35,7 @@ class Course:
     is_back: bool = False
 
     def enter(self, stage: str, now: float, minute: float) -> None:
-        """Begin a stage, and wait for its hooks. `minute`: how many seconds one lasts."""
+        """Begin a stage and its hooks. `minute`: its seconds."""
         self.stage, self.since = stage, now
         if not self.is_back:
             pauses = (pause for pause in self.strategy.pauses if stage in pause.stages)

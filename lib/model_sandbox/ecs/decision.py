@@ -1,4 +1,4 @@
-"""The next thing that the scheduler does with the tasks of a service."""
+"""The next thing that the scheduler does."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Decision:
-    """The next step: the tasks to start, each for its deployment, and those to stop."""
+    """Tasks to start, each for its deployment, and to stop."""
 
     start: tuple[Deployment, ...]
     stop: tuple[Stop, ...]

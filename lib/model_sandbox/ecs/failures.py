@@ -1,4 +1,4 @@
-"""Counts failures of a service's tasks, and says when its deployment must end for them."""
+"""Counts failures of a service's tasks, and judges its deployment."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ _BACK_OFF_FIRST, _BACK_OFF_MOST = 0.3, 10.0
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason to end a deployment, and whether it then goes back."""
+    """A reason to end a deployment, perhaps to go back."""
 
     words: str
     goes_back: bool
 
 
 def take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
-    """Count new failures and first successes; return the unhealthy tasks to stop."""
+    """Count new failures and first successes; return the unhealthy tasks."""
     stops = []
     primary = service.primary
     for task in tasks:
@@ -49,7 +49,7 @@ def take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
 
 
 def failure(service: Service, deployment: Deployment, around: Surroundings) -> Failure | None:
-    """Return why the newest deployment must end: somebody's wish, the circuit breaker, an alarm."""
+    """Return why the newest deployment must end."""
     record, alarms = service.records[0], service.records[0].alarms
     alarms.triggered = around.in_alarm(alarms.names) - alarms.ignored
     if record.cause and not deployment.is_rollback:
@@ -65,7 +65,6 @@ def failure(service: Service, deployment: Deployment, around: Surroundings) -> F
 
 
 def _off_target(service: Service, task: Task, now: float) -> str:
-    """Return the target group in which a task is unhealthy, past its grace; empty if there is none."""
     if not (task.last_status == "RUNNING" and task.desired_status == "RUNNING" and task.target_state == "unhealthy"):
         return ""
     deployment = next((d for d in service.deployments if d.identity == task.deployment), None)

@@ -1,4 +1,4 @@
-"""Registers a service's running tasks as load balancer targets and brings back their health."""
+"""Registers a service's running tasks as load balancer targets."""
 
 from model_sandbox.ecs.service import Service
 from model_sandbox.ecs.task import Task
@@ -7,7 +7,7 @@ from model_sandbox.network import AwsVpc
 
 
 def tell(balancers: LoadBalancers, service: Service, tasks: list[Task]) -> None:
-    """Register and deregister as ECS does, and keep the state of each target with its task."""
+    """Register as ECS does, and note target states with tasks."""
     wanted: dict[str, dict[str, tuple[AwsVpc, int]]] = {group: {} for group in service.target_groups}
     behind = [
         (task, group, int(balancer["containerPort"]))

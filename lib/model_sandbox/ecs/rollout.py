@@ -1,6 +1,6 @@
-"""The next step of an ECS service from its tasks to those it should have. Decides only; starts and stops nothing.
+"""The next step of an ECS service to the tasks it should have. `step` only decides.
 
-Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS developer guide.
+Source: ECS developer guide, "Amazon ECS rolling updates" and "deployment circuit breaker".
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ _ROLLBACK_SECONDS = 3.0
 
 
 def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:
-    """Take in what happened to the tasks since the last step and decide what to do.
+    """Take in what happened, in the records of `service`, and decide.
 
-    Changes the records of `service` (deployments, events, counters). `tasks`: all, stopped ones too.
+    `tasks` include stopped ones.
     """
     if service.status == "DRAINING":
         return _drain(service, tasks)
@@ -61,7 +61,6 @@ def _drain(service: Service, tasks: list[Task]) -> Decision:
 
 
 def _break(service: Service, tasks: list[Task], failure: Failure, now: float) -> None:
-    """Fail the deployment, and go back to the last completed one if that is allowed."""
     failed = service.primary
     is_breaker = failed.record.breaker == "TRIGGERED"
     failed.state, failed.updated_at = "FAILED", now
@@ -91,7 +90,6 @@ def _break(service: Service, tasks: list[Task], failure: Failure, now: float) ->
 
 
 def _spare(service: Service, new: list[Task], old: list[Task], now: float) -> list[Task]:
-    """Return the old tasks that may stop: enough healthy ones remain."""
     serving = [task for task in old if task.is_healthy(now)]
     idle = [task for task in old if task not in serving]
     healthy = sum(task.is_healthy(now) for task in new) + len(serving)
@@ -99,7 +97,6 @@ def _spare(service: Service, new: list[Task], old: list[Task], now: float) -> li
 
 
 def _finish(service: Service, tasks: list[Task], now: float) -> None:
-    """Notice that the service is steady, and forget deployments without tasks."""
     primary = service.primary
     live = [task for task in tasks if task.is_live]
     healthy = [t for t in live if t.deployment == primary.identity and t.is_healthy(now)]
@@ -128,7 +125,7 @@ def _finish(service: Service, tasks: list[Task], now: float) -> None:
 def run(
     service: Service, tasks: list[Task], now: float, around: Surroundings, start: Callable[[Deployment], Task]
 ) -> list[Task]:
-    """Do one `step`: stop tasks, and return those made by `start`, which are to be run."""
+    """Do one `step`: stop tasks, and return new ones, to be run."""
     decision = step(service, tasks, now, around)
     for stop in decision.stop:
         if not stop.task.stopping.is_set():

@@ -1,4 +1,4 @@
-"""The service scheduler: a thread that takes every service one step further, again and again."""
+"""The service scheduler, a thread that advances every service step by step."""
 
 import logging
 import threading
@@ -35,7 +35,6 @@ class Scheduler:
         self._runner, self._is_monitored = runner, is_monitored
 
     def start(self) -> None:
-        """Start the thread."""
         threading.Thread(target=self._schedule, daemon=True, name="service-scheduler").start()
 
     def _schedule(self) -> None:

@@ -1,4 +1,4 @@
-"""An ECS service as a record: its deployments, service deployments, revisions and events."""
+"""An ECS service as a record."""
 
 import math
 import secrets
@@ -15,8 +15,6 @@ _EVENTS_KEPT = 100
 
 @dataclass(frozen=True)
 class Revision:
-    """A service revision: what a deployment brings. `arn` names it in service deployments."""
-
     arn: str
     task_definition: dict[str, Any]
     network_configuration: dict[str, Any]
@@ -31,7 +29,7 @@ class Revision:
 
 @dataclass
 class Alarms:
-    """The alarms that a deployment heeds. `ignored`: those that were in ALARM when it began."""
+    """The alarms that a deployment heeds. `ignored` were in ALARM when it began."""
 
     names: tuple[str, ...] = ()
     rollback: bool = False
@@ -41,7 +39,7 @@ class Alarms:
 
 @dataclass
 class ServiceDeployment:
-    """A service deployment, as ListServiceDeployments and DescribeServiceDeployments show it.
+    """A service deployment.
 
     `course`: None for one that rolls. `cause`: why it must go back, as AWS says it.
     """
@@ -64,23 +62,21 @@ class ServiceDeployment:
 
     @property
     def shifting(self) -> Course | None:
-        """Return the course of a deployment that shifts traffic and has not ended."""
+        """Return the course while traffic shifts."""
         return self.course if self.finished_at is None else None
 
     def go_back(self, to: Revision, cause: str, now: float) -> None:
-        """Begin the rollback."""
         self.status, self.updated_at, self.cause = "ROLLBACK_IN_PROGRESS", now, cause
         self.rollback = {"reason": cause, "startedAt": now, "serviceRevisionArn": to.arn}
 
     def finish(self, status: str, reason: str, now: float) -> None:
-        """End the deployment."""
         self.status, self.status_reason, self.finished_at, self.updated_at = status, reason, now, now
         self.breaker = "MONITORING_COMPLETE" if self.breaker == "MONITORING" else self.breaker
 
 
 @dataclass
 class Deployment:
-    """A deployment, as DescribeServices shows it. `consecutive` failures are what the circuit breaker counts."""
+    """A deployment. The circuit breaker counts `consecutive` failures."""
 
     revision: Revision
     record: ServiceDeployment
@@ -102,7 +98,7 @@ class Deployment:
 
 @dataclass
 class Service:
-    """An ECS service. `settings` are the request's fields that are only shown back."""
+    """An ECS service. `settings` are only shown back."""
 
     scope: Scope
     arn: str
@@ -158,7 +154,7 @@ class Service:
         return alarms if alarms.get("enable") else {}
 
     def deploy(self, revision: Revision, now: float, in_alarm: frozenset[str] = frozenset()) -> Deployment:
-        """Start a deployment; one that is under way is superseded by it."""
+        """Start a deployment; it supersedes one that is under way."""
         sources = tuple(d.revision for d in self.deployments if d.status == "PRIMARY")
         for old in self.deployments:
             if old.status == "PRIMARY":
@@ -181,11 +177,10 @@ class Service:
         return deployment
 
     def grace_is_over(self, started_at: float, now: float) -> bool:
-        """Tell whether a task that started then is stopped for being unhealthy."""
+        """Tell whether an unhealthy task that started then is stopped."""
         return now - started_at >= int(self.settings.get("healthCheckGracePeriodSeconds") or 0)
 
     def breaker(self) -> dict[str, Any]:
-        """Return the `deploymentCircuitBreaker` of the deployment configuration."""
         return dict(self.configuration.get("deploymentCircuitBreaker") or {})
 
     def threshold(self) -> int:

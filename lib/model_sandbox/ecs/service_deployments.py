@@ -1,4 +1,4 @@
-"""The operations that show service deployments and service revisions, and that decide about a deployment under way.
+"""The operations on service deployments and service revisions.
 
 Source of the refusals: developer guide, "Troubleshooting Amazon ECS blue/green deployments" and "Stopping Amazon ECS
 service deployments"; API reference, `ContinueServiceDeployment`, `StopServiceDeployment`.
@@ -18,13 +18,13 @@ _HOOK = re.compile(r"ecs-[a-z]+-[A-Za-z0-9_-]+")
 
 
 class ServiceDeployments:
-    """Shows what the scheduler has written down, and writes down what it is to do."""
+    """Shows the scheduler's records, and tells it what to do."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def list_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer ListServiceDeployments, newest first."""
+        """List them, newest first."""
         service, wanted = self._state.service(request), request.get("status") or []
         with self._state.lock:
             shown = [
@@ -51,7 +51,7 @@ class ServiceDeployments:
         return {"serviceRevisions": found, "failures": [{"arn": a, **MISSING} for a in wanted if a not in known]}
 
     def continue_service_deployment(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer ContinueServiceDeployment: a waiting hook is over, and its deployment goes on or back."""
+        """End a waiting hook; its deployment goes on or back."""
         identity, action = str(request.get("hookId", "")), request.get("action") or "CONTINUE"
         if not _HOOK.fullmatch(identity):
             raise refuse("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
@@ -76,7 +76,7 @@ class ServiceDeployments:
         return {"serviceDeploymentArn": record.arn}
 
     def stop_service_deployment(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer StopServiceDeployment: the deployment goes back, also where its configuration has no rollback."""
+        """Let a deployment go back, also where its configuration has no rollback."""
         if request.get("stopType", "ROLLBACK") != "ROLLBACK":
             raise refuse("Invalid stopType. Valid values are: ROLLBACK")
         with self._state.lock:

@@ -1,4 +1,4 @@
-"""Refuses services by what they are, as ECS does and in its words. Pure.
+"""Refuses services by what they are, in ECS's words.
 
 Source: API reference of ECS, `CreateService`, `UpdateService`, `DeploymentController`; keidarcy/e1s issue 145,
 fabfuel/ecs-deploy issue 59, hashicorp/terraform-provider-aws pull request 44117; developer guide, "Amazon ECS clusters
@@ -22,12 +22,11 @@ _OF_DEPLOYMENTS = {
 
 
 def controller_of(settings: Mapping[str, Any]) -> str:
-    """Return who deploys a service: ECS, CODE_DEPLOY or EXTERNAL."""
+    """Return ECS, CODE_DEPLOY or EXTERNAL."""
     return str((settings.get("deploymentController") or {}).get("type", "ECS"))
 
 
 def check_new(settings: Mapping[str, Any], launch_type: str) -> None:
-    """Raise ApiError for a service that Fargate has not."""
     if settings.get("schedulingStrategy") == "DAEMON" and launch_type == "FARGATE":
         raise _refuse("The daemon scheduling strategy is not supported on Fargate.")
 
@@ -61,7 +60,7 @@ def is_tight(configuration: Mapping[str, Any]) -> bool:
 
 
 def check_places(zones: Mapping[str, str], launch_type: str) -> None:
-    """Raise ApiError if one of the subnets (by their ids: zones) is where Fargate does not run."""
+    """Raise ApiError if a subnet (by id: its zone) is where Fargate does not run."""
     if launch_type != "FARGATE":
         return
     for subnet, zone in zones.items():

@@ -28,7 +28,7 @@ _SHOWN_BACK = (
 
 
 class Services:
-    """Makes, changes, deletes and shows services. Their tasks are the scheduler's."""
+    """Makes and shows services. Their tasks are the scheduler's."""
 
     def __init__(self, state: State, balancers: LoadBalancers, around: Surroundings) -> None:
         self._state, self._balancers, self._around = state, balancers, around
@@ -64,7 +64,7 @@ class Services:
         return {"service": self._show(service, ("TAGS",))}
 
     def update_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer UpdateService: a new deployment if it is forced or tasks change, else only new numbers."""
+        """Update it: a new deployment only if forced or tasks change."""
         service, now = self._state.service(request), self._state.clock()
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
@@ -98,7 +98,7 @@ class Services:
         return {"service": self._show(service, ("TAGS",))}
 
     def delete_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
+        """Delete it: DRAINING until its tasks have stopped, then INACTIVE."""
         service = self._state.service(request)
         with self._state.lock:
             if service.desired > 0 and not request.get("force"):
@@ -124,14 +124,13 @@ class Services:
         return {"services": found, "failures": failures}
 
     def list_services(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer ListServices: those that are not deleted."""
         cluster = self._state.cluster(request)["clusterArn"]
         with self._state.lock:
             mine = [s for s in self._state.services.values() if s.cluster_arn == cluster and s.status != "INACTIVE"]
         return shapes.page([s.arn for s in mine], "serviceArns", request, 10)
 
     def at_least(self, account: str, resource: str, count: int) -> None:
-        """Let `service/CLUSTER/NAME` run that many tasks or more: what a scalable target enforces."""
+        """Let `service/CLUSTER/NAME` run that many tasks or more."""
         _, cluster, name = resource.split("/")
         with self._state.lock:
             for service in self._state.services.values():

@@ -1,4 +1,4 @@
-"""ECS services, deployments and revisions as JSON: records in, JSON out."""
+"""ECS services, deployments and revisions as JSON."""
 
 from typing import Any
 
@@ -10,17 +10,15 @@ from model_sandbox.ecs.task import Task
 
 
 def running(tasks: list[Task]) -> int:
-    """Count the running tasks."""
     return sum(task.last_status == "RUNNING" for task in tasks)
 
 
 def pending(tasks: list[Task]) -> int:
-    """Count the tasks on their way up."""
     return sum(task.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for task in tasks)
 
 
 def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None) -> dict[str, Any]:
-    """Return a service as DescribeServices shows it; `tags` None: not asked for."""
+    """Return a service as shown; `tags` None: not asked for."""
     revision = shown.primary.revision
     is_of_ecs = controller_of(shown.settings) == "ECS"
     return {
@@ -52,7 +50,6 @@ def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None
 
 
 def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
-    """Return what stands in the place of deployments where others than ECS deploy."""
     return {
         "id": of.primary.identity,
         "status": "PRIMARY",
@@ -62,7 +59,6 @@ def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
 
 
 def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, Any]:
-    """Return a deployment as DescribeServices shows it."""
     mine = [task for task in tasks if task.deployment == shown.identity]
     is_rolling = kind_of(of.configuration) == ROLLING
     # Who asks for it under another strategy is told nothing: ECS documents it for rolling updates alone.
@@ -85,7 +81,6 @@ def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, A
 
 
 def _requested(of: Service, shown: Deployment) -> int:
-    """Return how many tasks a deployment is to have: of two sides both have all of them until one is cleaned up."""
     course = of.records[0].shifting
     if course is None:
         return of.desired if shown.status == "PRIMARY" and shown.state != "FAILED" else 0
@@ -96,7 +91,7 @@ def _requested(of: Service, shown: Deployment) -> int:
 
 
 def service_deployment_brief(of: Service, shown: ServiceDeployment) -> dict[str, Any]:
-    """Return a service deployment as ListServiceDeployments shows it."""
+    """Return an item of ListServiceDeployments."""
     return _without_empty(
         {
             "serviceDeploymentArn": shown.arn,
@@ -113,7 +108,7 @@ def service_deployment_brief(of: Service, shown: ServiceDeployment) -> dict[str,
 
 
 def service_deployment(of: Service, shown: ServiceDeployment, tasks: list[Task]) -> dict[str, Any]:
-    """Return a service deployment as DescribeServiceDeployments shows it."""
+    """Return an item of DescribeServiceDeployments."""
     brief = service_deployment_brief(of, shown)
     del brief["targetServiceRevisionArn"]
     breaker = {"status": shown.breaker, "failureCount": shown.failures, "threshold": of.threshold()}
@@ -164,7 +159,7 @@ def _alarms(shown: ServiceDeployment) -> dict[str, Any]:
 
 
 def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str, Any]:
-    """Return a service revision with its current number of tasks."""
+    """Return a service revision with its number of tasks."""
     identities = {one.identity for one in of.deployments if one.revision is shown}
     mine = [task for task in tasks if task.deployment in identities]
     return {
@@ -176,7 +171,7 @@ def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str,
 
 
 def service_revision(of: Service, shown: Revision) -> dict[str, Any]:
-    """Return a service revision as DescribeServiceRevisions shows it."""
+    """Return an item of DescribeServiceRevisions."""
     containers = shown.task_definition["containerDefinitions"]
     return {
         "serviceRevisionArn": shown.arn,
@@ -194,7 +189,6 @@ def service_revision(of: Service, shown: Revision) -> dict[str, Any]:
 
 
 def _resolved(of: Service, shown: Revision) -> list[dict[str, str]]:
-    """Return which target group and which rule each load balancer of a revision really uses."""
     both = zip(of.groups_of(shown), shown.load_balancers, strict=True)
     advanced = [(group, balancer.get("advancedConfiguration") or {}) for group, balancer in both]
     return [

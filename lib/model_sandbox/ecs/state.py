@@ -1,4 +1,4 @@
-"""The services and tasks of all accounts, and how requests name them. Clusters and definitions stay with ministack."""
+"""All services and tasks, and how requests name them."""
 
 import threading
 import time
@@ -17,9 +17,9 @@ MISSING = {"reason": "MISSING"}
 
 
 class State:
-    """The state that all operations share. One lock; nothing waits for docker in it. `wake`: something has changed.
+    """The state that all operations share. One lock, in which nothing waits for docker.
 
-    `clock` gives seconds since the epoch.
+    `wake`: something has changed. `clock` gives epoch seconds.
     """
 
     def __init__(self, upstream: Upstream, network: Network, clock: Callable[[], float] = time.time) -> None:
@@ -30,7 +30,7 @@ class State:
         self.wake = threading.Event()
 
     def cluster(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the active cluster that a request names. Raises ApiError."""
+        """Return the named active cluster. Raises ApiError."""
         name = self.upstream.ecs._resolve_cluster_name(request.get("cluster") or "default")
         cluster: dict[str, Any] | None = self.upstream.ecs._clusters.get(name)
         if cluster is None or cluster["status"] != "ACTIVE":
@@ -38,7 +38,7 @@ class State:
         return cluster
 
     def service(self, request: dict[str, Any]) -> Service:
-        """Return the service that a request names. Raises ApiError."""
+        """Return the named service. Raises ApiError."""
         service = self.services.get(service_arn(self.cluster(request), request.get("service", "")))
         if service is None:
             raise ApiError("ServiceNotFoundException", "Service not found.")
@@ -49,7 +49,7 @@ class State:
         return self.tasks.get(arn)
 
     def tasks_of(self, service: Service) -> list[Task]:
-        """Return the tasks of a service, stopped ones too."""
+        """Return a service's tasks, stopped ones too."""
         return [t for t in self.tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
 
     def task_definition(self, reference: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class State:
         return definition
 
     def checked_network(self, request: dict[str, Any], definition: dict[str, Any], launch_type: str) -> AwsVpc | None:
-        """Return the network of a request, if its definition has one. Raises ApiError."""
+        """Return the network, if the definition has one. Raises ApiError."""
         network = AwsVpc.parse(request.get("networkConfiguration"))
         if definition.get("networkMode") != "awsvpc":
             return None

@@ -1,4 +1,4 @@
-"""Reads how a service deploys from its `deploymentConfiguration`, and refuses what ECS refuses, in its words. Pure.
+"""Reads and checks a service's `deploymentConfiguration`, refusing in ECS's words.
 
 Source: API reference, `DeploymentConfiguration`; developer guide, "Troubleshooting Amazon ECS blue/green deployments"
 and "Pause hooks for Amazon ECS service deployments". Where these have no words, they are ours.
@@ -25,7 +25,7 @@ _OWN = {"canaryConfiguration": CANARY, "linearConfiguration": LINEAR}
 
 @dataclass(frozen=True)
 class Pause:
-    """A PAUSE hook: where it waits, and what happens after so many minutes."""
+    """A PAUSE hook; `action` follows after `minutes`."""
 
     stages: tuple[str, ...]
     minutes: int
@@ -34,7 +34,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Step:
-    """One shift of production traffic: the new revision's share in percent, and the minutes before the next."""
+    """One production shift: the new revision's percent, and the minutes before the next."""
 
     share: float
     minutes: int
@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A deployment's way to bring its revision, fixed when it starts. Without `steps` it rolls."""
+    """A deployment's way, fixed when it starts. Without `steps` it rolls."""
 
     kind: str = ROLLING
     bake: int = 0
@@ -51,7 +51,7 @@ class Strategy:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> "Strategy":
-        """Read it from a configuration that `check` has let pass."""
+        """Read a configuration that `check` let pass."""
         kind = kind_of(configuration)
         if kind == ROLLING:
             return cls()
@@ -60,7 +60,6 @@ class Strategy:
 
 
 def kind_of(configuration: Mapping[str, Any]) -> str:
-    """Return ROLLING, BLUE_GREEN, CANARY or LINEAR."""
     return str(configuration.get("strategy") or ROLLING)
 
 
@@ -126,7 +125,6 @@ def _check_pauses(hooks: Sequence[Mapping[str, Any]], kind: str) -> None:
 
 
 def _within(name: str, value: Any, least: float, most: float) -> None:
-    """Raise ApiError if a number is none, is out of its range, or is a share that is no multiple of 0.1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise refuse(f"{name} must be between {least} and {most}.")
     if name.endswith("Percent") and (Fraction(str(value)) * 10).denominator != 1:
@@ -143,7 +141,6 @@ def _pause(hook: Mapping[str, Any]) -> Pause:
 
 
 def _steps(kind: str, configuration: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Return the shifts; the last brings everything, and no step's minutes follow it."""
     if kind == CANARY:
         canary = configuration.get("canaryConfiguration") or {}
         first = Step(float(canary.get("canaryPercent", 5.0)), int(canary.get("canaryBakeTimeInMinutes", 10)))

@@ -1,4 +1,4 @@
-"""Everything that ECS reaches outside of itself: listener rules, by its infrastructure role, and CloudWatch alarms."""
+"""All that ECS reaches outside: listener rules, by its infrastructure role, and CloudWatch alarms."""
 
 from collections.abc import Collection, Mapping
 
@@ -14,7 +14,7 @@ _MODIFY = "elasticloadbalancing:ModifyRule"
 
 
 class OfSandbox:
-    """The sandbox's own load balancers, roles and alarms, in the thread's account and region."""
+    """The sandbox's own, in the thread's account and region."""
 
     def __init__(
         self, upstream: Upstream, balancers: LoadBalancers, pace: Pace, sessions: Sessions, access: Access | None
@@ -24,7 +24,6 @@ class OfSandbox:
 
     @property
     def minute(self) -> float:
-        """Return how many seconds a minute lasts."""
         return self._pace.minute
 
     def weights(self, rule: str) -> Mapping[str, int] | None:
@@ -37,17 +36,14 @@ class OfSandbox:
         return ""
 
     def is_assumable(self, role: str) -> bool:
-        """Tell whether ECS can act by a role."""
         record = self._upstream.iam._roles.get(role.rpartition("/")[2])
         return record is not None and is_assumable(record, "ecs.amazonaws.com")
 
     def in_alarm(self, names: Collection[str]) -> frozenset[str]:
-        """Return which of these alarms are in ALARM."""
         alarms = self._upstream.cloudwatch._alarms
         return frozenset(name for name in names if (alarms.get(name) or {}).get("StateValue") == "ALARM")
 
     def _refusal(self, role: str, rule: str) -> str:
-        """Return in AWS's words why a role may not modify a rule; empty where it may."""
         if self._access is None:
             return ""
         scope = self._upstream.scope()

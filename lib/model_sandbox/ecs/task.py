@@ -1,4 +1,4 @@
-"""One ECS task as a record: what it is made of, how it is doing, and how DescribeTasks shows it."""
+"""One ECS task as a record."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ _STABLE_SECONDS = 1.0
 
 @dataclass
 class Container:
-    """One container of a task. `identity` is docker's, "" until it is started."""
+    """A container of a task. `identity` is docker's, "" until it starts."""
 
     definition: dict[str, Any]
     arn: str
@@ -36,7 +36,7 @@ class Container:
 
 @dataclass
 class Task:
-    """An ECS task. Only its own thread changes its status; others ask with `request_stop`. Times in epoch seconds."""
+    """An ECS task. Only its own thread changes its status; others call `request_stop`. Times in epoch seconds."""
 
     scope: Scope
     cluster_arn: str
@@ -81,12 +81,12 @@ class Task:
 
     @property
     def health(self) -> str:
-        """Return HEALTHY, UNHEALTHY or UNKNOWN, as ECS sums up the essential containers that have a health check."""
+        """Return HEALTHY, UNHEALTHY or UNKNOWN, of the essential containers with a health check."""
         checked = [c.health for c in self.containers if c.is_essential and c.definition.get("healthCheck")]
         return next((h for h in ("UNHEALTHY", "UNKNOWN") if h in checked), "HEALTHY" if checked else "UNKNOWN")
 
     def is_healthy(self, now: float) -> bool:
-        """Tell whether a rollout may count on this task: HEALTHY, or running long enough without a check."""
+        """Tell whether a rollout may count on it: HEALTHY, or running long enough without a check."""
         if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
             return False
         if self.target_state not in ("", "healthy"):
@@ -103,7 +103,6 @@ class Task:
             self.stopping.set()
 
     def describe(self) -> dict[str, Any]:
-        """Return the task as DescribeTasks shows it."""
         shown = {
             "taskArn": self.arn,
             "clusterArn": self.cluster_arn,
@@ -138,7 +137,7 @@ class Task:
         return {"id": self.identity, "type": "ElasticNetworkInterface", "status": status, "details": details}
 
     def _agent(self) -> list[dict[str, Any]]:
-        """Put what AWS adds first: nobody may count on the order."""
+        """Put the agent first: nobody may count on the order."""
         return [agent(self.identity, self.containers[0].status)] if self.is_monitored else []
 
     def _container(self, container: Container) -> dict[str, Any]:

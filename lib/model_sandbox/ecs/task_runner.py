@@ -1,4 +1,4 @@
-"""The thread of one ECS task: from PROVISIONING to STOPPED, with real containers."""
+"""The thread of one ECS task, with real containers."""
 
 import threading
 import time
@@ -23,11 +23,11 @@ _STOP_SECONDS = 30
 
 
 class LaunchError(Exception):
-    """The task could not be started; the message becomes its stoppedReason."""
+    """A task could not start; the message becomes its stoppedReason."""
 
 
 class TaskRunner:
-    """Runs each task in a thread. `changed` is called after every change of a task."""
+    """Runs each task in a thread. `changed` is called after every change."""
 
     def __init__(
         self,
@@ -42,7 +42,6 @@ class TaskRunner:
         self._files, self._monitoring, self._changed = files, monitoring, changed
 
     def start(self, task: Task) -> None:
-        """Start a task and return at once."""
         threading.Thread(target=self._live, args=(task,), daemon=True, name=f"task-{task.identity[:8]}").start()
 
     def _live(self, task: Task) -> None:
@@ -99,7 +98,6 @@ class TaskRunner:
         self._set(task, "RUNNING", "startedAt")
 
     def _prepare(self, task: Task) -> list[tuple[dict[str, str], container_log.LogStream | None]]:
-        """Check what can fail before a container exists: roles, the way to the registry, secrets, logs."""
         prepared = []
         try:
             for role in ("executionRoleArn", "taskRoleArn"):
@@ -186,7 +184,6 @@ class TaskRunner:
         container.status = "RUNNING"
 
     def _mounts(self, task: Task) -> dict[str, Directory]:
-        """Return the directories of the task's EFS volumes, by volume name; all tasks that mount them share them."""
         try:
             return {
                 volume["name"]: self._files.directory(volume["efsVolumeConfiguration"], task.network)

@@ -12,7 +12,7 @@ from model_sandbox.tokens import Scope
 
 
 class Tasks:
-    """Starts, stops and shows tasks. `is_monitored`: whether GuardDuty adds its container to one of a launch type."""
+    """Starts, stops and shows tasks. `is_monitored`: whether GuardDuty adds a container."""
 
     def __init__(self, state: State, runner: TaskRunner, is_monitored: Callable[[Scope, str], bool]) -> None:
         self._state, self._runner, self._is_monitored = state, runner, is_monitored
@@ -58,7 +58,6 @@ class Tasks:
         return {"tasks": shown, "failures": [{"arn": r, **MISSING} for r, task in found.items() if not task]}
 
     def list_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer ListTasks: those that should run, or with desiredStatus STOPPED those that should not."""
         cluster = self._state.cluster(request)["clusterArn"]
         with self._state.lock:
             tasks = [t for t in self._state.tasks.values() if t.cluster_arn == cluster]

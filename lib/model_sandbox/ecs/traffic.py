@@ -1,8 +1,8 @@
-"""The traffic of a deployment: which target group is its own, and the weights that ECS writes into listener rules.
+"""The traffic of a deployment: its target group, and the weights in listener rules.
 
-Which group is live stands in the production rule and nowhere else; ECS never swaps `targetGroupArn` and
-`alternateTargetGroupArn`. Source: developer guide, "Application Load Balancer resources for blue/green" and
-"Troubleshooting Amazon ECS blue/green deployments", whose words these are; aws/containers-roadmap issue 2853.
+Only the production rule says which group is live; ECS never swaps `targetGroupArn` and `alternateTargetGroupArn`.
+Source: developer guide, "Application Load Balancer resources for blue/green" and "Troubleshooting Amazon ECS blue/green
+deployments", whose words these are; aws/containers-roadmap issue 2853.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,27 +15,27 @@ _MOST = 999  # the largest weight that a rule takes
 
 
 class Surroundings(Protocol):
-    """Everything that ECS sees and changes outside of itself. `minute`: the seconds that one lasts."""
+    """All that ECS sees and changes outside of itself. `minute`: its seconds."""
 
     @property
     def minute(self) -> float: ...
 
     def weights(self, rule: str) -> Mapping[str, int] | None:
-        """Return the weights of a rule's target groups; None where there is no such rule."""
+        """Return the weights of a rule's target groups; None: no such rule."""
 
     def write(self, rule: str, weights: Mapping[str, int], role: str) -> str:
-        """Write weights into a rule by a role; return why that was refused, else an empty text."""
+        """Write weights into a rule by a role; return the refusal, or empty."""
 
     def is_assumable(self, role: str) -> bool:
-        """Tell whether ECS can act by a role."""
+        """Tell whether ECS can act by it."""
 
     def in_alarm(self, names: Collection[str]) -> frozenset[str]:
-        """Return which of these alarms are in ALARM."""
+        """Return which alarms are in ALARM."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One load balancer of a revision, and the rules that lead to it."""
+    """One load balancer of a revision, and its rules."""
 
     groups: tuple[str, str]
     production: str
@@ -43,12 +43,11 @@ class Route:
     role: str
 
     def other(self, group: str) -> str:
-        """Return the group of the other side."""
         return next(each for each in self.groups if each != group)
 
 
 def routes(load_balancers: Collection[Mapping[str, Any]]) -> tuple[Route, ...]:
-    """Return the routes that ECS shifts: those of load balancers with an advanced configuration."""
+    """Return the routes of load balancers with an advanced configuration, which ECS shifts."""
     return tuple(
         Route(
             (balancer["targetGroupArn"], advanced["alternateTargetGroupArn"]),
@@ -62,7 +61,7 @@ def routes(load_balancers: Collection[Mapping[str, Any]]) -> tuple[Route, ...]:
 
 
 def problem(route: Route, around: Surroundings) -> str:
-    """Return why ECS cannot deploy over a route, as a rollback says it; an empty text where it can."""
+    """Return why ECS cannot deploy over a route, or empty."""
     rules = [rule for rule in (route.production, route.test) if rule]
     found = {rule: around.weights(rule) for rule in rules}
     if not around.is_assumable(route.role):
@@ -94,13 +93,13 @@ def problem(route: Route, around: Surroundings) -> str:
 
 
 def idle_group(route: Route, around: Surroundings) -> str:
-    """Return the group that gets no production traffic, where `problem` finds none."""
+    """Return the group without production traffic, where `problem` finds none."""
     weights = around.weights(route.production) or {}
     return next(group for group in route.groups if not weights.get(group))
 
 
 def shares(route: Route, group: str, percent: float) -> dict[str, int]:
-    """Return the weights that give `group` so much of the traffic, and the rest to the other side."""
+    """Return weights that give `group` so much."""
     unit = 1 if percent == int(percent) else 10
     most = min(100 * unit, _MOST)
     own = max(1, min(round(percent * unit), most - 1)) if 0 < percent < 100 else round(most * percent / 100)
