@@ -1,1 +1,1 @@
-"""An AWS Batch environment, as calls: batch_util. docs/library.md shows them at work."""
+"""An AWS Batch environment, as calls. docs/library.md shows them."""

@@ -1,4 +1,4 @@
-"""The parts of a Batch environment: compute environment, queue, job definition, job."""
+"""A Batch environment's parts: compute environment, queue, job definition, job."""
 
 import time
 from collections.abc import Mapping
@@ -37,9 +37,9 @@ _RETRY_SECONDS = 5.0
 
 
 class Batch:
-    """One Batch environment, as a BatchConfig.yml or dictionaries describe it. Every call may be repeated.
+    """One Batch environment. Every call may be repeated.
 
-    Nothing but Batch is asked, by the client that is given. Roles are taken as they are written.
+    Nothing but Batch is asked, by the given client. Roles are taken as written.
     """
 
     def __init__(
@@ -54,12 +54,9 @@ class Batch:
         """Ask nobody anything yet.
 
         Args:
-            client: a boto3 client of Batch; None: one as for every AWS tool, in the file's region.
+            client: of boto3; None: one as for every AWS tool, in the file's region.
             config_file: BatchConfig.yml. It wins over the dictionaries.
-            comp_env_dict: keys and values of the file's section comp_env.
-            job_queue_dict: the same of job_queue.
-            job_def_dict: the same of job_def.
-            job_dict: the same of job.
+            comp_env_dict: the keys of the file's section comp_env; the others likewise.
 
         Raises:
             InputError: without a client, the file is wrong, or nothing names a region.
@@ -71,7 +68,7 @@ class Batch:
         self._account = account_of("batch", client or _own_client(self._source), _LOGGER)
 
     def create_compute_environment(self) -> dict[str, str]:
-        """Make the environment: managed, of EC2 instances that AWS chooses, none when idle. One of ours is updated.
+        """Make the environment: managed, of EC2 instances that AWS chooses, none when idle. Ours is updated.
 
         Returns:
             computeEnvironmentName and computeEnvironmentArn, as boto3 does; it is VALID.
@@ -96,11 +93,11 @@ class Batch:
         return {"computeEnvironmentName": made.name, "computeEnvironmentArn": made.arn}
 
     def create_job_queue(self, comp_env: str | None = None, retry: int = 1) -> dict[str, str]:
-        """Make the queue that feeds this one environment. One of ours is updated.
+        """Make the queue of this one environment. Ours is updated.
 
         Args:
-            comp_env: name of the environment; None: as described.
-            retry: how many times more it is tried if Batch refuses.
+            comp_env: its name; None: as described.
+            retry: how many times more, if Batch refuses.
 
         Returns:
             jobQueueName and jobQueueArn, as boto3 does; it is VALID.
@@ -127,10 +124,10 @@ class Batch:
         return {"jobQueueName": made.name, "jobQueueArn": made.arn}
 
     def create_job_definition(self, job_def_name: str | None = None, image: str | None = None) -> dict[str, Any]:
-        """Register the definition; a new revision only if something differs from the latest.
+        """Register the definition, if it differs from the latest revision.
 
         Args:
-            job_def_name: None: as described. The same of `image`.
+            job_def_name: None: as described. Likewise `image`.
 
         Returns:
             jobDefinitionName, jobDefinitionArn and revision, as boto3 does.
@@ -159,17 +156,17 @@ class Batch:
     def create_job(
         self, job_name: str | None = None, job_def_name: str | None = None, job_queue: str | None = None
     ) -> dict[str, str]:
-        """Send one job by the highest active revision of the definition, with what the description has besides.
+        """Send one job, as described, by the definition's highest active revision.
 
         Args:
-            job_name: None: as described. The same of the others.
+            job_name: None: as described. Likewise the others.
 
         Returns:
             jobName and jobId, as boto3 does.
 
         Raises:
             InputError: the description is wrong, or there is no such definition.
-            AwsError: Batch did not take it, e.g. because there is no such queue.
+            AwsError: Batch did not take it, e.g. without such a queue.
         """
         given = {"job_name": job_name, "job_definition_name": job_def_name, "job_queue_name": job_queue}
         written = self._read("job", **{key: text for key, text in given.items() if text}).job
@@ -179,7 +176,7 @@ class Batch:
         return {"jobName": sent.name, "jobId": sent.id}
 
     def latest_version_job_definition(self, job_def_name: str | None = None) -> int:
-        """Return the highest active revision, of however many there are; 0 if there is none.
+        """Return the highest active revision; 0: none.
 
         Args:
             job_def_name: None: as described.
@@ -199,7 +196,6 @@ class Batch:
 
 
 def _container(written: JobDefinitionConfig, there: Any) -> dict[str, Any]:
-    """Return the container of the definition as described; the rest is as in its revision `there`."""
     now = there.get("containerProperties", {})
     # Sizes of Fargate may be none of instances.
     needs = _NEEDS | (needs_of(now) if there.get("platformCapabilities", ["EC2"]) == ["EC2"] else {})

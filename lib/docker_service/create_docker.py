@@ -1,4 +1,4 @@
-"""The Dockerfile of a program, and the image that is built from it."""
+"""A program's Dockerfile, and the image that is built from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ BASE_IMAGE = "python:3.6"
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """A Dockerfile that was saved in its program's folder."""
+    """A Dockerfile saved in its program's folder."""
 
     path: Path
     text: str
@@ -35,13 +35,12 @@ def create_dockerfile(
     inputs: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Dockerfile:
-    """Write the Dockerfile of the program into its folder. Needs no Docker Engine.
+    """Write the program's Dockerfile into its folder, without Docker Engine.
 
     Args:
         program_path: the folder, or the Dockerfile in it.
         init_file: shell script, relative to the folder; none is run when empty.
         requirements_file: relative to the folder; nothing is installed when empty.
-        base_image: that it begins with.
         inputs: any other input of docs/inputs.md, by its name.
         environment: instead of the process's own.
 
@@ -73,11 +72,10 @@ def create_docker_image(
     *,
     environment: Mapping[str, str] | None = None,
 ) -> image.Image:
-    """Build the image NAME:VERSION as the Dockerfile in the folder says, whoever wrote it.
+    """Build the image by the folder's Dockerfile, whoever wrote it.
 
     Args:
         program_path: the folder, or the Dockerfile in it.
-        image_name: without the version.
         image_version: its tag.
         environment: instead of the process's own.
 

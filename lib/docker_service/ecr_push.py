@@ -1,4 +1,4 @@
-"""Pushes an image to Amazon ECR and verifies that the registry holds it."""
+"""Pushes an image to Amazon ECR and verifies it."""
 
 import base64
 import re
@@ -29,7 +29,6 @@ class Login(TypedDict):
 
 
 def ecr_client(region: str, aws_access_key_id: str, aws_secret_access_key: str) -> "ECRClient":
-    """Return a boto3 client of ECR."""
     with translate("sign in to AWS"):
         return boto3.client(
             "ecr",
@@ -40,7 +39,7 @@ def ecr_client(region: str, aws_access_key_id: str, aws_secret_access_key: str) 
 
 
 def connect_to_ecr(ecr_client: "ECRClient", aws_id: str) -> Login:
-    """Return fresh credentials for the registry of an account.
+    """Return fresh credentials for an account's registry.
 
     Raises:
         AwsAccessError: the credentials are refused, or those of another account.
@@ -61,10 +60,10 @@ def connect_to_ecr(ecr_client: "ECRClient", aws_id: str) -> Login:
 def tag_image(
     docker_client: docker.DockerClient, image: "str | Image", registry: str, repository: str, version: str
 ) -> str:
-    """Name an image of the engine for a registry, and return the name: REGISTRY/REPOSITORY:VERSION.
+    """Name an image for a registry; return REGISTRY/REPOSITORY:VERSION.
 
     Args:
-        image: its name or id, or what docker's client has for it.
+        image: its name or id, or docker's object.
 
     Raises:
         EngineError: the engine has no such image.
@@ -75,10 +74,10 @@ def tag_image(
 def push_image(
     docker_client: docker.DockerClient, username: str, password: str, registry: str, upload_img: str, retry: int = 1
 ) -> str:
-    """Push an image under the name that it has for the registry, and return the digest that the registry says.
+    """Push an image by its name for the registry; return its digest there.
 
     Args:
-        retry: how many times more it is tried if the connection breaks off.
+        retry: how many times more, if the connection breaks off.
 
     Raises:
         PushError: the registry did not take it.
@@ -98,7 +97,7 @@ def ecr_push(
     repository: str,
     version: str,
 ) -> str:
-    """Push an image to ECR, whose repository is made if it is missing, and return its name there.
+    """Push an image to ECR, make a missing repository, return the name there.
 
     Raises:
         InputError: ECR does not take the repository's name.
