@@ -1,4 +1,4 @@
-"""Makes an environment of conda by py-rattler, under the base image's Python (3.10 and newer)."""
+"""Makes a conda environment by py-rattler, under the base image's Python (3.10 and newer)."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/p
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Install solved specs or a lock; return 1 if it cannot."""
+    """Install solved specs or a lock; return 1 on failure."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--channel", action="append", default=[])
     parser.add_argument("--lock", default="")

@@ -1,4 +1,4 @@
-"""Measures the CUDA packages of PyTorch's build for GPUs."""
+"""Measures the CUDA packages of PyTorch."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""Chooses the tool that installs the packages, and runs it."""
+"""Chooses the installing tool, and runs it."""
 
 import configparser
 import os

@@ -1,4 +1,4 @@
-"""Reads pip's settings besides its command line: configuration files and PIP_... in the environment.
+"""Reads pip's settings from configuration files and PIP_... variables.
 
 Source: https://pip.pypa.io/en/stable/topics/configuration/
 """

@@ -15,8 +15,6 @@ _OTHER_REPOSITORIES = re.compile(r"\b(?:hg|svn|bzr)\+")
 
 
 class Found(NamedTuple):
-    """The findings in the files."""
-
     arguments: List[str]  # that uv takes on its command line only
     lacking: List[str]  # what uv cannot
     own_index: bool

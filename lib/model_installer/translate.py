@@ -50,7 +50,7 @@ def translate(settings: Mapping[str, str], own_index: bool) -> Told:
     """Translate the settings of `pip_settings.read`.
 
     Args:
-        own_index: the requirements name an index, which counts more with pip, and less with uv.
+        own_index: the requirements name an index, which counts more with pip, less with uv.
     """
     told = Told([], {}, [])
     for option, value in sorted(settings.items()):
