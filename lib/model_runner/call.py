@@ -28,7 +28,7 @@ class Call:
         self._output_ending = "" if "" in outputs else next(iter(outputs), "")
 
     def fill(self, request: Dict[str, Any]) -> List[str]:
-        """Return the argv of a job, and link its input under every ending."""
+        """Return a job's argv; link its input under every ending."""
         linked = request["output"] + "-input"
         for ending in self._input_endings:
             remove(linked + ending)
@@ -46,7 +46,7 @@ class Call:
 
 
 def settle(output: str, place: str) -> Optional[str]:
-    """Move the result to `output`, from whatever ending; return what is wrong, if anything."""
+    """Move the result to `output`; return what is wrong, if anything."""
     written = next((path for path in (place, output) if is_file(path)), None)
     if written is None:
         folder, name = os.path.split(output)

@@ -1,4 +1,4 @@
-"""Mode `command`: a new process for each job, to which other modes fall back."""
+"""Mode `command`: a new process for each job, the fallback of other modes."""
 
 import os
 import signal

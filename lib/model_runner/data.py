@@ -45,7 +45,7 @@ def show(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file or folder, as far as it can be."""
+    """Remove a file or folder, as far as possible."""
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -92,7 +92,6 @@ def module_of(function: Any) -> str:
 
 
 def is_harmless(name: str) -> bool:
-    """Tell whether every job may clean up the module."""
     return any(name == known or name.startswith(known + ".") for known in HARMLESS)
 
 
@@ -118,7 +117,6 @@ def timer() -> Optional[str]:
 
 
 def kept_time(started: float, now: float) -> Optional[str]:
-    """Describe a module that keeps the time of its import."""
     datetime = sys.modules.get("datetime")
     today = time.strftime("%Y-%m-%d", time.localtime(started))
 

@@ -23,8 +23,6 @@ class Script(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The findings in a script and its folder's modules."""
-
     #: First names of all imported modules, also inside functions.
     names: Set[str]
     #: The first line that changes the environment or the import system, as "main.py line 3 changes os.environ"; "".

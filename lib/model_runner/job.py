@@ -48,7 +48,7 @@ class Limits:
         return int(left * 1000) + 1 if left > 0 else 0
 
     def breach(self, session: int) -> Optional[str]:
-        """Return the error text of a limit that the job, running in `session`, broke."""
+        """Return the error text of a limit that `session` broke."""
         now = time.monotonic()
         if now >= self._deadline:
             return "The program ran longer than {:g} s and was stopped.".format(self._seconds)

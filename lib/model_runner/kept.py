@@ -66,8 +66,6 @@ class Channel(abc.ABC):
 
 
 class Program:
-    """One process of the program."""
-
     def __init__(
         self,
         argv: Sequence[str],
@@ -150,7 +148,7 @@ class Program:
 
 
 class KeptMode(abc.ABC):
-    """Keeps the program alive, restarts it when it ends."""
+    """Restarts the program when it ends."""
 
     name = ""
 

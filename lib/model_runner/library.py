@@ -17,8 +17,6 @@ SEND_SECONDS = 10.0
 
 
 class Lines(Channel):
-    """A socket of lines."""
-
     def __init__(self, ours: socket.socket) -> None:
         self._socket = ours
         self._socket.settimeout(SEND_SECONDS)

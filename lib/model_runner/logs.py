@@ -72,7 +72,7 @@ class JobLog:
             self._write(line)
 
     def tell(self, connection: socket.socket) -> None:
-        """Tell the server, now and then, what was printed last, as a terminal would show it."""
+        """Tell the server, now and then, what a terminal would show last."""
         if self._told is None or not self._has_news or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + TOLD_SECONDS
@@ -86,7 +86,7 @@ class JobLog:
             pass  # that the server is gone is seen elsewhere
 
     def finish(self) -> None:
-        """Write what came without a line end."""
+        """Write unfinished lines."""
         for line in self._pending.values():
             if line:
                 self._write(line)

@@ -146,10 +146,7 @@ def children(parent: int) -> List[int]:
 
 
 def processes() -> Dict[int, Tuple[int, int, int]]:
-    """Return all processes by number: parent, session, resident pages.
-
-    Source: man 5 proc (ppid, session, rss).
-    """
+    """Return parent, session and resident pages of all processes (man 5 proc: ppid, session, rss)."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

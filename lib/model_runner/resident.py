@@ -18,8 +18,6 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class Server(Program):
-    """A process that serves WebSockets."""
-
     def __init__(self, script: Script, port: int, directory: str, connection: socket.socket, strays: Strays) -> None:
         super().__init__([*interpreter(script), script.path, *served_on(port)], directory, connection, strays)
         self._port = port

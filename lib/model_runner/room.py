@@ -18,8 +18,6 @@ TICK_SECONDS = 0.05
 
 
 class Room:
-    """The places of one runner's jobs."""
-
     def __init__(self, wanted: Dict[str, Any]) -> None:
         """Make them, without what an earlier runner of the same user left.
 
@@ -46,7 +44,7 @@ class Room:
         self._kept = {path for place in self._shared for path in ours(place)}
 
     def clear(self, output: Optional[str]) -> None:
-        """Remove what a job left beside its output."""
+        """Remove all but a job's output."""
         if self.folder is None:
             return
         for name in os.listdir(self.folder):

@@ -38,7 +38,7 @@ class UnprovedError(UnfitError):
 
 
 def read_record(manifest: str) -> Dict[str, Any]:
-    """Return what the build's self-test left: "reason" or "imports"; {} if none."""
+    """Return what the build's self-test left (Choice.record); {} if none."""
     try:
         with open(os.path.join(os.path.dirname(manifest), RECORD), encoding="utf-8") as file:
             found = json.load(file)

@@ -29,8 +29,6 @@ class UnfitError(Exception):
 
 
 class Preloaded:
-    """A fork server process."""
-
     def __init__(self, script: Script, directory: str, imports: Imports, check: bool) -> None:
         """Start it, and wait until no job can write into its memory.
 
@@ -176,7 +174,7 @@ class WarmMode:
         return verdict(self._call, request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
-        """Wait for the server, or for a better process that takes over."""
+        """Let a better process take over once ready, unless the server calls before."""
         self._learn()
         if self._next is None:
             return

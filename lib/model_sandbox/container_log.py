@@ -62,7 +62,6 @@ class Forwarder:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut bytes into lines; the last needs no line end."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -15,8 +15,6 @@ _ANSWER = "/tmp/answer.json"  # noqa: S108 - of a container of its own
 
 
 class Context:
-    """Tells a handler about its invocation."""
-
     def __init__(self, facts: dict[str, str], deadline: float) -> None:
         self.function_name = facts["function_name"]
         self.function_version = facts["function_version"]

@@ -50,7 +50,6 @@ class Journal:
             self._calls.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """Return all calls, oldest first."""
         with self._lock:
             return {"calls": [asdict(call) for call in self._calls]}
 

@@ -62,7 +62,6 @@ class Network:
         self.addresses = Addresses(port)
 
     def install(self) -> None:
-        """Show public addresses in DescribeNetworkInterfaces."""
         plain = self._upstream.ec2._eni_fields_xml
 
         def with_public_address(interface: dict[str, Any], tag: str = "item") -> str:

@@ -34,8 +34,6 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 @dataclass(frozen=True)
 class Rules:
-    """The registry's rules for a repository."""
-
     mutability: str
     exclusions: tuple[str, ...] = ()
     scans: bool = False  # what is pushed

@@ -41,7 +41,6 @@ class Call:
         return f"arn:aws:{service}:{'' if service == 'iam' else self.region}:{self.account}:{rest}"
 
     def named(self, kind: str, value: object) -> str:
-        """Return the ARN of a name or ARN."""
         text = str(value)
         return text if text.startswith("arn:") else self.arn(f"{kind}/{text}")
 
@@ -214,5 +213,4 @@ RESOURCES: Mapping[str, Callable[[Call], Iterable[str]]] = {
 
 
 def last(name: object) -> str:
-    """Return the name in an ARN, or the name itself."""
     return str(name).rpartition("/")[2]

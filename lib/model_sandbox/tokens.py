@@ -15,8 +15,6 @@ LIFETIME_SECONDS = 12 * 3600.0
 
 @dataclass(frozen=True)
 class Scope:
-    """The account and region of a caller's repositories."""
-
     account: str
     region: str
 

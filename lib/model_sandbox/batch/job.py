@@ -26,7 +26,6 @@ class Capacity:
             self._total = vcpus
 
     def take(self, vcpus: float) -> bool:
-        """Take vCPUs if free; tell whether they were."""
         with self._lock:
             if self._used + vcpus > self._total:
                 return False

@@ -20,12 +20,10 @@ _WITH_GPU = re.compile(r"(g|gr|p)\d")
 
 
 def refuse(message: str) -> ApiError:
-    """Return Batch's one error for callers' mistakes."""
     return ApiError("ClientException", message)
 
 
 def check_new(resources: Record) -> None:
-    """Raise ApiError for resources that Fargate does not take."""
     if not is_fargate(resources):
         return
     for key in _ONLY_OF_INSTANCES:
@@ -57,7 +55,6 @@ def check_change(environment: Record, changes: Record) -> None:
 
 
 def check_definition(request: Record) -> None:
-    """Raise ApiError if the platform cannot run the container."""
     container = request.get("containerProperties") or {}
     wanted = _wanted(container)
     if "FARGATE" in request.get("platformCapabilities", []):

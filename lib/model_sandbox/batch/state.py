@@ -28,7 +28,6 @@ class State:
         self.lock = threading.RLock()
 
     def arn(self, kind: str, name: str) -> str:
-        """Return an ARN in this call's account and region."""
         scope = self._upstream.scope()
         return f"arn:aws:batch:{scope.region}:{scope.account}:{kind}/{name}"
 
@@ -36,7 +35,6 @@ class State:
         return reference if reference.startswith("arn:") else self.arn(kind, reference)
 
     def one(self, store: dict[str, Record], kind: str, reference: str) -> Record:
-        """Return a record, or raise ApiError."""
         with self.lock:
             self.forget_gone()
             if found := store.get(self.resolve(kind, reference)):

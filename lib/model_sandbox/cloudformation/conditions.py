@@ -1,11 +1,10 @@
-"""Conditions of templates with joins, as on AWS."""
+"""Joins in templates' conditions, as on AWS."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def with_joins(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Resolve each Fn::Join in the template's conditions."""
     conditions = template.get("Conditions") or {}
     return {**template, "Conditions": {name: _joined(each, parameters) for name, each in conditions.items()}}
 

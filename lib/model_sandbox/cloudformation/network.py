@@ -269,7 +269,6 @@ class SecurityGroupIngress(Resource):
 
 
 def rule_permission(rule: Properties) -> dict[str, Any]:
-    """Return a template's rule for EC2's operations."""
     said = given(rule, "Description")
     found: dict[str, Any] = {"IpProtocol": str(rule["IpProtocol"])}
     found |= {name: int(rule[name]) for name in ("FromPort", "ToPort") if name in rule}

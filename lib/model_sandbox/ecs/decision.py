@@ -8,8 +8,6 @@ from model_sandbox.ecs.task import Task
 
 @dataclass(frozen=True)
 class Stop:
-    """Stop a task, saying why."""
-
     task: Task
     reason: str
 

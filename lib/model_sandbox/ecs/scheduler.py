@@ -21,8 +21,6 @@ _log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Starts and stops the tasks of services."""
-
     def __init__(
         self,
         state: State,

@@ -141,7 +141,6 @@ class Service:
         return math.floor(self.desired * int(self.configuration.get("maximumPercent", 200)) / 100)
 
     def say(self, text: str, now: float) -> None:
-        """Add an event, newest first."""
         event = {"id": secrets.token_hex(16), "createdAt": now, "message": f"(service {self.name}) {text}"}
         self.events = [event, *self.events][:_EVENTS_KEPT]
 

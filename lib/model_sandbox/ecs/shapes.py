@@ -159,7 +159,6 @@ def _alarms(shown: ServiceDeployment) -> dict[str, Any]:
 
 
 def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str, Any]:
-    """Return a service revision with its number of tasks."""
     identities = {one.identity for one in of.deployments if one.revision is shown}
     mine = [task for task in tasks if task.deployment in identities]
     return {

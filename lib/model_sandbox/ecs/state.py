@@ -1,4 +1,4 @@
-"""All services and tasks, and how requests name them."""
+"""All services and tasks, as requests name them."""
 
 import threading
 import time
@@ -30,7 +30,6 @@ class State:
         self.wake = threading.Event()
 
     def cluster(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the named active cluster. Raises ApiError."""
         name = self.upstream.ecs._resolve_cluster_name(request.get("cluster") or "default")
         cluster: dict[str, Any] | None = self.upstream.ecs._clusters.get(name)
         if cluster is None or cluster["status"] != "ACTIVE":
@@ -38,7 +37,6 @@ class State:
         return cluster
 
     def service(self, request: dict[str, Any]) -> Service:
-        """Return the named service. Raises ApiError."""
         service = self.services.get(service_arn(self.cluster(request), request.get("service", "")))
         if service is None:
             raise ApiError("ServiceNotFoundException", "Service not found.")
@@ -53,7 +51,6 @@ class State:
         return [t for t in self.tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
 
     def task_definition(self, reference: str) -> dict[str, Any]:
-        """Return an ACTIVE task definition. Raises ApiError."""
         definition: dict[str, Any] | None = self.upstream.ecs._task_defs.get(
             self.upstream.ecs._resolve_td_key(reference)
         )
