@@ -1,1 +1,1 @@
-"""Runs the model's program under its own Python, by the standard library only; see runner.py."""
+"""Runs the model's program under its own Python; see runner.py."""

@@ -46,7 +46,7 @@ class Call:
 
 
 def settle(output: str, place: str) -> Optional[str]:
-    """Move the result to `output`; return what is wrong, if anything."""
+    """Move the result to `output`; return what is wrong."""
     written = next((path for path in (place, output) if is_file(path)), None)
     if written is None:
         folder, name = os.path.split(output)

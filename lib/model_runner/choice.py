@@ -166,7 +166,7 @@ def open_sample(manifest: Dict[str, Any], room: Room) -> "closing[Sample]":
 
 
 def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
-    """Return what the script imports; None, and why, if it cannot be read."""
+    """Return what the script imports; None, and why, if unreadable."""
     if script is None:
         return None, ""
     try:

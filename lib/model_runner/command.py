@@ -1,4 +1,4 @@
-"""Mode `command`: a new process for each job, the fallback of other modes."""
+"""Mode `command`: a new process for each job; others fall back to it."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
 def verdict(
     call: Call, request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes
 ) -> Ended:
-    """Return the end of a job whose program ended with `code` (negative: signal)."""
+    """Return a job's end, by its program's `code` (negative: signal)."""
     if breach is not None:
         return code, breach
     if code != 0:

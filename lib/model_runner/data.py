@@ -11,7 +11,7 @@ from typing import Optional
 
 
 def write_input(path: str, content: bytes) -> None:
-    """Make a job's input file, without a sync; after an error what was written stays."""
+    """Make an input file, without a sync; after an error what was written stays."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         if os.write(descriptor, content) != len(content):
@@ -21,7 +21,7 @@ def write_input(path: str, content: bytes) -> None:
 
 
 def take_output(path: str, limit: int) -> Optional[bytes]:
-    """Remove and return a job's output; None, and it stays, above `limit` bytes."""
+    """Remove and return an output; None, and it stays, above `limit` bytes."""
     # Else a pipe would wait for a writer, and a link would lead to what the program may not show.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

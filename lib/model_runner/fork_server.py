@@ -61,7 +61,7 @@ def send(channel: socket.socket, **message: Any) -> None:
 
 
 def preload(imports: process_state.Imports) -> None:
-    """Import what can be imported; the script reports what fails."""
+    """Import what can be; the script reports what fails."""
     for name, _ in process_state.by_name(imports):
         try:
             importlib.import_module(name)
@@ -82,7 +82,7 @@ class ForkServer:
         self._generators = generators.Generators()
 
     def prepare(self, imports: process_state.Imports, is_checked: bool) -> Optional[str]:
-        """Import what the script will; return, if checked, why a fork is not safe."""
+        """Import what the script will; return, if checked, the hazard."""
         watch = Watch(self._script)
         recorder = process_state.Recorder(self._folder)
         sys.meta_path.insert(0, recorder)
@@ -173,7 +173,7 @@ def read_all(descriptor: int) -> bytes:
 
 
 def read_imports(told: bytes) -> List[Any]:
-    """Return a job's report, empty if its program wrote something else."""
+    """Return a job's report; empty if its program wrote that."""
     try:
         found = json.loads(told.decode("utf-8"))
     except ValueError:

@@ -51,7 +51,7 @@ def instances(kind: type) -> Iterator[Any]:
 
 
 def of_tempfile() -> Iterator[Any]:
-    """Yield the generators of temporary names, which are new in every process."""
+    """Yield the generators of temporary names, new in every process."""
     kind = getattr(sys.modules.get("tempfile"), "_RandomNameSequence", None)
     return (getattr(found, "_rng", None) for found in instances(kind)) if isinstance(kind, type) else iter(())
 

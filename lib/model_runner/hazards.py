@@ -1,4 +1,4 @@
-"""Hazards that make a fork differ from a new process."""
+"""Hazards that make a fork unlike a new process."""
 
 import atexit
 import gc
@@ -49,7 +49,7 @@ def unsafe_module() -> Optional[str]:
 
 
 def hidden_module(folder: str) -> Optional[str]:
-    """Describe a module imported from elsewhere, although the script would find its own."""
+    """Describe an import that the script would find in its own folder."""
     for name in sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "__mp_main__"}):
         path = os.path.join(folder, name)
         if os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py")):
@@ -58,7 +58,7 @@ def hidden_module(folder: str) -> Optional[str]:
 
 
 def opened_file(before: Set[int]) -> Optional[str]:
-    """Describe a file that jobs would share, with its position."""
+    """Describe a file whose position jobs would share."""
     for descriptor in sorted(descriptors() - before):
         try:
             target = os.readlink("/proc/self/fd/{}".format(descriptor))
@@ -96,7 +96,7 @@ def is_harmless(name: str) -> bool:
 
 
 def left_finalizer() -> Optional[str]:
-    """Describe a shared object that every job's end would clean up."""
+    """Describe a shared object that every job would clean up."""
     finalize = getattr(sys.modules.get("weakref"), "finalize", None)
     for entry in list(getattr(finalize, "_registry", ())):
         kept = entry.peek()
@@ -141,7 +141,7 @@ def is_standard(module: Any) -> bool:
 
 
 def left_object() -> Optional[str]:
-    """Describe an imported object whose finalizer would not run at a job's end."""
+    """Describe an object whose finalizer would not run."""
     for kind in {type(found) for found in gc.get_objects()}:
         if any(has_end(base) for base in kind.__mro__):
             return "an import keeps an object with a finalizer ({})".format(type_name(kind))
@@ -158,7 +158,7 @@ def type_name(kind: type) -> str:
 
 
 def child() -> Optional[str]:
-    """Describe an import's process: no job has it as a child."""
+    """Describe an import's process, which is no job's child."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -1,4 +1,4 @@
-"""A script's command and imports, read from its text; nothing is run."""
+"""A script's command and imports, read, not run."""
 
 import ast
 import os
@@ -30,7 +30,7 @@ class Scan(NamedTuple):
 
 
 def find_script(command: Sequence[str]) -> Optional[Script]:
-    """Read `command` as `python [options] script.py ...`; None if it is something else."""
+    """Read `command` as `python [options] script.py ...`; None if it is none."""
     if not os.path.basename(command[0]).startswith("python"):
         return None
     at = 1

@@ -25,7 +25,7 @@ decode = json.JSONDecoder().raw_decode
 
 
 class Limits:
-    """The limits of one job; for memory and output, 0 is none."""
+    """One job's limits; for memory and output, 0 is none."""
 
     def __init__(self, request: Dict[str, Any], output: str, known: Collection[int] = ()) -> None:
         """Read the limits.

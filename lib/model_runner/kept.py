@@ -103,7 +103,7 @@ class Program:
             self._poll.register(descriptor, select.POLLIN)
 
     def reach(self) -> bool:
-        """Connect if possible yet; tell whether there is a connection."""
+        """Connect if possible; tell whether there is a connection."""
         return self.channel is not None
 
     def talk_over(self, channel: Channel) -> None:
@@ -134,7 +134,7 @@ class Program:
         return statuses, is_called
 
     def stop(self) -> int:
-        """Kill it and what it started; return its exit code."""
+        """Kill it and its children; return its exit code."""
         kill_group(self.pid)
         code = self._process.wait()
         kill_orphans(())
@@ -192,7 +192,7 @@ class KeptMode(abc.ABC):
         return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
 
     def attend(self) -> None:
-        """Copy the program's output until the server has something to say; first end the last job's strays."""
+        """Kill strays; copy output until the server calls."""
         if self._program is not None:
             self._program.strays.kill(self._program.pid)
         is_called = False

@@ -1,4 +1,4 @@
-"""Hides the server's data from this process and its descendants, by Landlock (man 7 landlock)."""
+"""Hides the server's data from this process and its children, by Landlock (man 7 landlock)."""
 
 import os
 import stat
@@ -95,7 +95,7 @@ def outside(hidden: str) -> Iterator[str]:
 
 
 def real(folder: str) -> Sequence[str]:
-    """List a folder without symbolic links: their targets have places of their own."""
+    """List a folder without links: their targets have places of their own."""
     found = []  # type: List[str]
     with os.scandir(folder) as entries:
         found.extend(entry.path for entry in entries if not entry.is_symlink())

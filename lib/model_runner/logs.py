@@ -39,7 +39,7 @@ def log(text: str, label: str = "") -> None:
 
 
 class JobLog:
-    """Copies a program's whole lines to the log behind `label`, up to LOG_JOB_BYTES."""
+    """Copies whole lines to the log behind `label`, up to LOG_JOB_BYTES."""
 
     def __init__(self, label: str, told: Optional[str] = None) -> None:
         """Begin.

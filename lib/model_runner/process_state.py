@@ -1,4 +1,4 @@
-"""The process's state at each import, on which that may depend besides its own code."""
+"""The process's state, on which an import may depend."""
 
 import _locale
 import os
@@ -19,7 +19,7 @@ class Recorder:
     """A finder that finds nothing, but records states."""
 
     def __init__(self, folder: str) -> None:
-        """Record nothing yet; `folder`, the script's, is no change at the head of sys.path."""
+        """Record nothing yet; `folder`, the script's, is no change of sys.path."""
         self._folder = folder
         #: As it was when a module was sought.
         self.states = {}  # type: Dict[str, State]
@@ -31,7 +31,7 @@ class Recorder:
 
 
 def tell(names: Iterable[str], recorder: Recorder, most_bytes: int) -> List[Union[str, State]]:
-    """Return which of `names` were imported, in what order and state, within so many bytes of JSON."""
+    """Return which of `names` were imported, in what order and state."""
     told = []  # type: List[Union[str, State]]
     last = {}  # type: State
     left = most_bytes
@@ -74,7 +74,7 @@ def difference(imports: Imports, recorder: Recorder) -> Optional[str]:
 
 
 def state(folder: str) -> State:
-    """Return check sums of all that a program may set."""
+    """Return check sums of a program's settings."""
     path = sys.path[1:] if sys.path[:1] == [folder] else sys.path
     facts = {
         "the environment": sorted(os.environ.items()),

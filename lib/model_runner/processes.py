@@ -18,7 +18,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]:
-    """Return a function that has the kernel signal its caller when `parent` dies, at once if it is dead."""
+    """Return a function that has its caller signaled when `parent` dies, or if it has."""
     prctl = find_prctl()
 
     def set_signal() -> None:
@@ -40,7 +40,7 @@ def find_prctl() -> Callable[..., object]:
 
 
 def hide_memory() -> None:
-    """Hide memory, environment and descriptors from this user's other processes, until exec."""
+    """Hide memory, environment and descriptors from this user's processes, until exec."""
     find_prctl()(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
@@ -111,7 +111,7 @@ def newest_process() -> Callable[[], bytes]:
 
 
 def kill_strays(program: int) -> bool:
-    """Kill what `program`, a session leader, let go; tell whether any process is below it."""
+    """Kill what session leader `program` let go; tell whether any process is below."""
     kill_orphans((program,))
     strays = []
     found = False
@@ -146,7 +146,7 @@ def children(parent: int) -> List[int]:
 
 
 def processes() -> Dict[int, Tuple[int, int, int]]:
-    """Return parent, session and resident pages of all processes (man 5 proc: ppid, session, rss)."""
+    """Return parent, session, resident pages by process (man 5 proc: ppid, session, rss)."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -180,7 +180,7 @@ def read_some(descriptor: int) -> Optional[bytes]:
 
 
 def job_memory(leader: int, known: Collection[int]) -> int:
-    """Return a job's resident bytes: its session, descendants, and adopted orphans that are not `known`."""
+    """Return resident bytes of a job: session, descendants, adopted orphans that are not `known`."""
     found = processes()
     own = os.getpid()
     below = {}  # type: Dict[int, List[int]]

@@ -40,7 +40,7 @@ class Room:
         self.settle()
 
     def settle(self) -> None:
-        """Keep what now lies in shared places: no job ran yet."""
+        """Keep what lies in shared places: no job ran yet."""
         self._kept = {path for place in self._shared for path in ours(place)}
 
     def clear(self, output: Optional[str]) -> None:
@@ -128,7 +128,7 @@ def change_of(place: str) -> Optional[int]:
 
 
 def is_empty(folder: str) -> bool:
-    """Tell whether this is an empty folder, no link, that its owner can use."""
+    """Tell whether this is an empty folder, no link, usable by its owner."""
     try:
         status = os.lstat(folder)
         return status.st_mode == stat.S_IFDIR | 0o700 and not os.listdir(folder)

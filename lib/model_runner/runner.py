@@ -104,7 +104,7 @@ def reply(
 
 
 def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]:
-    """Return the next request and its input; the server then waits for the reply."""
+    """Return a request and its input; the server then waits for the reply."""
     data = more(connection)
     while b"\n" not in data:
         data += more(connection)

@@ -1,4 +1,4 @@
-"""A script's life in a process not started for it, from `__main__` on."""
+"""A script's life in a process not started for it."""
 
 import atexit
 import gc
@@ -34,7 +34,7 @@ def load(script: str) -> types.CodeType:
 
 
 def run(code: types.CodeType) -> int:
-    """Run the code as `__main__`, print its exception, return the exit code."""
+    """Run the code as `__main__`, print its exception, return its exit code."""
     try:
         exec(code, sys.modules["__main__"].__dict__)  # noqa: S102 - it is the model's program  # nosec B102
     except SystemExit as error:
@@ -93,7 +93,7 @@ def finish(local: Sequence[Any]) -> bool:
 
 
 def clear(module: Any) -> None:
-    """Drop what a module holds, as Python does: private names first."""
+    """Drop a module's content, as Python does: private names first."""
     names = [name for name in getattr(module, "__dict__", ()) if name != "__builtins__"]
     private = [name for name in names if name.startswith("_") and not name.startswith("__")]
     for name in (*private, *(name for name in names if name not in private)):
@@ -101,7 +101,7 @@ def clear(module: Any) -> None:
 
 
 def imported(preloaded: Set[str], folder: str) -> Tuple[List[Any], List[str]]:
-    """Return modules of the folder, and installed ones' names, that are not `preloaded`."""
+    """Return the folder's modules, and installed ones' names, not `preloaded`."""
     local = []
     installed = []
     for name, module in list(sys.modules.items()):

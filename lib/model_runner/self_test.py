@@ -1,4 +1,4 @@
-"""The self-test: the sample must give the same in a faster mode."""
+"""The self-test: the sample must give the same in faster modes."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ RECORD = "self-test.json"
 
 
 class UnprovedError(UnfitError):
-    """The self-test has no result; elsewhere, with a GPU or other settings, it may succeed."""
+    """The self-test has no result; with a GPU or other settings it may succeed."""
 
 
 def read_record(manifest: str) -> Dict[str, Any]:
@@ -154,7 +154,7 @@ def prove_cold(sample: Sample, cold: CommandMode, times: int) -> None:
 
 
 def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) -> KeptMode:
-    """Return the mode if so many of its processes give what new ones gave, else raise UnfitError."""
+    """Return the mode if its processes give what new ones gave, else raise UnfitError."""
     while True:
         mode = start()
         try:
@@ -174,7 +174,7 @@ def prove_kept(sample: Sample, start: Callable[[], KeptMode], processes: int) ->
 
 
 def digest(path: str) -> Optional[bytes]:
-    """Return a hash of the file; None if it is no regular file."""
+    """Return a file's hash; None if it is no regular one."""
     found = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:

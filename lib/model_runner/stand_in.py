@@ -69,7 +69,7 @@ class StandIn:
         return spec
 
     def wait_for_requests(self, handler: Any) -> None:
-        """Call the program's function for each job, in an asyncio loop as the library does."""
+        """Call the program's function for each job, in asyncio as the library does."""
         library = self._library
         if library._port is None:  # the program has set its arguments to others than ours
             self._original(handler)  # type: ignore[misc]
@@ -168,7 +168,7 @@ def is_known(origin: Optional[str]) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether this is a file or a link to one, as `pathlib` does."""
+    """Tell whether this is a file, links followed, as `pathlib` does."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -176,7 +176,7 @@ def is_file(path: str) -> bool:
 
 
 def begin(channel: socket.socket, path: str) -> Any:
-    """Make this process what it is when Python starts a script; return the script's code."""
+    """Make this process what Python makes for a script; return its code."""
     at = len(getattr(sys, "orig_argv", ())) - len(sys.argv)
     del sys.argv[:2]
     options = []  # type: List[str]

@@ -1,4 +1,4 @@
-"""Mode `warm`: each job forks a process (fork_server.py) that has the imports."""
+"""Mode `warm`: each job forks a process (fork_server.py) with its imports."""
 
 import array
 import json
@@ -25,7 +25,7 @@ LESSONS = 3
 
 
 class UnfitError(Exception):
-    """No fork server fits this program; the text says why."""
+    """No fork server fits; the text says why."""
 
 
 class Preloaded:
@@ -95,7 +95,7 @@ class Preloaded:
 
 
 class WarmMode:
-    """Runs each job in a fork of a prepared process."""
+    """Runs jobs in forks of a prepared process."""
 
     name = "warm"
 
@@ -174,7 +174,7 @@ class WarmMode:
         return verdict(self._call, request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
-        """Let a better process take over once ready, unless the server calls before."""
+        """Let a better process take over, unless the server calls before."""
         self._learn()
         if self._next is None:
             return
@@ -190,7 +190,7 @@ class WarmMode:
             log("runner: goes on without the modules that the last job imported: {}".format(error))
 
     def improve(self, seconds: float) -> bool:
-        """Switch to a process with the last job's imports; False if none is new."""
+        """Take over the last job's imports; False if none is new."""
         self._learn()
         if self._next is None:
             return False

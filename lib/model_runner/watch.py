@@ -15,7 +15,7 @@ class Watch:
     """Observes imports until `stop`."""
 
     def __init__(self, script: str) -> None:
-        """Begin before anything is imported, with the program's `script` as sys.argv."""
+        """Begin before any import, with the program's `script` as sys.argv."""
         self._script = script
         self._folder = os.path.dirname(os.path.realpath(script))
         self._started = time.time()
@@ -40,7 +40,7 @@ class Watch:
         sys.argv = [self._script]
 
     def hazard(self) -> Optional[str]:
-        """Return why a fork would differ from a new process."""
+        """Return why a fork would differ."""
         return next(filter(None, self._hazards()), None)
 
     def _hazards(self) -> Iterator[Optional[str]]:

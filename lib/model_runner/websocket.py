@@ -1,4 +1,4 @@
-"""A WebSocket client (RFC 6455) for short text messages on loopback."""
+"""A WebSocket client (RFC 6455) for short texts on loopback."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ class WebSocket(Channel):
         self._socket.sendall(head + _MASK + payload)
 
     def receive(self) -> List[str]:
-        """Read once, without waiting, and return the complete messages; answer pings. Raises as `Channel.receive`."""
+        """Read once, without waiting; answer pings. Raises as `Channel.receive`."""
         try:
             data = read_some(self._socket.fileno())
         except ConnectionError as error:

@@ -1,4 +1,4 @@
-"""Admits requests addressed to this sandbox, signed, and from no web page."""
+"""Admits requests to this sandbox that are signed, and from no web page."""
 
 import uuid
 from collections.abc import Collection
@@ -16,7 +16,7 @@ _WITHOUT_TARGET = ("batch", "s3")
 
 
 class RefusedError(Exception):
-    """A request is refused; `service` is its target, if known."""
+    """A refused request; `service` is its target, if known."""
 
     def __init__(self, code: str, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class Admitted:
 
 
 def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
-    """Raise RefusedError for web pages' requests: an Origin, or a foreign host name."""
+    """Raise RefusedError for web pages' requests: Origin, or foreign host name."""
     if headers.get("host", "") not in hosts:
         raise RefusedError("AccessDenied", "The Host header does not name this sandbox.")
     if "origin" in headers:

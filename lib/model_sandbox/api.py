@@ -32,7 +32,7 @@ def by_path(path: str, _headers: Mapping[str, str]) -> str:
 def serve(
     module: ModuleType, operations: Mapping[str, Operation], name_of: Callable[[str, Mapping[str, str]], str]
 ) -> None:
-    """Let `operations`, which may block, answer before the module's own handler."""
+    """Let `operations`, which may block, answer before ministack's module."""
     others: Handler = module.handle_request
 
     async def handle_request(
@@ -57,7 +57,7 @@ def check_first(
     checks: Mapping[str, Callable[[dict[str, Any]], None]],
     name_of: Callable[[str, Mapping[str, str]], str],
 ) -> None:
-    """Let `checks` refuse by ApiError before the module's own handler."""
+    """Let `checks` refuse, by ApiError, before ministack's module."""
     others: Handler = module.handle_request
 
     async def handle_request(

@@ -13,7 +13,7 @@ _SIGNED = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Return headers by lower-case name, repeats joined by comma: docker sends several Accept lines."""
+    """Return headers by lower-case name, joined by comma: docker repeats Accept."""
     found: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -22,7 +22,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def signed_by(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return a signature's access key and region, or empty texts."""
+    """Return a signature's access key and region, or empties."""
     signed = _SIGNED.search(headers.get("authorization", ""))
     return (signed[1], signed[2]) if signed else ("", "")
 

@@ -1,4 +1,4 @@
-"""Directories beneath a root, whatever containers put there: no link is followed, no step leads up."""
+"""Directories beneath a root, whatever containers put there: no link, no step up."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _MODE = 0o755
 
 
 class OutsideError(Exception):
-    """A path leads over a link or file, or up."""
+    """A path leads over a link, a file or up."""
 
 
 def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> str:

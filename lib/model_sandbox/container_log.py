@@ -20,7 +20,7 @@ class LogStream:
 
 
 def create(upstream: Upstream, stream: LogStream, make_group: bool) -> None:
-    """Make the stream, and its group first if allowed. Raises ApiError."""
+    """Make the stream, its group if allowed. Raises ApiError."""
     if make_group and stream.group not in upstream.logs._log_groups:
         api.ask(upstream.logs._create_log_group({"logGroupName": stream.group}))
     api.ask(upstream.logs._create_log_stream({"logGroupName": stream.group, "logStreamName": stream.name}))

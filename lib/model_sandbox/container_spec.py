@@ -1,4 +1,4 @@
-"""A container to be started, and its form for Docker Engine's API."""
+"""A container to be started, in Docker Engine's form."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Mount:
-    """A directory `inner` beneath `root` that other containers may have too."""
+    """A directory `inner` beneath `root`, perhaps shared with other containers."""
 
     root: Path
     inner: str

@@ -1,4 +1,4 @@
-"""Task and job definitions resolved: secrets, roles, health checks, logs."""
+"""Task and job definitions resolved for containers."""
 
 import json
 from typing import Any
@@ -23,11 +23,11 @@ _FARGATE_MEMORY: dict[int, range | tuple[int, ...]] = {
 
 
 class DefinitionError(Exception):
-    """A definition names something missing or forbidden; the message is AWS's."""
+    """A definition is wrong; the message is AWS's."""
 
 
 def is_fargate_size(cpu: object, memory: object) -> bool:
-    """Tell whether Fargate has this CPU (units, or `1 vCPU`) with this memory (MiB, or `2 GB`)."""
+    """Tell whether Fargate has this CPU (units, `1 vCPU`) with this memory (MiB, `2 GB`)."""
     try:
         return _amount(memory, "gb") in _FARGATE_MEMORY.get(_amount(cpu, "vcpu"), ())
     except ValueError:

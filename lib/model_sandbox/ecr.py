@@ -148,7 +148,7 @@ class Ecr:
         return answer
 
     def describe_image_scan_findings(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return complete, empty findings where ECR would have scanned (docs/sandbox.md)."""
+        """Return empty findings where ECR would have scanned (docs/sandbox.md)."""
         name, storage = self._repository(request)
         found = self._find(storage, name, request.get("imageId", {}))
         if not self._is_scanned(name, found):

@@ -26,7 +26,7 @@ _SUBPATH_VERSION = "1.45"
 
 @dataclass(frozen=True)
 class ContainerState:
-    """A container's state; `exit_code` is None while it runs, `health` docker's word or empty."""
+    """A container's state; `exit_code` None: it runs. `health`: docker's word, or empty."""
 
     exit_code: int | None
     out_of_memory: bool
@@ -77,7 +77,7 @@ class Engine:
             raise PullError(_reason(error)) from error
 
     def start(self, spec: ContainerSpec) -> str:
-        """Start a container and return its id, or raise StartError and leave nothing."""
+        """Start a container and return its id; StartError leaves nothing."""
         try:
             mounts = [self._mount(mount) for mount in spec.mounts]
             config = container_config(self._client.api, spec, mounts, {**spec.labels, CONTAINER_LABEL: self._instance})
@@ -114,7 +114,7 @@ class Engine:
         }
 
     def state(self, container: str) -> ContainerState | None:
-        """Return the state; killed if somebody removed it, None while the engine does not answer."""
+        """Return the state; killed if somebody removed it, None if the engine does not answer."""
         try:
             facts = self._client.api.inspect_container(container)
         except NotFound:
@@ -158,13 +158,13 @@ class Engine:
             return b""
 
     def close(self) -> int:
-        """Start nothing any more; remove all containers and return how many."""
+        """Start nothing any more; remove all and return how many."""
         # A container that is just being created is in the list already, or finds the engine closed and goes by itself.
         self._closed.set()
         return self.remove_all()
 
     def remove_all(self) -> int:
-        """Remove the sandbox's containers, an earlier process's included; return how many."""
+        """Remove all containers, an earlier process's too; return how many."""
         label = f"{CONTAINER_LABEL}={self._instance}"
         found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
         workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]

@@ -119,7 +119,7 @@ class FileSystems:
 
 
 def check_mount(request: dict[str, Any]) -> None:
-    """Raise ApiError for an access point mounted against the rules."""
+    """Raise ApiError for an access point that AWS would refuse."""
     for volume in request.get("volumes") or []:
         configuration = volume.get("efsVolumeConfiguration") or {}
         if not (configuration.get("authorizationConfig") or {}).get("accessPointId"):

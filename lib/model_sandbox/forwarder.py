@@ -15,7 +15,7 @@ _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: cl
 
 
 def bindable(address: str, port: int) -> int:
-    """Return `port` if this process may listen on it, else 0: any free one."""
+    """Return `port` if this process may listen on it, else 0: any."""
     with socket.socket() as trial:
         try:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Answers this computer: the sandbox's own paths, the registry, AWS's calls."""
+"""Answers this computer: own paths, registry, AWS's calls."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ _MINUTE = re.compile(r"/_sandbox/minute/([0-9]{1,3}(?:\.[0-9]{1,3})?)")  # in se
 
 
 class Front:
-    """Answers requests on loopback. `secret` is that of every account's root."""
+    """Answers on loopback. `secret` is of every account's root."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Front:
             await asgi.reply_json(send, 404, {"message": "no such path"})
 
     async def _health(self, scope: asgi.Scope, send: asgi.Send) -> None:
-        """Prove to who knows the secret that this process does; tell others nothing."""
+        """Prove to who knows the secret that we do; tell others nothing."""
         nonce = parse_qs(scope["query_string"].decode("latin-1")).get("nonce", [""])[0]
         await asgi.reply_json(send, 200, {"proof": health_proof(self._secret, nonce)})
 
@@ -90,7 +90,7 @@ class Front:
 
 
 class Calls:
-    """Answers and journals admitted calls: `own` for their services, `aws` the rest."""
+    """Answers and journals calls: `own` for their services, `aws` the rest."""
 
     def __init__(self, aws: asgi.App, own: Mapping[str, asgi.App], calls: Journal, access: Access | None) -> None:
         self.aws, self.journal = aws, calls
@@ -132,5 +132,5 @@ def _is_json(headers: dict[str, str]) -> bool:
 
 
 def _is_registry(headers: dict[str, str]) -> bool:
-    """Tell docker's requests from AWS's under /v2/, which are signed."""
+    """Tell docker's requests under /v2/ from AWS's, which are signed."""
     return not headers.get("authorization", "").startswith("AWS4-")

@@ -1,4 +1,4 @@
-"""Runs a function's handler once, as Lambda does, in its container. It imports nothing of ours."""
+"""Runs a function's handler once, as Lambda does. Imports nothing of ours."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""Runs Lambda's functions, each invocation in its own container, without rights."""
+"""Runs Lambda's functions, each invocation in a container without rights."""
 
 import io
 import json

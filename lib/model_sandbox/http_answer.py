@@ -5,7 +5,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class Answer:
-    """Reads along. An answer whose head does not tell its end is never whole: its connection ends it."""
+    """Reads along. If its head tells no end, it is never whole: its connection ends it."""
 
     def __init__(self) -> None:
         self._begin()

@@ -55,7 +55,7 @@ class Journal:
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str, bool]:
-    """Return (service, action, mutating) of an AWS request; the action may be `METHOD path`."""
+    """Return a request's (service, action, mutating); the action may be `METHOD path`."""
     signed = _CREDENTIAL.search(headers.get("authorization", ""))
     service = signed.group(1) if signed else "unsigned"
     if target := headers.get("x-amz-target"):

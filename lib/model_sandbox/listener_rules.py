@@ -1,4 +1,4 @@
-"""Listener rules and default actions, with the weights that ministack forgets."""
+"""Listener rules, with the weights that ministack forgets."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +9,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ListenerRules:
-    """The rules of all listeners. They distribute connections, whatever requests contain."""
+    """All listeners' rules. They distribute connections, whatever requests contain."""
 
     def __init__(self, elb: Any) -> None:
         self._elb = elb
@@ -35,14 +35,14 @@ class ListenerRules:
         return [group for action in actions for group in target_groups(action)]
 
     def weights(self, rule: str) -> dict[str, int] | None:
-        """Return a rule's target groups with weights; None: no such rule."""
+        """Return a rule's weights by target group; None: no such rule."""
         found = self._elb._rules.get(rule)
         if found is None:
             return None
         return {group: weight for action in found["Actions"] for group, weight in target_groups(action)}
 
     def write_weights(self, rule: str, weights: Mapping[str, int]) -> None:
-        """Let a rule forward by these weights only: ECS writes no plain target group."""
+        """Let a rule forward by these only: ECS writes no plain target group."""
         groups = [{"TargetGroupArn": group, "Weight": weight} for group, weight in weights.items()]
         action = {"Type": "forward", "Order": 1, "ForwardConfig": {"TargetGroups": groups}}
         self._elb._rules[rule]["Actions"] = [action]
@@ -85,14 +85,14 @@ class ListenerRules:
 
 
 class Turns:
-    """Shares out connections evenly by weights: with 10 of 100, a group gets each tenth."""
+    """Shares out connections evenly by weights: with 10 of 100, each tenth."""
 
     def __init__(self) -> None:
         self._owed: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
 
     def next(self, listener: str, groups: Iterable[tuple[str, int]]) -> str | None:
-        """Return the group whose turn it is; None: none has a weight."""
+        """Return the group whose turn it is; None without weights."""
         weights = {group: weight for group, weight in groups if weight > 0}
         if not weights:
             return None

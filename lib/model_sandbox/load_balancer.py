@@ -20,7 +20,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class LoadBalancers:
-    """Targets of all target groups, and forwarders of HTTP listeners. Any thread may call."""
+    """All groups' targets, and HTTP listeners' forwarders. Any thread may call."""
 
     def __init__(self, upstream: Upstream, network: Network) -> None:
         self._upstream, self._network = upstream, network
@@ -191,7 +191,7 @@ class LoadBalancers:
         return any(target is not None and target.port == at[1] for target in known)
 
     def _choose(self, group: str) -> tuple[str, int] | None:
-        """Return the next healthy target; if none is healthy, any (as ELB does)."""
+        """Return the next healthy target, else any (as ELB does)."""
         with self._lock:
             every = list(self._targets.get(group, {}).values())
             targets = [target for target in every if target.state == "healthy"] or every

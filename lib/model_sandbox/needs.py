@@ -27,7 +27,7 @@ _TAGGED = {
 
 @dataclass(frozen=True)
 class Need:
-    """A question to the policies, with the request's condition keys."""
+    """A question to policies, with the request's condition keys."""
 
     action: str  # ecs:CreateService
     resource: str  # an ARN, or * where AWS knows no resource

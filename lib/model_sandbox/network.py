@@ -55,7 +55,7 @@ class Addresses:
 
 
 class Network:
-    """Reads ministack's EC2 and adds tasks' interfaces. Call inside `Upstream.within`."""
+    """Reads ministack's EC2, adds tasks' interfaces. Call inside `Upstream.within`."""
 
     def __init__(self, upstream: Upstream, port: int) -> None:
         self._upstream = upstream
@@ -111,7 +111,7 @@ class Network:
         return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
     def instance_reaches_internet(self, subnet: str) -> bool:
-        """Tell whether Batch's instance does: by a NAT gateway, or its own address."""
+        """Tell whether Batch's instance does, by NAT gateway or own address."""
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 

@@ -15,7 +15,7 @@ _PASSED_SECONDS, _ASSUMED_SECONDS = 2.0, 3.0  # since the whole second in which 
 
 
 def check_passed(upstream: Upstream, *arns: str | None) -> None:
-    """Raise ApiError if a role is too new to be passed."""
+    """Raise ApiError if a role is too new to pass."""
     for arn in filter(None, arns):
         role = upstream.iam._roles.get(arn.rpartition("/")[2])
         if role and is_new(role):
@@ -30,7 +30,7 @@ def is_new(role: Mapping[str, Any]) -> bool:
 
 
 def is_assumable(role: Mapping[str, Any], service: str) -> bool:
-    """Tell whether the principal `service` can assume a role now."""
+    """Tell whether principal `service` can assume a role now."""
     return service in str(role.get("AssumeRolePolicyDocument")) and _age(role) >= _ASSUMED_SECONDS
 
 

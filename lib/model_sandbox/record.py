@@ -14,7 +14,7 @@ CONTAINER_LABEL = "model-dockerize.sandbox"
 
 @dataclass(frozen=True)
 class Record:
-    """The facts that a client needs. `born`: process start, as in proc_pid_stat(5)."""
+    """A client's facts. `born`: process start, as in proc_pid_stat(5)."""
 
     endpoint_url: str
     region: str
@@ -36,7 +36,7 @@ def save(home: Path, record: Record) -> None:
 
 
 def born() -> int:
-    """Return when this process started, in ticks since boot; 0 if unknown."""
+    """Return this process's start, in ticks since boot; 0 if unknown."""
     try:
         # The name of the program, in parentheses, may hold anything.
         return int(Path("/proc/self/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[19])
@@ -45,7 +45,7 @@ def born() -> int:
 
 
 def health_proof(secret: str, nonce: str) -> str:
-    """Return the answer to a nonce, which needs the secret."""
+    """Return an answer to a nonce that needs the secret."""
     # By a key of its own: anybody may ask for proofs, and none may be good for a signature.
     key = hmac.digest(secret.encode(), b"sandbox-health", "sha256")
     return hmac.digest(key, nonce.encode(), "sha256").hex()

@@ -1,4 +1,4 @@
-"""Finds a request's resource where ministack cannot, and tags for aws:ResourceTag."""
+"""Finds resources where ministack cannot, and tags for aws:ResourceTag."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

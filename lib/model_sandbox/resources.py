@@ -1,4 +1,4 @@
-"""The resources of a request, by AWS's Service Authorization Reference; part of `needs`."""
+"""A request's resources, by AWS's Service Authorization Reference; part of `needs`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LOG_STREAM = ("GetLogEvents", "PutLogEvents", "DeleteLogStream", "CreateLogStre
 
 @dataclass(frozen=True)
 class Call:
-    """A request. `params`: members of its JSON, or a form's fields (`Tags.member.1.Key`)."""
+    """A request. `params`: of its JSON, or form fields (`Tags.member.1.Key`)."""
 
     action: str  # ecs:CreateService
     params: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Call:
         return self.action.partition(":")[2]
 
     def arn(self, rest: str, service: str = "") -> str:
-        """Return an ARN of this account; IAM's have no region."""
+        """Return this account's ARN; IAM's have no region."""
         service = service or self.service
         return f"arn:aws:{service}:{'' if service == 'iam' else self.region}:{self.account}:{rest}"
 
@@ -143,7 +143,7 @@ def _ecr(call: Call) -> Iterator[str]:
 
 
 def _elasticfilesystem(call: Call) -> Iterator[str]:
-    """Yield resources of EFS; most requests name them in paths."""
+    """Yield EFS's resources; most requests name them in paths."""
     if call.operation in ("CreateMountTarget", "CreateAccessPoint"):
         yield call.named("file-system", call.params.get("FileSystemId"))
     elif not call.operation.startswith("Describe") or call.operation == "DescribeMountTargetSecurityGroups":

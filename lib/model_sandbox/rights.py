@@ -1,4 +1,4 @@
-"""Gives up the rights of root that the sandbox does not need."""
+"""Gives up root's rights that the sandbox does not need."""
 
 import ctypes
 import os

@@ -19,7 +19,7 @@ _MONITORING, _ON_FARGATE = "RUNTIME_MONITORING", "ECS_FARGATE_AGENT_MANAGEMENT"
 
 
 class RuntimeMonitoring:
-    """An ASGI application for detectors; `refuse` says why the caller may not."""
+    """An ASGI application for detectors; `refuse` says why not."""
 
     def __init__(self, upstream: Upstream, refuse: Callable[[str, Scope], str | None]) -> None:
         self._upstream, self._refuse = upstream, refuse
@@ -48,7 +48,7 @@ class RuntimeMonitoring:
         return scope in self._on
 
     def reach(self, vpc: str) -> None:
-        """Make an endpoint and its group in a task's network. Call inside `Upstream.within`."""
+        """Make an endpoint and its group. Call inside `Upstream.within`."""
         ec2: Any = self._upstream.ec2
         service = f"com.amazonaws.{self._upstream.scope().region}.guardduty-data"
         if any((e["VpcId"], e["ServiceName"]) == (vpc, service) for e in ec2._vpc_endpoints.values()):

@@ -75,5 +75,5 @@ class Sessions:
             self._reach.pop(session.key, None)
 
     def reach(self, key: str) -> frozenset[str]:
-        """Return the services that a container's key may call; empty for other keys."""
+        """Return services that a container's key may call, else none."""
         return self._reach.get(key, frozenset())

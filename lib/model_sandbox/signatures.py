@@ -38,7 +38,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """A request without body, as sent: the path encoded, repeated headers joined."""
+    """A request without body: path encoded as sent, repeated headers joined."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Signer:
-    """A request's signer and service; a `presigned` one signs in the address."""
+    """A request's signer; a `presigned` one signs in the address."""
 
     key: str
     service: str
@@ -179,7 +179,7 @@ class Signatures:
 
 
 def is_signed_token(token: str, secret: str) -> bool:
-    """Tell whether our secret signed a web identity token (HS256)."""
+    """Tell whether our secret signed a web identity token."""
     said, _, signature = token.rpartition(".")
     if not _TOKEN.fullmatch(token):
         return False

@@ -50,7 +50,7 @@ class Manifest:
 
 @dataclass
 class Upload:
-    """A blob on its way in, hashed as it arrives, not held in memory."""
+    """A blob on its way in, hashed as it arrives."""
 
     identity: str
     path: Path
@@ -82,7 +82,7 @@ class Storage:
         return self._root / "blobs" / name if (self._folder(repository, "blobs") / name).exists() else None
 
     def mount(self, repository: str, source: str, digest: str) -> bool:
-        """Give `repository` a blob of `source`; False if that has none."""
+        """Give `repository` a blob of `source`; False: it has none."""
         if not self.blob(source, digest):
             return False
         self._link(repository, hex_of(digest))
@@ -114,7 +114,7 @@ class Storage:
         upload.path.unlink(missing_ok=True)
 
     def finish(self, repository: str, upload: Upload, digest: str) -> None:
-        """Turn an upload into a blob; raise StorageError for a wrong `digest`."""
+        """Turn an upload into a blob; StorageError: wrong `digest`."""
         name = hex_of(digest)
         if upload.hash.hexdigest() != name:
             self.cancel(upload)
@@ -193,7 +193,7 @@ class Storage:
             (self._folder(repository, "tags") / tag).unlink(missing_ok=True)
 
     def delete_manifest(self, repository: str, digest: str) -> None:
-        """Remove a manifest and its tags; blobs, which others may use, stay."""
+        """Remove a manifest and its tags; shared blobs stay."""
         with self._lock:
             for tag in self.tags_of(repository, digest):
                 self.untag(repository, tag)
@@ -205,7 +205,7 @@ class Storage:
         shutil.rmtree(self._root / "repositories" / quote(repository, safe=""), ignore_errors=True)
 
     def size(self, repository: str, manifest: Manifest) -> int:
-        """Return the compressed bytes of an image, or of an index's images."""
+        """Return compressed bytes of an image, or an index's images."""
         body = _parse(manifest.content)
         children = [self.manifest(repository, part["digest"]) for part in body.get("manifests", [])]
         own: list[int] = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]

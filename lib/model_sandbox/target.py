@@ -1,4 +1,4 @@
-"""One target of a load balancer, checked until it leaves."""
+"""A load balancer's target, checked until it leaves."""
 
 import http.client
 import threading
@@ -31,7 +31,7 @@ class Check:
 
 
 class Target:
-    """`state` is initial, healthy or unhealthy; `reason` and `description` as DescribeTargetHealth has them."""
+    """`state`: initial, healthy or unhealthy; `reason` and `description` as in DescribeTargetHealth."""
 
     def __init__(self, address: str, port: int, check: Check, admits: Callable[[], bool]) -> None:
         self.address, self.port = address, port

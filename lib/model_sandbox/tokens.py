@@ -21,7 +21,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """A password's scope, and the access key that asked for it."""
+    """A password's scope, and the access key that asked."""
 
     scope: Scope
     caller: str = ""

@@ -53,7 +53,7 @@ class Upstream:
         return Scope(self.responses.get_account_id(), self.responses.get_region())
 
     def account_of(self, access_key: str) -> str:
-        """Return an access key's account; make it that of a call that ministack does not answer."""
+        """Return an access key's account, and make it current where ministack answers no call."""
         self.responses.set_request_account_id(access_key)
         return str(self.responses.get_account_id())
 

@@ -1,4 +1,4 @@
-"""ministack's services that answer here, and its private names that we use."""
+"""ministack's services that answer here, and private names that we use."""
 
 #: What ministack answers. Its other services are switched off: many run code or containers of their own.
 SERVED = (

@@ -71,7 +71,7 @@ class ComputeEnvironments:
         return {}
 
     def why_waiting(self, job: Job) -> str | None:
-        """Return Batch's reason, empty where it gives none; None if a job may start."""
+        """Return Batch's reason, or empty; None if a job may start."""
         order = self._state.queues.get(job.record["jobQueue"], {}).get("computeEnvironmentOrder", [])
         places = [self._state.environments.get(entry["computeEnvironment"], {}) for entry in order]
         usable = [p for p in places if (p.get("state"), p.get("status")) == ("ENABLED", "VALID")]

@@ -1,4 +1,4 @@
-"""Takes a Batch job to its end, in a real container."""
+"""Takes a Batch job to its end in a real container."""
 
 import re
 import threading

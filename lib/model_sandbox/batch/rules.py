@@ -73,7 +73,7 @@ def check_definition(request: Record) -> None:
 
 
 def why_waiting(environment: Record, container: Record) -> str | None:
-    """Return Batch's reason why there will never be room, or None."""
+    """Return Batch's reason why there will never be room."""
     resources, wanted = environment.get("computeResources") or {}, _wanted(container)
     if float(wanted.get("VCPU") or container.get("vcpus", 1)) > float(resources.get("maxvCpus", 256)):
         return (

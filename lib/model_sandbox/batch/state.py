@@ -59,7 +59,7 @@ class State:
 
 
 def named(request: Record, key: str) -> str:
-    """Return the request's name; raise ApiError if Batch refuses it."""
+    """Return the request's name, or raise ApiError."""
     name = str(request.get(key, ""))
     if not _NAME.fullmatch(name):
         raise refuse(f"Error executing request, Exception : {key} should match valid pattern {_NAME.pattern}")

@@ -41,7 +41,7 @@ class Callers:
         self._current.set(self._session(role) if role and self._access else self._own())
 
     def unfit(self, role: str) -> str:
-        """Return AWS's words why CloudFormation cannot act by a role, or empty."""
+        """Return AWS's words why CloudFormation cannot act by `role`, or empty."""
         known = self._upstream.iam._roles.get(role.rpartition("/")[2])
         if known is None or "cloudformation.amazonaws.com" not in str(known.get("AssumeRolePolicyDocument")):
             return f"Role {role} is invalid or cannot be assumed"

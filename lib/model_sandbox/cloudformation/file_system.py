@@ -112,7 +112,7 @@ class AccessPoint(_Efs):
 
 
 def access_point_parameters(properties: Properties) -> dict[str, Any]:
-    """Return user and directory, whose numbers a template holds as words."""
+    """Return user and directory; a template's numbers may be words."""
     found: dict[str, Any] = {}
     if user := properties.get("PosixUser"):
         found["PosixUser"] = {name: int(value) for name, value in user.items()}

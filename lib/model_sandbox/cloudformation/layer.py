@@ -1,4 +1,4 @@
-"""Puts our resources into ministack's CloudFormation, and completes its engine."""
+"""Puts our resources into ministack's CloudFormation, completes its engine."""
 
 import hashlib
 import time

@@ -176,7 +176,7 @@ class ListenerRule(_Elb):
 
 
 def weighted(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return actions with numbers for weights, which a template may hold as words."""
+    """Return actions with weights as numbers; a template's may be words."""
     found = copy.deepcopy(actions)
     for action in found:
         for group in action.get("ForwardConfig", {}).get("TargetGroups", []):

@@ -152,7 +152,7 @@ class SubnetRouteTableAssociation(Resource):
 
 
 class ElasticIp(_Ec2):
-    """Its physical id is the address; EC2's operations want the allocation."""
+    """Its physical id is the address; EC2 wants the allocation."""
 
     properties = ("Domain", "Tags")
     kind = "elastic-ip"
@@ -242,7 +242,7 @@ class SecurityGroup(_Ec2):
 
 
 class SecurityGroupIngress(Resource):
-    """A rule of a group of another stack, or of none."""
+    """A rule of another stack's group, or of none."""
 
     properties = ("GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "SourceSecurityGroupId", "Description")
     required = ("IpProtocol",)

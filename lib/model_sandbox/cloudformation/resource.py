@@ -80,7 +80,7 @@ def lost_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]
 
 
 def is_true(value: object) -> bool:
-    """Read a boolean, which a template may hold as a word."""
+    """Read a boolean, which may be a word."""
     return str(value).lower() == "true"
 
 

@@ -1,4 +1,4 @@
-"""The resource types of our templates; the sandbox refuses others."""
+"""The resource types of our templates; others are refused."""
 
 from model_sandbox.cloudformation import (
     container_services,

@@ -1,4 +1,4 @@
-"""IAM's role, and the profile that gives it to an instance."""
+"""IAM's role and instance profile."""
 
 import json
 from collections.abc import Mapping

@@ -54,7 +54,7 @@ def refusal(operation: str, stack: Stack, change_set_type: str = "", change_set:
 
 
 def importers(export: str, owner: str, stacks: Iterable[Stack], imports: Callable[[Stack], Iterable[str]]) -> list[str]:
-    """Return stacks that import an export of `owner` (a stack's id)."""
+    """Return stacks that import an export of `owner`, a stack's id."""
     return sorted(
         stack["StackName"]
         for stack in stacks

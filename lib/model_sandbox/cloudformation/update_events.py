@@ -7,7 +7,7 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class UpdateEvents:
-    """Holds an event back until its resource's change is known."""
+    """Holds events back until their resource's change is known."""
 
     def __init__(self, record: Callable[..., None], is_there: Callable[[str, str], bool]) -> None:
         # `record` is ministack's function; `is_there` tells whether a stack has a resource.

@@ -1,4 +1,4 @@
-"""ECS: services, tasks and service deployments; the rest stays with ministack."""
+"""ECS's services, tasks and service deployments; the rest is ministack's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -80,7 +80,7 @@ class Ecs:
         return launch_type == "FARGATE" and self._monitoring.is_on(scope)
 
     def _revision_key(self, reference: str) -> str | None:
-        """Return FAMILY:REVISION; a family stands for its latest ACTIVE revision."""
+        """Return FAMILY:REVISION; a family is its latest ACTIVE revision."""
         family = reference.rsplit("/", 1)[-1]
         if not family or ":" in family:
             return self._resolve(reference)

@@ -25,7 +25,7 @@ _ROLLBACK_SECONDS = 3.0
 
 
 def step(service: Service, tasks: list[Task], now: float, around: Surroundings) -> Decision:
-    """Advance the newest deployment by one step; decide which tasks that needs."""
+    """Advance the newest deployment; decide which tasks that needs."""
     return _Deploying(service, tasks, now, around).step()
 
 
@@ -171,7 +171,7 @@ class _Deploying:
     # ---- the way back
 
     def _go_back(self) -> None:
-        """Shift back at once, to a side that runs, before green's tasks go."""
+        """Shift back at once, to a running side, before green's tasks go."""
         course, blue, minute = self._course, self._blue, self._around.minute
         if course.production:
             course.enter("PRODUCTION_TRAFFIC_SHIFT", self._now, minute)

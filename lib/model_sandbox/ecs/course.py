@@ -23,7 +23,7 @@ class Hook:
 
 @dataclass
 class Course:
-    """A deployment's stage. `production` and `test` are the new revision's percent."""
+    """A deployment's stage. `production`, `test`: the new revision's percent."""
 
     strategy: Strategy
     stage: str = ""

@@ -14,7 +14,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Decision:
-    """Tasks to start, each for its deployment, and to stop."""
+    """The tasks to start, by deployment, and to stop."""
 
     start: tuple[Deployment, ...]
     stop: tuple[Stop, ...]

@@ -1,4 +1,4 @@
-"""Counts failures of a service's tasks, and judges its deployment."""
+"""Counts a service's task failures, and judges its deployment."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ _BACK_OFF_FIRST, _BACK_OFF_MOST = 0.3, 10.0
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason to end a deployment, perhaps to go back."""
+    """A reason to end a deployment."""
 
     words: str
     goes_back: bool
 
 
 def take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
-    """Count new failures and first successes; return the unhealthy tasks."""
+    """Count new failures and first successes; return unhealthy tasks."""
     stops = []
     primary = service.primary
     for task in tasks:

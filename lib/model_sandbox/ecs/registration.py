@@ -7,7 +7,7 @@ from model_sandbox.network import AwsVpc
 
 
 def tell(balancers: LoadBalancers, service: Service, tasks: list[Task]) -> None:
-    """Register as ECS does, and note target states with tasks."""
+    """Register as ECS does; note target states with tasks."""
     wanted: dict[str, dict[str, tuple[AwsVpc, int]]] = {group: {} for group in service.target_groups}
     behind = [
         (task, group, int(balancer["containerPort"]))

@@ -125,7 +125,7 @@ def _finish(service: Service, tasks: list[Task], now: float) -> None:
 def run(
     service: Service, tasks: list[Task], now: float, around: Surroundings, start: Callable[[Deployment], Task]
 ) -> list[Task]:
-    """Do one `step`: stop tasks, and return new ones, to be run."""
+    """Do one `step`: stop tasks, and return new ones."""
     decision = step(service, tasks, now, around)
     for stop in decision.stop:
         if not stop.task.stopping.is_set():

@@ -1,4 +1,4 @@
-"""The service scheduler, a thread that advances every service step by step."""
+"""The service scheduler: a thread that advances every service."""
 
 import logging
 import threading

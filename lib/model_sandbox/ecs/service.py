@@ -29,7 +29,7 @@ class Revision:
 
 @dataclass
 class Alarms:
-    """The alarms that a deployment heeds. `ignored` were in ALARM when it began."""
+    """The alarms that a deployment heeds. `ignored` were in ALARM before."""
 
     names: tuple[str, ...] = ()
     rollback: bool = False
@@ -153,7 +153,7 @@ class Service:
         return alarms if alarms.get("enable") else {}
 
     def deploy(self, revision: Revision, now: float, in_alarm: frozenset[str] = frozenset()) -> Deployment:
-        """Start a deployment; it supersedes one that is under way."""
+        """Start a deployment, which supersedes one under way."""
         sources = tuple(d.revision for d in self.deployments if d.status == "PRIMARY")
         for old in self.deployments:
             if old.status == "PRIMARY":
@@ -176,7 +176,7 @@ class Service:
         return deployment
 
     def grace_is_over(self, started_at: float, now: float) -> bool:
-        """Tell whether an unhealthy task that started then is stopped."""
+        """Tell whether an unhealthy task may be stopped."""
         return now - started_at >= int(self.settings.get("healthCheckGracePeriodSeconds") or 0)
 
     def breaker(self) -> dict[str, Any]:

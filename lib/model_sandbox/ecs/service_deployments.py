@@ -18,7 +18,7 @@ _HOOK = re.compile(r"ecs-[a-z]+-[A-Za-z0-9_-]+")
 
 
 class ServiceDeployments:
-    """Shows the scheduler's records, and tells it what to do."""
+    """Shows the scheduler's records, and instructs it."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -76,7 +76,7 @@ class ServiceDeployments:
         return {"serviceDeploymentArn": record.arn}
 
     def stop_service_deployment(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Let a deployment go back, also where its configuration has no rollback."""
+        """Let a deployment go back, also if configured without rollback."""
         if request.get("stopType", "ROLLBACK") != "ROLLBACK":
             raise refuse("Invalid stopType. Valid values are: ROLLBACK")
         with self._state.lock:

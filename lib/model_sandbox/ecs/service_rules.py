@@ -32,7 +32,7 @@ def check_new(settings: Mapping[str, Any], launch_type: str) -> None:
 
 
 def check_change(settings: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-    """Raise ApiError for a change that the service's controller or strategy does not take."""
+    """Raise ApiError for what controller or strategy does not take."""
     controller = controller_of(settings)
     if controller != "ECS":
         more = " Use AWS CodeDeploy to trigger a new deployment." if controller == "CODE_DEPLOY" else ""
@@ -60,7 +60,7 @@ def is_tight(configuration: Mapping[str, Any]) -> bool:
 
 
 def check_places(zones: Mapping[str, str], launch_type: str) -> None:
-    """Raise ApiError if a subnet (by id: its zone) is where Fargate does not run."""
+    """Raise ApiError if a subnet (id: zone) has no Fargate."""
     if launch_type != "FARGATE":
         return
     for subnet, zone in zones.items():

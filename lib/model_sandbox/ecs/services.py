@@ -64,7 +64,7 @@ class Services:
         return {"service": self._show(service, ("TAGS",))}
 
     def update_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Update it: a new deployment only if forced or tasks change."""
+        """Update it; deploy only if forced or tasks change."""
         service, now = self._state.service(request), self._state.clock()
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
@@ -98,7 +98,7 @@ class Services:
         return {"service": self._show(service, ("TAGS",))}
 
     def delete_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Delete it: DRAINING until its tasks have stopped, then INACTIVE."""
+        """Delete it: DRAINING while tasks stop, then INACTIVE."""
         service = self._state.service(request)
         with self._state.lock:
             if service.desired > 0 and not request.get("force"):

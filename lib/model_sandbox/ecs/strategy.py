@@ -34,7 +34,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Step:
-    """One production shift: the new revision's percent, and the minutes before the next."""
+    """A production shift: the new revision's percent, and minutes before the next."""
 
     share: float
     minutes: int
@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A deployment's way, fixed when it starts. Without `steps` it rolls."""
+    """A deployment's way, fixed at its start. Without `steps` it rolls."""
 
     kind: str = ROLLING
     bake: int = 0
@@ -64,14 +64,14 @@ def kind_of(configuration: Mapping[str, Any]) -> str:
 
 
 def merged(former: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return UpdateService's new configuration: members that are not given stay, if they still fit."""
+    """Return UpdateService's configuration: members not given stay, if they still fit."""
     kind = kind_of({**former, **given})
     stay = {name: value for name, value in former.items() if _OWN.get(name, kind) == kind}
     return {**stay, **given}
 
 
 def check(configuration: Mapping[str, Any], controller: str, load_balancers: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ApiError for a configuration that ECS does not take, or that is not played here."""
+    """Raise ApiError for what ECS does not take, or that is not played here."""
     kind = kind_of(configuration)
     if kind not in (ROLLING, BLUE_GREEN, CANARY, LINEAR):
         raise refuse(f"Invalid deployment strategy: {kind}. Valid values are: ROLLING, BLUE_GREEN, LINEAR, CANARY")

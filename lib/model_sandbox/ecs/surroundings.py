@@ -1,4 +1,4 @@
-"""All that ECS reaches outside: listener rules, by its infrastructure role, and CloudWatch alarms."""
+"""All that ECS reaches outside: listener rules, by its infrastructure role, and alarms."""
 
 from collections.abc import Collection, Mapping
 

@@ -17,7 +17,7 @@ _STABLE_SECONDS = 1.0
 
 @dataclass
 class Container:
-    """A container of a task. `identity` is docker's, "" until it starts."""
+    """A task's container. `identity` is docker's, "" before its start."""
 
     definition: dict[str, Any]
     arn: str
@@ -36,7 +36,7 @@ class Container:
 
 @dataclass
 class Task:
-    """An ECS task. Only its own thread changes its status; others call `request_stop`. Times in epoch seconds."""
+    """An ECS task. Only its own thread changes its status; others `request_stop`. Times in epoch seconds."""
 
     scope: Scope
     cluster_arn: str
@@ -81,12 +81,12 @@ class Task:
 
     @property
     def health(self) -> str:
-        """Return HEALTHY, UNHEALTHY or UNKNOWN, of the essential containers with a health check."""
+        """Return HEALTHY, UNHEALTHY or UNKNOWN, of essential containers with a check."""
         checked = [c.health for c in self.containers if c.is_essential and c.definition.get("healthCheck")]
         return next((h for h in ("UNHEALTHY", "UNKNOWN") if h in checked), "HEALTHY" if checked else "UNKNOWN")
 
     def is_healthy(self, now: float) -> bool:
-        """Tell whether a rollout may count on it: HEALTHY, or running long enough without a check."""
+        """Tell whether a rollout may count on it."""
         if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
             return False
         if self.target_state not in ("", "healthy"):

@@ -23,11 +23,11 @@ _STOP_SECONDS = 30
 
 
 class LaunchError(Exception):
-    """A task could not start; the message becomes its stoppedReason."""
+    """A task could not start; becomes its stoppedReason."""
 
 
 class TaskRunner:
-    """Runs each task in a thread. `changed` is called after every change."""
+    """Runs tasks in threads. `changed` is called after every change."""
 
     def __init__(
         self,

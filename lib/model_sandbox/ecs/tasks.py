@@ -12,7 +12,7 @@ from model_sandbox.tokens import Scope
 
 
 class Tasks:
-    """Starts, stops and shows tasks. `is_monitored`: whether GuardDuty adds a container."""
+    """ECS's tasks. `is_monitored`: whether GuardDuty adds a container."""
 
     def __init__(self, state: State, runner: TaskRunner, is_monitored: Callable[[Scope, str], bool]) -> None:
         self._state, self._runner, self._is_monitored = state, runner, is_monitored

@@ -21,10 +21,10 @@ class Surroundings(Protocol):
     def minute(self) -> float: ...
 
     def weights(self, rule: str) -> Mapping[str, int] | None:
-        """Return the weights of a rule's target groups; None: no such rule."""
+        """Return a rule's weights by target group; None: no such rule."""
 
     def write(self, rule: str, weights: Mapping[str, int], role: str) -> str:
-        """Write weights into a rule by a role; return the refusal, or empty."""
+        """Write a rule's weights by a role; return the refusal, or empty."""
 
     def is_assumable(self, role: str) -> bool:
         """Tell whether ECS can act by it."""
@@ -47,7 +47,7 @@ class Route:
 
 
 def routes(load_balancers: Collection[Mapping[str, Any]]) -> tuple[Route, ...]:
-    """Return the routes of load balancers with an advanced configuration, which ECS shifts."""
+    """Return routes that ECS shifts: those with an advanced configuration."""
     return tuple(
         Route(
             (balancer["targetGroupArn"], advanced["alternateTargetGroupArn"]),
@@ -93,7 +93,7 @@ def problem(route: Route, around: Surroundings) -> str:
 
 
 def idle_group(route: Route, around: Surroundings) -> str:
-    """Return the group without production traffic, where `problem` finds none."""
+    """Return the group without production traffic; `problem` found none."""
     weights = around.weights(route.production) or {}
     return next(group for group in route.groups if not weights.get(group))
 
