@@ -134,7 +134,7 @@ class Program:
         return statuses, is_called
 
     def stop(self) -> int:
-        """Kill it and its children; return its exit code."""
+        """Kill it and what it started; return its exit code."""
         kill_group(self.pid)
         code = self._process.wait()
         kill_orphans(())

@@ -26,7 +26,7 @@ class WebSocket(Channel):
             timeout: seconds, of the handshake and of every `send`.
 
         Raises:
-            OSError: nobody is there, or answers.
+            OSError: nobody answers.
             BrokenError: it is no WebSocket server.
         """
         self._buffer = b""

@@ -193,7 +193,7 @@ class Storage:
             (self._folder(repository, "tags") / tag).unlink(missing_ok=True)
 
     def delete_manifest(self, repository: str, digest: str) -> None:
-        """Remove a manifest and its tags; shared blobs stay."""
+        """Remove a manifest and its tags; blobs, which others may use, stay."""
         with self._lock:
             for tag in self.tags_of(repository, digest):
                 self.untag(repository, tag)

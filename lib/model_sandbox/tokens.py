@@ -1,4 +1,4 @@
-"""Registry credentials as ECR's, good for twelve hours."""
+"""Registry credentials as ECR's, good for twelve hours by default."""
 
 import base64
 import binascii

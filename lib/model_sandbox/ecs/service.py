@@ -98,7 +98,7 @@ class Deployment:
 
 @dataclass
 class Service:
-    """An ECS service. `settings` are only shown back."""
+    """An ECS service. `settings`: request fields, shown back."""
 
     scope: Scope
     arn: str
