@@ -11,7 +11,7 @@ from model_sandbox.ecs.traffic import Surroundings
 from model_sandbox.load_balancer import LoadBalancers
 from model_sandbox.propagation import check_passed
 
-#: Fields of CreateService and UpdateService that are kept only to be shown back.
+#: Fields of CreateService and UpdateService that are kept and shown back; a few of them are heeded, too.
 _SHOWN_BACK = (
     "serviceRegistries",
     "healthCheckGracePeriodSeconds",
