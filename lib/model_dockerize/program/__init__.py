@@ -1,4 +1,4 @@
-"""Reads the program folder, and writes its Dockerfile and build context."""
+"""Reads program folders; writes Dockerfiles and build contexts."""
 
 from model_dockerize.program.by_hand import HandContext, read_context, write_folder
 from model_dockerize.program.context import write_context

@@ -24,7 +24,7 @@ _APART = "program"
 
 @dataclass(frozen=True)
 class HandContext:
-    """A folder, and the Dockerfile in it."""
+    """A folder with its Dockerfile."""
 
     path: Path
     dockerfile: str
@@ -38,11 +38,7 @@ class HandContext:
 
 
 def read_context(path: Path, progress: Progress) -> HandContext:
-    """Find a folder's Dockerfile and files.
-
-    Raises:
-        ProgramError: there is no Dockerfile, or it is unreadable.
-    """
+    """Find a folder's Dockerfile and files."""
     root = folder_at(path)
     problems = Problems()
     listing = list_files(root, (), problems, progress)
@@ -57,11 +53,7 @@ def read_context(path: Path, progress: Progress) -> HandContext:
 
 
 def write_folder(context: HandContext, stream: BinaryIO) -> None:
-    """Write the build context as a tar without credentials.
-
-    Raises:
-        ProgramError: a file changed meanwhile.
-    """
+    """Write the build context as a tar, without credentials."""
     text, place = context.dockerfile, ""
     if context.is_ours:
         text = text.replace(f"ARG {CONTEXT_ARGUMENT}=.\n", f"ARG {CONTEXT_ARGUMENT}={_APART}\n", 1)

@@ -27,11 +27,10 @@ INPUT, OUTPUT = "{input}", "{output}"
 
 
 def find(setting: str, listing: Listing, sources: dict[str, str], problems: Problems) -> tuple[str, tuple[str, ...]]:
-    """Return the entry script (may be empty) and arguments with {input} and {output}.
+    """Return the entry script (may be empty) and the argv.
 
     Args:
         setting: a command, arguments for the entry script, or empty.
-        sources: top-level Python files.
     """
     if not setting.strip():
         entry = _entry(listing, sources, problems)

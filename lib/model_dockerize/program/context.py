@@ -1,4 +1,4 @@
-"""Writes the build context as a tar, the same bytes for the same files."""
+"""Writes the build context as a reproducible tar."""
 
 import hashlib
 import io
@@ -16,12 +16,9 @@ _LARGE = "large"
 
 
 def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
-    """Write the tar in constant memory: `Dockerfile`, code below `program/`, large files below `large/N/`.
+    """Write the tar in constant memory.
 
     No copied folder holds the Dockerfile: a new server version in it would rerun the init script.
-
-    Raises:
-        ProgramError: a file changed meanwhile.
     """
     groups = {f"{_LARGE}/{number}": files for number, files in enumerate(large_files(program))}
     apart = {file for files in groups.values() for file in files}
@@ -46,11 +43,7 @@ def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
 
 
 def add(archive: tarfile.TarFile, root: Path, name: str, file: ProgramFile) -> None:
-    """Add a file of the folder.
-
-    Raises:
-        ProgramError: it changed meanwhile.
-    """
+    """Add a file; raise ProgramError if it changed meanwhile."""
     if file.link_target:
         archive.addfile(header(name, kind=tarfile.SYMTYPE, mode=0o777, target=file.link_target))
         return

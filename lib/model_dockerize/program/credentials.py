@@ -1,4 +1,4 @@
-"""Recognizes files with credentials by their names and contents."""
+"""Recognizes files with credentials by name and content."""
 
 import json
 import re
@@ -64,14 +64,14 @@ _KINDS = {
 
 
 def is_named_so(path: str) -> bool:
-    """Tell whether a path is named like a secret, in any case."""
+    """Tell whether a path is named like a secret."""
     lower = path.lower()
     name = lower.rpartition("/")[2]
     return any(fnmatchcase(name, pattern) for pattern in NAMES) or any(f"/{lower}".endswith(f"/{p}") for p in PATHS)
 
 
 def found_in(path: str, content: bytes) -> tuple[str, int]:
-    """Return the kind of secret in a file and its line (1-based); else "" and 0."""
+    """Return the kind of a file's secret and its line (1-based), else "" and 0."""
     text = content.replace(b"\0", b"")  # PowerShell writes two bytes a letter
     lower = text.lower()
     for kind, (words, pattern) in _KINDS.items():

@@ -1,4 +1,4 @@
-"""Reads a .dockerignore exactly as BuildKit does, down to its oddities (moby/patternmatcher, tonistiigi/fsutil)."""
+"""Reads a .dockerignore exactly as BuildKit does, with its oddities (moby/patternmatcher, tonistiigi/fsutil)."""
 
 import posixpath
 import re
@@ -61,7 +61,7 @@ def patterns_of(text: str) -> tuple[str, ...]:
 
 
 class DockerIgnore:
-    """Decide which paths stay out; the last matching pattern wins.
+    """Paths that stay out; the last matching pattern wins.
 
     Raises:
         PatternError: Docker refuses a pattern.
@@ -72,15 +72,11 @@ class DockerIgnore:
 
     @property
     def takes_back(self) -> bool:
-        """Tell whether a pattern takes paths back in."""
+        """Tell whether a pattern re-includes paths."""
         return any(pattern.takes_back for pattern in self._patterns)
 
     def look(self, path: str, above: Matched = ()) -> tuple[bool, Matched]:
-        """Tell whether `path` stays out; return `above` for paths below it.
-
-        Args:
-            above: from the parent folder; empty at the top.
-        """
+        """Tell whether `path` stays out; return `above` for paths below it (empty at the top)."""
         ignored = False
         matched = []
         for place, pattern in enumerate(self._patterns):
@@ -95,7 +91,6 @@ class DockerIgnore:
         return ignored, tuple(matched)
 
     def ignores(self, path: str) -> bool:
-        """Tell whether `path` stays out."""
         ignored, above = False, Matched()
         for parent in _with_parents(path):
             ignored, above = self.look(parent, above)
@@ -152,7 +147,7 @@ def _cleaned(path: str) -> str:
 
 
 def _compiled(pattern: str) -> tuple[str, str]:
-    """Follow moby: return the kind of comparison and, for `regexp`, the expression."""
+    """Follow moby."""
     kind, expression = "exact", ""
     place = 0
     first = True

@@ -1,4 +1,4 @@
-"""Walks a program folder: what the image gets, and why not the rest."""
+"""Sorts a program folder into shipped and excluded files."""
 
 import hashlib
 import os
@@ -31,16 +31,14 @@ class Listing:
     pointers: tuple[str, ...]  # paths of those that are Git LFS pointers
 
     def holds(self, path: str) -> bool:
-        """Tell whether the image gets this file."""
         return any(file.path == path for file in self.files)
 
 
 def list_files(root: Path, private: tuple[Path, ...], problems: Problems, progress: Progress) -> Listing:
-    """Sort everything below `root` into shipped and excluded files.
+    """Sort everything below `root` into shipped and excluded.
 
     Args:
         root: absolute, without symbolic links.
-        private: files not to be shipped, such as pip's configuration.
     """
     patterns: tuple[str, ...] = ()
     files: tuple[ProgramFile, ...] = ()

@@ -1,11 +1,10 @@
-"""Finds the patterns that Go's filepath.Match refuses, as moby/patternmatcher does: by matching the name `.`.
+"""Finds patterns that Go's filepath.Match refuses, as moby/patternmatcher does: by matching the name `.`.
 
 Go misses mistakes behind a part that does not match.
 """
 
 
 def is_refused(pattern: str) -> bool:
-    """Tell whether filepath.Match(pattern, ".") is an error."""
     name: str | None = "."
     try:
         while pattern and name is not None:
@@ -23,7 +22,6 @@ class _MalformedError(Exception):
 
 
 def _split(pattern: str) -> tuple[bool, str, str]:
-    """Return whether a `*` comes first, the part up to the next, and the rest."""
     begun = pattern.lstrip("*")
     star = begun != pattern
     in_class = False
@@ -40,7 +38,6 @@ def _split(pattern: str) -> tuple[bool, str, str]:
 
 
 def _rest(star: bool, chunk: str, pattern: str, name: str) -> str | None:
-    """Return what is left of `name` behind `chunk`; None: no match."""
     for begin in range(len(name) + 1 if star else 1):
         rest = _behind(chunk, name[begin:])
         if rest is not None and (not rest or pattern):
@@ -49,7 +46,7 @@ def _rest(star: bool, chunk: str, pattern: str, name: str) -> str | None:
 
 
 def _behind(chunk: str, name: str) -> str | None:
-    """Match a part without `*`, read to its end for mistakes."""
+    """Read on to the end for mistakes, also after a mismatch."""
     place = 0
     failed = False
     while place < len(chunk):
@@ -73,7 +70,6 @@ def _behind(chunk: str, name: str) -> str | None:
 
 
 def _in_class(chunk: str, place: int, char: str) -> tuple[bool, int]:
-    """Return whether the class at `place` holds `char`, and where it ends."""
     negated = chunk[place : place + 1] == "^"
     place += negated
     matches, ranges = False, 0

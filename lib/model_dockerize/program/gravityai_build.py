@@ -38,7 +38,6 @@ class BuildFile:
 
 
 def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
-    """Read the file, if there is one; report errors to `problems`."""
     text = reading.text(root, NAME, problems)
     if text is None:
         return BuildFile()

@@ -9,7 +9,6 @@ _SCHEME = 2  # counted up when an id must change although the content did not
 
 
 def build_id(program: Program, dockerfile: str, server_version: str) -> str:
-    """Return 32 hex digits of a SHA-256 over files, translated lock, Dockerfile and server version."""
     files = sorted((file.path, file.executable, file.sha256, file.link_target) for file in program.files)
     content = json.dumps(
         [_SCHEME, files, program.packages.text, dockerfile, server_version], ensure_ascii=True, separators=(",", ":")

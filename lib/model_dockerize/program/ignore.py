@@ -1,4 +1,4 @@
-"""Says which paths stay out of every image, beside .dockerignore."""
+"""Paths that stay out of every image, beside .dockerignore."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -47,7 +47,7 @@ FIXED_PATTERNS = (
 
 
 def tool_reason(path: str, file: Path) -> str:
-    """Say why a tool's file stays out; empty: it does not."""
+    """Say why a tool's file stays out, else ""."""
     name = path.rpartition("/")[2]
     if file.is_dir() and not file.is_symlink():
         if (file / "pyvenv.cfg").is_file():
@@ -59,5 +59,5 @@ def tool_reason(path: str, file: Path) -> str:
 
 
 def literal(path: str) -> str:
-    """Return a pattern that matches `path`; special characters become `?`."""
+    """Return a pattern that matches `path`."""
     return "".join("?" if char in "*?[\\" else char for char in path)

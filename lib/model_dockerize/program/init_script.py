@@ -29,12 +29,7 @@ _KINDS = (".py", ".txt")
 
 
 def reads(name: str, script: str, listing: Listing, content: Callable[[str], str]) -> tuple[str, ...] | None:
-    """Return the script and the files that it reads; None: any.
-
-    Args:
-        name: the script's path.
-        content: reads a file of the folder.
-    """
+    """Return the script and the files that it reads; None: any."""
     if not _only_fetches(script) or _UNNAMED.search(script):
         return None
     paths = [file.path for file in listing.files if file.path != name]

@@ -1,4 +1,4 @@
-"""Inspects a program folder, and finds all problems at once."""
+"""Inspects a program folder; finds all problems at once."""
 
 import codecs
 import re
@@ -44,14 +44,10 @@ def inspect(
     progress: Progress,
     private: tuple[Path | None, ...] = (),
 ) -> Program:
-    """Find out what the folder holds and how it becomes an image.
+    """Find how the folder becomes an image.
 
     Args:
-        private: files not to be shipped, besides pip's configuration.
-
-    Raises:
-        ProgramError: `details` names every problem.
-        InputError: the same, if only settings are wrong.
+        private: files not to ship, besides pip's configuration.
     """
     root = folder_at(program.program_path)
     problems = Problems()
@@ -125,11 +121,7 @@ def inspect(
 
 
 def folder_at(path: Path) -> Path:
-    """Return the folder with every link followed.
-
-    Raises:
-        ProgramError: there is none.
-    """
+    """Return the folder with links resolved."""
     try:
         path.stat()
     except (OSError, ValueError) as error:  # absent, or no path at all, e.g. too long
@@ -193,7 +185,6 @@ def _lacks_lists(script: str) -> bool:
 def _base(
     program: ProgramSettings, root: Path, needs: Packages, problems: Problems, progress: Progress
 ) -> tuple[str, str]:
-    """Return the Python version (empty: only the image knows it) and base image."""
     if program.base_image:
         if not is_reference(program.base_image):
             problems.wrong_input(

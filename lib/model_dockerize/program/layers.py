@@ -1,4 +1,4 @@
-"""Chooses layers for large files that seldom change."""
+"""Chooses layers for large files."""
 
 from model_dockerize.program.types import Program, ProgramFile
 

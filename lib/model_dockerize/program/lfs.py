@@ -1,4 +1,4 @@
-"""Finds Git LFS pointers: the few lines that a checkout without LFS leaves for a large file."""
+"""Finds Git LFS pointers, which a checkout without LFS leaves."""
 
 import stat
 from collections.abc import Collection
@@ -11,7 +11,6 @@ _MOST_NAMES = 20
 
 
 def is_pointer(path: Path) -> bool:
-    """Tell whether the file is a readable pointer."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size >= _LARGEST:  # to open a pipe would wait for its writer

@@ -12,20 +12,15 @@ _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether `text` is a whole image reference."""
     return REFERENCE.regex.fullmatch(text) is not None
 
 
 def legal_name(text: str) -> str:
-    """Return the nearest legal image name: `Größen Modell 2` becomes `groessen-modell-2`.
-
-    If letters are lost, digits of a hash keep it unique.
-    """
+    """Return the nearest legal image name; if letters are lost, digits of a hash keep it unique."""
     return _legal(text)[0]
 
 
 def _legal(text: str) -> tuple[str, bool]:
-    """Return a legal name, and whether nothing is lost."""
     composed = unicodedata.normalize("NFC", text)
     folded = composed.lower().translate(_GERMAN)
     plain = [unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode() for char in folded]
@@ -38,7 +33,7 @@ def _legal(text: str) -> tuple[str, bool]:
 
 
 def made_up_name(folder_name: str, progress: Progress) -> str:
-    """Return an image's name made of the folder's."""
+    """Name the image like the folder."""
     name, says_all = _legal(folder_name)
     if not says_all:
         progress.warning(

@@ -4,18 +4,14 @@ from model_dockerize.errors import InputError, ModelDockerizeError, ProgramError
 
 
 class Problems:
-    """Problems of settings and of the folder."""
-
     def __init__(self) -> None:
         self._inputs: list[str] = []
         self._folder: list[str] = []
 
     def wrong_input(self, text: str) -> None:
-        """Note why a setting is wrong."""
         self._inputs.append(text)
 
     def wrong_folder(self, text: str) -> None:
-        """Note why the folder cannot become an image."""
         self._folder.append(text)
 
     def raise_if_any(self, folder: str) -> None:

@@ -20,7 +20,7 @@ class _Python:
     """Facts of a Python version.
 
     Attributes:
-        support_ends: last day of security fixes (devguide.python.org/versions; the last of a month that stands alone).
+        support_ends: last day of security fixes (devguide.python.org/versions; for a lone month, its last).
         debian: where its image's moving tags point now (docker-library/official-images).
     """
 
@@ -57,7 +57,7 @@ _GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
 
 
 def choose(setting: str, root: Path, packages: Packages, problems: Problems, progress: Progress) -> str:
-    """Choose the version, as `X.Y`; warn of sources that disagree."""
+    """Choose the version, as `X.Y`."""
     found = [*_set(setting, problems), *_in_files(root, bool(setting), problems, progress)]
     required, source = _required(root, packages, problems)
     if required is not None and not found:
@@ -80,13 +80,12 @@ def choose(setting: str, root: Path, packages: Packages, problems: Problems, pro
 
 
 def default_image(version: str) -> str:
-    """Name the image for `version`: python:3.13-slim-trixie; without a release if unknown."""
     known = _VERSIONS.get(version)
     return f"python:{version}-slim-{known.debian}" if known else f"python:{version}-slim"
 
 
 def support_warning(image: str, today: date) -> str:
-    """Say that `image` gets no more security fixes for its Python or Debian; else "".
+    """Say that `image` gets no more security fixes, else "".
 
     Only official images tell their Python.
     """

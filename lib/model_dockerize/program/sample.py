@@ -1,4 +1,4 @@
-"""Finds the sample, and the model's MIME types."""
+"""Finds the sample and the MIME types."""
 
 import mimetypes
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ _FOLDER = "smoke"
 
 
 def mime_type(path: Path) -> str:
-    """Return the type by Python's own table: the computer's would make images differ."""
+    """Use Python's own table: the computer's would make images differ."""
     suffix = path.suffix.lower()
     return _TYPES.get(suffix) or mimetypes.MimeTypes().guess_type(f"x{suffix}")[0] or UNKNOWN_TYPE
 
 
 @dataclass(frozen=True)
 class Found:
-    """The sample, and the model's MIME types."""
+    """The sample and the MIME types."""
 
     sample: Sample | None
     input_types: tuple[str, ...]
@@ -35,7 +35,7 @@ class Found:
 
 
 def find(settings: SmokeSettings, root: Path, problems: Problems) -> Found:
-    """Find the settings' files, else `smoke/input.*`, `expected.*` and `mapping.*` of the folder.
+    """Find the settings' files, else those of `smoke/`.
 
     Every `input.*` names a type that the model takes; the first is the sample.
     """

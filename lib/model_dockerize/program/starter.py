@@ -1,4 +1,4 @@
-"""Writes a sample for the smoke test, and a file of inputs."""
+"""Writes a first sample and model-dockerize.yml."""
 
 import ast
 import csv
@@ -57,7 +57,6 @@ def _sample(folder: Path, progress: Progress) -> str:
 
 
 def _data(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield beginnings and names of data files, tables first."""
     for suffix in _DATA:
         for path in _files(folder, suffix):
             if path.name.lower().startswith(_NO_DATA):
@@ -87,7 +86,7 @@ def _table(text: str) -> str:
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
-    """Yield files of the folder and one level below; no links that lead outside."""
+    """Skip links that lead outside."""
     looked = 0
     for pattern in (f"*{suffix}", f"[!.]*/*{suffix}"):
         for path in sorted(folder.glob(pattern)):
@@ -102,7 +101,6 @@ def _files(folder: Path, suffix: str) -> Iterator[Path]:
 
 
 def _columns(folder: Path) -> tuple[list[str], str]:
-    """Return the columns that a program names as `row["name"]`, and its name."""
     for path in _files(folder, ".py"):
         if path.parent != folder:
             continue

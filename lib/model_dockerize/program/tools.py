@@ -1,4 +1,4 @@
-"""Names the tools that a build fetches besides packages, before a missing index fails it."""
+"""Names tools that a build fetches, before a missing index fails it."""
 
 import configparser
 from pathlib import Path
@@ -11,11 +11,7 @@ _YES = ("1", "true", "yes", "on", "y", "t")
 
 
 def tell(needs: Packages, entry: str, pip_config: Path | None, progress: Progress) -> None:
-    """Report each tool, its purpose and where it comes from.
-
-    Args:
-        entry: script or notebook.
-    """
+    """Report each tool, its purpose and source."""
     fetched = {"py-rattler": f"the packages of conda in {needs.source}"} if needs.conda else {}
     if entry.endswith(notebook.SUFFIX):
         fetched[" and ".join(notebook.NAMES)] = f"executing {entry}"

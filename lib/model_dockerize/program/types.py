@@ -13,7 +13,7 @@ PROOF_BYTES = 16 * 1024**2
 
 @dataclass(frozen=True)
 class ProgramFile:
-    """One file that goes into the image. `path` is relative to the folder, with `/`."""
+    """A shipped file; `path` is relative to the folder, with `/`."""
 
     path: str
     size: int  # bytes; 0 for a symbolic link
@@ -24,7 +24,7 @@ class ProgramFile:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A file or a whole folder that stays out of the image, and why."""
+    """A file or whole folder that is not shipped, and why."""
 
     path: str
     reason: str
@@ -32,7 +32,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Sample:
-    """A real input, and what the model must answer to it (None: any answer is good)."""
+    """A real input and its expected result (None: any is good)."""
 
     input: Path
     expected: Path | None
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Proof:
-    """Files of the image, by which each container proves itself before it takes a job. Empty: there is none."""
+    """The image's files for the self-proof; empty: none."""
 
     input: str
     expected: str
@@ -60,7 +60,7 @@ class SchemaField:
 
 @dataclass(frozen=True)
 class Schema:
-    """The fields of structured data; empty where none are declared."""
+    """Declared fields of structured data."""
 
     input: tuple[SchemaField, ...]
     output: tuple[SchemaField, ...]
@@ -68,7 +68,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class ModelTest:
-    """Files of the folder: an input that is run while the image is built, and what must come out, byte by byte."""
+    """Files of a test during the build, compared byte by byte."""
 
     input: str
     expected: str | None  # None: any result that fits the schema
@@ -76,7 +76,7 @@ class ModelTest:
 
 @dataclass(frozen=True)
 class Packages:
-    """The packages to install for the program. All empty: none."""
+    """Packages to install; all empty: none."""
 
     source: str = ""  # the file of the folder that says it
     includes: tuple[str, ...] = ()  # other files that it reads
@@ -94,7 +94,7 @@ class Packages:
 
     @property
     def file(self) -> str:
-        """Name the requirements file that pip reads; empty: none."""
+        """Name pip's requirements file, if any."""
         if self.text:
             return REQUIREMENTS
         return "" if self.exact or self.local else self.source
@@ -102,7 +102,7 @@ class Packages:
 
 @dataclass(frozen=True)
 class Program:
-    """A program folder that can be built. Empty text: there is none of it."""
+    """A program folder that can be built; empty text: none."""
 
     name: str  # of the image, without tag
     version: str  # tag of the image
@@ -136,7 +136,7 @@ class Program:
 
     @property
     def image_sample(self) -> str:
-        """Name the file of the image that the program takes as it is; empty: there is none."""
+        """Name the image's file that the program takes as it is, if any."""
         shipped = {file.path for file in self.files}
         if self.sample and not self.sample.mapping and self.sample.input.is_relative_to(self.path):
             name = self.sample.input.relative_to(self.path).as_posix()
@@ -146,7 +146,7 @@ class Program:
 
     @property
     def proof(self) -> Proof | None:
-        """Return what a container proves itself by; None: not all of the sample is in the image, or it is large."""
+        """Return the self-proof; None: the image lacks part of it, or it is large."""
         sizes = {file.path: file.size for file in self.files}
         if self.sample is None:
             test = next((test for test in self.tests if test.expected), None)

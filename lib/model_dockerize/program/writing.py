@@ -15,13 +15,7 @@ _OTHER_NAME = "Dockerfile.model-dockerize"
 
 
 def write_dockerfile(program: Program, text: str) -> Path:
-    """Write `Dockerfile`, its `.dockerignore` and a translated lock where they changed.
-
-    Beside somebody else's Dockerfile, ours is `Dockerfile.model-dockerize`.
-
-    Raises:
-        ProgramError: the folder cannot be written to.
-    """
+    """Write the Dockerfile, its `.dockerignore` and a translated lock where they changed."""
     path = program.path / (_OTHER_NAME if is_foreign(program.path) else _NAME)
     listed = program.path / REQUIREMENTS
     if program.packages.text and _is_someone_elses(listed):
@@ -42,7 +36,7 @@ def write_dockerfile(program: Program, text: str) -> Path:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Tell whether the folder's Dockerfile or ignore file is somebody else's."""
+    """Tell whether somebody else made the Dockerfile or ignore file."""
     return any(_is_someone_elses(folder / name) for name in (_NAME, f"{_NAME}.dockerignore"))
 
 

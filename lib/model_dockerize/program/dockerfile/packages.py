@@ -1,4 +1,4 @@
-"""The steps that install: system packages, those of conda, R and pip, and the init script."""
+"""Dockerfile steps that install packages and run the init script."""
 
 import shlex
 

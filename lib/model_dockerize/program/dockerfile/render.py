@@ -1,4 +1,4 @@
-"""Renders Dockerfiles in the style of docs/adr/0003-dockerfile-style.md."""
+"""Renders Dockerfiles (docs/adr/0003-dockerfile-style.md)."""
 
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.program.dockerfile.packages import (
@@ -23,12 +23,7 @@ _SHOWN = 100  # of a line that is longer
 
 
 def render_dockerfile(program: Program, server_image: str) -> str:
-    """Return the Dockerfile; the same inputs give the same bytes.
-
-    Raises:
-        InputError: `server_image` is no image reference.
-        ProgramError: a line is longer than BuildKit takes.
-    """
+    """Return the Dockerfile, the same bytes for the same inputs."""
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
     steps = (conda(program, server_image), renv(program, server_image), install(program, server_image))

@@ -1,4 +1,4 @@
-"""The steps that make a model of the image: the server, its manifest, the labels and the entry point."""
+"""Dockerfile steps for server, manifest, labels and entry point."""
 
 import dataclasses
 import json

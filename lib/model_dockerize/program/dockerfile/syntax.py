@@ -1,4 +1,4 @@
-"""The words of a Dockerfile: RUN, COPY, and quoting for each place."""
+"""Dockerfile syntax: RUN, COPY and quoting."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Finds a program's packages in the format of any tool.
+"""Finds a program's packages in any tool's format.
 
 A new format is a module with `read`, a line in FORMATS, and a test case.
 """
@@ -41,11 +41,6 @@ class Format:
     optional: bool = False  # they have extras or groups, and `parse` knows which are chosen
 
     def read(self, folder: Folder) -> Packages | None:
-        """Return what is installed.
-
-        Raises:
-            UnusableError: these files cannot be installed from.
-        """
         try:
             packages = self.parse(folder)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -89,7 +84,7 @@ _READ_WITH = {
 def find(
     settings: ProgramSettings, root: Path, listing: Listing, init_file: str, problems: Problems, progress: Progress
 ) -> Packages:
-    """Find packages by the settings' file, else by the folder's first format."""
+    """Find packages by the settings' file, else by the first format."""
     setting = settings.requirements_file
     extras, groups = (
         frozenset(map(canonicalize_name, names)) for names in (settings.extras, settings.dependency_groups)

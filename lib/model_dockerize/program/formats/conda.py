@@ -21,7 +21,7 @@ _USUAL = "defaults"  # what conda looks through where a file names no channel
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install the environment, without conda if pip has all of it."""
+    """Install the environment, without conda where pip suffices."""
     file = next((name for name in FILES if name in folder.texts), "")
     if not file:
         return None

@@ -33,7 +33,6 @@ def condition(marker: str, file: str, extras: Iterable[str] = ()) -> Condition:
 
 
 def either(one: Condition, other: Condition, file: str) -> Condition:
-    """Return the condition that one of both holds."""
     return _shortest(one | other, file)
 
 
@@ -87,7 +86,6 @@ def _both(one: Condition, other: Condition, file: str) -> Condition:
 
 
 def _shortest(alternatives: Condition, file: str) -> Condition:
-    """Drop each alternative that asks for more than another one does."""
     if len(alternatives) > _LARGEST**2:
         raise UnusableError(f"{file}: its markers combine in too many ways.")
     kept = frozenset(one for one in alternatives if not any(other < one for other in alternatives))

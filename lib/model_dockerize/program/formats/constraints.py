@@ -12,7 +12,7 @@ _PLAIN = re.compile(r"={0,1}(\d[\w.!+*-]*)")
 
 
 def pep440(constraint: str, file: str, what: str) -> str:
-    """Translate Poetry's constraint (empty: any version); of alternatives (`||`) the last counts."""
+    """Translate Poetry's constraint; of alternatives (`||`) the last counts."""
     last = re.split(r"\s*\|\|?\s*", constraint.strip())[-1]
     parts = [part for part in re.split(r"\s*,\s*|(?<=[\w*])\s+(?=[<>=!~^])", last) if part and part != "*"]
     text = ",".join(_translated(part) for part in parts)
@@ -23,7 +23,7 @@ def pep440(constraint: str, file: str, what: str) -> str:
 
 
 def conda_python(spec: str) -> str:
-    """Translate conda's `=3.11`, `3.11.*` or `>=3.9,<3.12`; empty if unknown."""
+    """Translate conda's version, such as `=3.11`; empty if unknown."""
     # After another space or `=` stands a build: `3.11.4 h1_0`, `==3.11.4=h1_0`.
     version = re.sub(r"(?<=[\w*])(?:=| +(?=\w))[^=<>!~,]*$", "", spec.strip())
     clauses = []

@@ -14,16 +14,16 @@ _DEEPEST = 100
 
 
 class UnusableError(Exception):
-    """Say which file cannot be installed from, why, and what to do."""
+    """Says which file is unusable, why, and the remedy."""
 
 
 class UnknownChoiceError(UnusableError):
-    """Say which extra or group is unknown."""
+    """An unknown extra or group."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The texts of package files, and the names of all files."""
+    """Texts of package files, and names of all files."""
 
     texts: Mapping[str, str]  # by name, at the top of the folder
     paths: frozenset[str]
@@ -33,11 +33,7 @@ class Folder:
     platform: str = ""  # that the image is for; empty: no input says it
 
     def choose(self, file: str, extras: Iterable[str], groups: Iterable[str]) -> None:
-        """Check that a file has the chosen extras and groups.
-
-        Raises:
-            UnknownChoiceError: it lacks one.
-        """
+        """Raise UnknownChoiceError if a file lacks a chosen extra or group."""
         wrong = []
         for setting, chosen, known in (("extras", self.extras, extras), ("dependency-groups", self.groups, groups)):
             names = sorted(set(map(canonicalize_name, known)))
@@ -48,14 +44,13 @@ class Folder:
             raise UnknownChoiceError(" ".join(wrong))
 
     def toml(self, name: str) -> dict[str, Any]:
-        """Read a TOML file; empty if there is none."""
+        """Read a TOML file; empty if missing."""
         try:
             return tomllib.loads(self.texts.get(name, ""))
         except tomllib.TOMLDecodeError as error:
             raise UnusableError(f"{name} is not valid TOML: {error}.") from error
 
     def json(self, name: str) -> dict[str, Any]:
-        """Read a JSON object."""
         try:
             content = json.loads(self.texts[name])
         except (ValueError, RecursionError) as error:
@@ -63,7 +58,7 @@ class Folder:
         return table(content, name, "its content")
 
     def yaml(self, name: str) -> dict[str, Any]:
-        """Read YAML without aliases, a few lines of which stand for gigabytes."""
+        """Refuse aliases, a few lines of which stand for gigabytes."""
         # Locks of thousands of lines are usual; the loader in C reads them ten times faster.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         text, depth = self.texts[name], 0
@@ -80,19 +75,16 @@ class Folder:
         return table(content, name, "its content")
 
     def holds_folder(self, path: str) -> bool:
-        """Tell whether a file lies below `path`."""
         return any(name.startswith(f"{path}/") for name in self.paths)
 
 
 def table(value: Any, file: str, what: str) -> dict[str, Any]:
-    """Return `value` if it is a table."""
     if isinstance(value, dict):
         return value
     raise UnusableError(f"{file}: {what} is {type(value).__name__}, not a table.")
 
 
 def tables(value: Any, file: str, what: str) -> list[dict[str, Any]]:
-    """Return `value` if it is a list of tables."""
     if not isinstance(value, list):
         raise UnusableError(f"{file}: {what} is {type(value).__name__}, not a list.")
     return [table(item, file, f"an entry of {what}") for item in value]

@@ -17,7 +17,6 @@ _STRATEGY = "inherit_metadata"  # what makes a package name its groups and its m
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with the chosen extras and groups."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)

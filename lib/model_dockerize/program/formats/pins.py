@@ -1,4 +1,4 @@
-"""Checks locked packages, and writes them as requirements for pip."""
+"""Checks locked packages, and writes them as pip's requirements."""
 
 import re
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ class Pin:
 
 
 def split_url(url: str) -> SplitResult | None:
-    """Return an address's parts; None if malformed, such as `https://[`."""
+    """Split a URL; None if malformed, such as `https://[`."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -53,11 +53,7 @@ def git_url(url: str, commit: str, subdirectory: str = "") -> str:
 
 
 def locked(folder: Folder, file: str, pins: Iterable[Pin], *, project: bool = False, python: str = "") -> Packages:
-    """Install exactly `pins`, and the project itself if `project`.
-
-    Raises:
-        UnusableError: an entry is malformed, or outside of the folder.
-    """
+    """Install exactly `pins`, and the project itself if `project`."""
     lines: list[str] = []
     unhashed: list[str] = []
     local = ["-e", "."] if project else []
@@ -93,11 +89,7 @@ def locked(folder: Folder, file: str, pins: Iterable[Pin], *, project: bool = Fa
 
 
 def check_fresh(file: str, remedy: str, wanted: Iterable[Requirement], pins: Iterable[Pin]) -> None:
-    """Compare a lock with what the project asks for now.
-
-    Raises:
-        UnusableError: the lock is older.
-    """
+    """Refuse a lock older than what the project asks for."""
     versions: dict[str, list[str]] = {}
     for pin in pins:
         versions.setdefault(canonicalize_name(pin.name), []).append(pin.version)

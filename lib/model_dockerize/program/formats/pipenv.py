@@ -20,7 +20,6 @@ _REPOSITORIES = ("hg", "svn", "bzr")
 
 
 def read_lock(folder: Folder) -> Packages | None:
-    """Translate the lock, with the chosen categories."""
     if LOCK not in folder.texts:
         return None
     lock = folder.json(LOCK)
@@ -85,7 +84,7 @@ def _check_one_version(pins: list[Pin]) -> None:
 
 
 def _with_markers(value: Any) -> Any:
-    """Gather Pipfile's keys for single markers: `sys_platform = "== 'linux'"`."""
+    """Join Pipfile's single markers: `sys_platform = "== 'linux'"`."""
     if not isinstance(value, dict):
         return value
     single = [

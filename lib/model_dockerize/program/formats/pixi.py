@@ -1,4 +1,4 @@
-"""Reads pixi.lock, which locks packages of conda and of an index."""
+"""Reads pixi.lock: packages of conda and of an index."""
 
 import re
 from dataclasses import replace
@@ -21,11 +21,7 @@ _PUBLIC = re.compile(r"files\.pythonhosted\.org")  # its files are on every mirr
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install the environment `default` of the lock.
-
-    Raises:
-        UnusableError: the lock is outdated, or not for Linux.
-    """
+    """Install the lock's environment `default`."""
     if LOCK not in folder.texts:
         return None
     lock = _load(folder)

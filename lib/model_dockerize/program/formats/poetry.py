@@ -19,7 +19,6 @@ _Node = tuple[int, str]  # a package by its place in the lock, and one of its ex
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with the chosen extras and groups."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)

@@ -13,7 +13,6 @@ _MEMBER = re.compile(r"""(["'])(?P<name>[^"']+)\1\s+(?P<not>not\s+)?in\s+(?P<set
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with default and chosen groups and extras."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)

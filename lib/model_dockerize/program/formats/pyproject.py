@@ -17,7 +17,7 @@ _ELSEWHERE = ("git", "path", "url", "file")
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install its dependencies and, with a build backend, the project itself."""
+    """Install dependencies and, with a build backend, the project itself."""
     content = folder.toml(FILE)
     if "project" not in content and "poetry" not in table(content.get("tool", {}), FILE, "tool"):
         return None
@@ -48,11 +48,7 @@ def read(folder: Folder) -> Packages | None:
 
 
 def choose(folder: Folder, file: str, extras: Iterable[str] = ()) -> None:
-    """Check that the project, or `extras`, has what is chosen.
-
-    Raises:
-        UnknownChoiceError: it lacks one.
-    """
+    """Check the chosen extras and groups."""
     content = folder.toml(FILE)
     folder.choose(
         file, (*extras, *_extras(content), *_poetrys_extras(content)), (*_groups(content), *_poetrys(content))
@@ -73,7 +69,7 @@ def is_package(folder: Folder) -> bool:
 
 
 def dependencies(folder: Folder) -> list[Requirement]:
-    """List dependencies, with the chosen extras and groups."""
+    """List dependencies, with chosen extras and groups."""
     content = folder.toml(FILE)
     project = table(content.get("project", {}), FILE, "project")
     own, extras = canonicalize_name(str(project.get("name", ""))), _extras(content)
@@ -103,7 +99,7 @@ def python(folder: Folder) -> str:
 
 
 def poetry_requirement(name: str, value: Any, file: str) -> Requirement:
-    """Write Poetry's dependency as PEP 508; without a version if it comes from no index."""
+    """Write Poetry's dependency as PEP 508, without a version if it comes from no index."""
     given = value if isinstance(value, dict) else {"version": value}
     extras = ",".join(map(str, given.get("extras", ())))
     markers = [f"({marker})" for marker in (given.get("markers", ""), _python_marker(given, file, name)) if marker]
@@ -139,7 +135,7 @@ def _extras(content: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _groups(content: dict[str, Any]) -> dict[str, list[Any]]:
-    """Read PEP 735's groups, and the older ones of uv and PDM."""
+    """Read groups of PEP 735, uv and PDM."""
     tool = table(content.get("tool", {}), FILE, "tool")
     pdm = table(tool.get("pdm", {}), FILE, "tool.pdm").get("dev-dependencies", {})
     uv = table(tool.get("uv", {}), FILE, "tool.uv").get("dev-dependencies")

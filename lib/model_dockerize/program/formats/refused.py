@@ -9,7 +9,6 @@ FILES = (_LOCK, pixi.FILE)
 
 
 def read(folder: Folder) -> Packages | None:
-    """Refuse the first of these."""
     if _LOCK in folder.texts:
         raise UnusableError(
             f"{_LOCK} says which packages the program needs, and is not read. Name the environment.yml that it was "

@@ -1,4 +1,4 @@
-"""Reads renv.lock: R and its packages, which renv restores during the build."""
+"""Reads renv.lock, which renv restores during the build."""
 
 import re
 
@@ -11,7 +11,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+=https?://(?![!-~]*[@\"'\\$])[!-~]+")
 
 
 def read(folder: Folder) -> Packages | None:
-    """Restore the lock on an image of its R, unless an init script does."""
+    """Restore the lock, unless an init script does."""
     if LOCK not in folder.texts or folder.has_init_script:
         return None
     lock = folder.json(LOCK)

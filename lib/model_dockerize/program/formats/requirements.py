@@ -35,7 +35,6 @@ _FOR_RUNNING = ("prod", "production", "deploy", "runtime", "main", "base", "comm
 
 
 def read(folder: Folder) -> Packages | None:
-    """Take requirements.txt."""
     return Packages(source=FILE) if FILE in folder.paths else None
 
 
@@ -48,7 +47,7 @@ def read_variant(folder: Folder) -> Packages | None:
 
 
 def read_folder(folder: Folder) -> Packages | None:
-    """Take the file of `requirements/` that is for running the program."""
+    """Take the file of `requirements/` for running the program."""
     names = sorted(
         path.removeprefix(f"{_FOLDER}/").removesuffix(".txt")
         for path in folder.paths
@@ -61,22 +60,20 @@ def read_folder(folder: Folder) -> Packages | None:
 
 
 def variants(folder: Folder) -> list[str]:
-    """List top-level files that look like requirements."""
+    """List other top-level files that look like requirements."""
     return sorted(path for path in folder.paths if path != FILE and "/" not in path and looks_like_one(path))
 
 
 def is_not_for_running(name: str) -> bool:
-    """Tell whether only developers need what has this name."""
     return _NOT_FOR_RUNNING.search(name.lower()) is not None
 
 
 def looks_like_one(name: str) -> bool:
-    """Tell whether a file is named like requirements."""
     return _NAME.fullmatch(name) is not None
 
 
 def complete(packages: Packages, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Packages:
-    """Add what the file reads, and what its installation needs."""
+    """Add its includes and what its installation needs."""
     name = packages.source
     if "\\" in name:
         problems.wrong_folder(f"the requirements file {name!r} has a backslash in its name; rename it.")
@@ -89,7 +86,6 @@ def complete(packages: Packages, root: Path, listing: Listing, problems: Problem
 
 
 def holds_password(text: str) -> bool:
-    """Tell whether an address holds a literal password."""
     return any(_PASSWORD.search(line) and "${" not in line for line in text.splitlines())
 
 
@@ -104,7 +100,6 @@ def _only(names: list[str]) -> str:
 def _read(
     name: str, root: Path, listing: Listing, seen: dict[str, None], problems: Problems, progress: Progress
 ) -> bool:
-    """Follow includes; tell whether anything is installed from the folder."""
     if name in seen:
         return False
     seen[name] = None
@@ -134,7 +129,7 @@ def _read(
 
 
 def is_local(line: str) -> bool:
-    """Tell whether a requirement is a path: `.`, `-e ./package`, `wheels/x.whl`, `name @ file:...`."""
+    """Tell whether a requirement is a path, such as `-e ./package` or `name @ file:...`."""
     option = _FROM_FOLDER_OPTION.fullmatch(line)
     if option is None and line.startswith("-"):
         return False

@@ -18,7 +18,7 @@ _Node = tuple[int, str]  # a package by its place in the lock, and one of its ex
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the top-level project's lock, with the chosen extras and groups."""
+    """Translate the top-level project's lock."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
