@@ -1,4 +1,4 @@
-"""Settings: one declaration of every input, one frozen tree, one reader a source."""
+"""Settings: declared inputs, their readers and one frozen tree."""
 
 from model_dockerize.compat.aws_config import AwsConfig, read_aws_config
 from model_dockerize.compat.batch_file import (

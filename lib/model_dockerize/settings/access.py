@@ -1,4 +1,4 @@
-"""The inputs about access: who can reach a deployed model, and what they see."""
+"""The inputs about access to a deployed model."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", re.ASCII)
 
 
 def key_variables(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Read `ARN` or `NAME=ARN`, one for each key, as the variable that the server knows it by, and the ARN."""
+    """Return the server's variable and the ARN of each `ARN` or `NAME=ARN`."""
     return tuple((f"{KEY}_{name.upper()}" if name else KEY, arn) for name, arn in map(_split, words))
 
 
@@ -44,7 +44,7 @@ def _wrong_block(text: str) -> str:
 
 @dataclass(frozen=True)
 class Access:
-    """Hold who may ask the model, and what they see."""
+    """Access to the model."""
 
     TITLE: ClassVar = "Who reaches the model"
 

@@ -12,7 +12,7 @@ from model_dockerize.settings.variables import Pairs
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """Hold the account and region. Empty: what the credentials and the environment say."""
+    """Account and region; empty: those of credentials and environment."""
 
     TITLE: ClassVar = "The AWS account"
 

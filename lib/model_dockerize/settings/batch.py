@@ -11,7 +11,7 @@ from model_dockerize.settings.input import Input
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """Hold the job definition, and where jobs run."""
+    """The job definition and where jobs run."""
 
     TITLE: ClassVar = "AWS Batch"
 
@@ -107,13 +107,13 @@ class BatchSettings:
     given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
 
     def definition(self, model: str) -> str:
-        """Return the name of the job definition of `model`."""
+        """Name the job definition of `model`."""
         written = self.file.job_definition.name if self.file and self.file.job_definition else ""
         return self.job_definition_name or written or model
 
 
 def feeds_itself(source: str, output: str) -> bool:
-    """Tell whether a file written to `output` (s3://BUCKET/KEY) arrives in `source` (BUCKET[/PREFIX]) again."""
+    """Tell whether `output` (s3://BUCKET/KEY) lies in `source` (BUCKET[/PREFIX])."""
     bucket, _, prefix = source.partition("/")
     to, _, key = output.removeprefix("s3://").partition("/")
     # What stands for the file's name may be anything.

@@ -1,6 +1,6 @@
-"""Checks inputs against each other. The form of a single one is its field's `rule`.
+"""Checks inputs against each other; a single one's form is its field's `rule`.
 
-A value that could not be read is None here, whatever its type says, and nothing is said against it a second time.
+A value that could not be read is None here, whatever its type, and is not told of a second time.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ Problems = Iterator[tuple[str, str]]
 
 
 def problems(settings: Settings, *, names_its_image: bool) -> Problems:
-    """Yield names of inputs, and what is wrong with what they say together."""
+    """Yield inputs, and what is wrong with them together."""
     yield from _of_the_build(settings)
     yield from _of_the_registry(settings, names_its_image)
     yield from _of_the_jobs(settings)

@@ -1,4 +1,4 @@
-"""The inputs about the container of a task or job."""
+"""The inputs about a task's or job's container."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -10,7 +10,7 @@ from model_dockerize.settings.variables import Pairs, wrong_queue
 
 @dataclass(frozen=True)
 class Container:
-    """Hold what the container of a task or a Batch job gets."""
+    """A task's or Batch job's container."""
 
     TITLE: ClassVar = "The container"
 

@@ -1,6 +1,6 @@
-"""Every text made from the declaration: action.yml, docs/inputs.md and the JSON schema of model-dockerize.yml.
+"""Makes action.yml, docs/inputs.md and the JSON schema from the declaration.
 
-Pure: `scripts/generate` writes what they return, and a test holds the files equal.
+`scripts/generate` writes them, and a test holds the files equal.
 """
 
 import json
@@ -34,15 +34,14 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
 
 
 def ordered(inputs: Iterable[Input]) -> list[Input]:
-    """Return the inputs that most people need before all others."""
+    """Put first the inputs that most people need."""
     return sorted(inputs, key=lambda each: not each.common)
 
 
 def action_yml(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
-    """Return action.yml.
+    """Return action.yml, without any `default:`.
 
-    No input has a `default:`: the runner would pass it as if the user had written it, and it would win over
-    model-dockerize.yml. The description says it instead.
+    The runner would pass it as if the user had written it, and it would win over model-dockerize.yml.
     """
     document = {
         "name": "model-dockerize",
@@ -92,7 +91,6 @@ def inputs_md(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
 
 
 def _sources(inputs: Sequence[Input]) -> Iterable[str]:
-    """Yield what each source may set: a rule in words, and a row for each input."""
     yield (
         "Whoever starts the run is trusted, and so is the environment. What lies in the program's folder is not: it "
         "may come from a pull request, or from somewhere on the network. So a path in a model-dockerize.yml must end "
@@ -112,7 +110,7 @@ def _sources(inputs: Sequence[Input]) -> Iterable[str]:
 
 
 def file_schema(inputs: Iterable[Input]) -> str:
-    """Return the JSON schema of model-dockerize.yml: Draft 7, which every editor's YAML support knows."""
+    """Return the file's JSON schema, in Draft 7, which every editor's YAML support knows."""
     document = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "model-dockerize.yml",

@@ -1,4 +1,4 @@
-"""Reads from the environment where the process runs, and which variables name a missing file."""
+"""Tells where the process runs, and which files are missing."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -11,17 +11,17 @@ _WORKSPACE = "/github/workspace"
 
 
 def in_action(environment: Mapping[str, str]) -> bool:
-    """Tell whether this is the Action's container, which does not see the runner's own files and settings."""
+    """Tell whether this is the Action's container, which does not see the runner's own files."""
     return environment.get("GITHUB_WORKSPACE") == _WORKSPACE
 
 
 def is_file(path: Path | str) -> bool:
-    """Tell whether a file is there, as far as we may see: Path.is_file() raises in a folder that is closed to us."""
+    """Return False in a folder closed to us, where Path.is_file() raises."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def warn_of_missing_files(environment: Mapping[str, str], names: Iterable[str], progress: Progress) -> tuple[str, ...]:
-    """Warn of each of the variables whose file does not exist; return them."""
+    """Warn of variables whose file is missing; return them."""
     missing = tuple(name for name in names if environment.get(name) and not os.path.exists(environment[name]))  # noqa: PTH110
     for name in missing:
         advice = (

@@ -1,4 +1,4 @@
-"""The sizes that Fargate sells (the table of AWS's "Task CPU and memory"; the API documents the same one)."""
+"""The sizes that Fargate sells (AWS: "Task CPU and memory"; the API documents the same table)."""
 
 from model_dockerize.errors import InputError
 
@@ -16,7 +16,7 @@ _SIZES: dict[int, tuple[int, ...]] = {
 
 
 def memories(cpu: int) -> tuple[int, ...]:
-    """Return the memories (MiB) that go with `cpu` units."""
+    """Return the memories (MiB) for `cpu` units."""
     return _SIZES.get(cpu, ())
 
 
@@ -25,7 +25,7 @@ def is_sold(memory: int) -> bool:
 
 
 def check_size(cpu: int, memory: int) -> None:
-    """Raise InputError, naming the nearest pair large enough, if Fargate does not sell this one."""
+    """Raise InputError, naming the nearest pair, if this one is not sold."""
     if memory in memories(cpu):
         return
     cpu_fits, memory_fits = nearest(cpu, memory)
@@ -37,7 +37,7 @@ def check_size(cpu: int, memory: int) -> None:
 
 
 def nearest(cpu: int, memory: int) -> tuple[int, int]:
-    """Return the smallest pair that is at least `cpu` and `memory`; the largest there is if none is."""
+    """Return the smallest sufficient pair, else the largest."""
     for c in _SIZES:
         for m in memories(c):
             if c >= cpu and m >= memory:

@@ -1,4 +1,4 @@
-"""Holds what a source of inputs says of one of them."""
+"""An input's value, as a source gives it."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,10 +8,10 @@ from model_dockerize.inside import OutsideError, leads_through, resolved
 
 
 class Source(Enum):
-    """Name where a value comes from, as the heading of its column in docs/inputs.md.
+    """A value's source, as its heading in docs/inputs.md.
 
-    Whoever starts the run is trusted, and so is the environment. What lies in the folder is not: its paths stay inside,
-    and what reads or writes elsewhere is not its to set.
+    Caller and environment are trusted. The folder's files are not: their paths stay inside, and what reads or writes
+    elsewhere is not theirs to set.
     """
 
     CALLER = "flag, step's input"
@@ -25,12 +25,12 @@ _UNTRUSTED = (Source.FOLDER, Source.CONFIG_INI)
 
 @dataclass(frozen=True)
 class Given:
-    """A value as it was written, where it stands (for messages), and what relative paths start from.
+    """A value as written, where it stands, and the base of relative paths.
 
     Attributes:
-        folder: that nobody vouches for. A path that a file in it names, or that leads through it, must end inside.
+        folder: untrusted. A path that a file in it names, or that leads through it, must end inside.
         problem: why the source could not take it as a text.
-        needed_by: inputs of which each, when true, forbids that the text is empty.
+        needed_by: inputs that, when true, forbid an empty text.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Given:
     needed_by: tuple[str, ...] = ()
 
     def path(self, text: str = "") -> Path:
-        """Return `text`, or the whole value, as a path with every link followed.
+        """Return `text`, or the value, as a path with links followed.
 
         Raises:
             ValueError: it leads where this source may not.

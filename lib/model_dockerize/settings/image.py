@@ -16,7 +16,7 @@ def _wrong_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Hold the image's local name, where it comes from, and where its archive is written."""
+    """The image's name, source and archive."""
 
     TITLE: ClassVar = "The image"
 

@@ -1,7 +1,7 @@
-"""Declares inputs: an input is an annotated field of the settings, with all that is known of it.
+"""Declares inputs, as annotated fields of the settings.
 
-`cpu: Annotated[int, Input("Fargate CPU units of a task.")] = 1024` is an input: its name, type and default are the
-field's. action.yml, flags, YAML reader, JSON schema and docs/inputs.md are made from it.
+`cpu: Annotated[int, Input("Fargate CPU units of a task.")] = 1024` has the field's name, type and default. action.yml,
+flags, YAML reader, JSON schema and docs/inputs.md are made from it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ COMMON_TITLE = "What most people need"
 
 
 class Kind(Enum):
-    """The form in which a value is written, with its word in help texts."""
+    """A value's form, with its word in help texts."""
 
     TEXT = "TEXT"
     PATH = "PATH"
@@ -46,7 +46,7 @@ _KINDS: Mapping[Any, Kind] = {
 
 @dataclass(frozen=True)
 class Input:
-    """One input. `inputs_of` fills in what the field says: kind to field."""
+    """An input; `inputs_of` fills in `kind` to `field`."""
 
     help: str
     _: KW_ONLY
@@ -73,17 +73,15 @@ class Input:
 
     @property
     def hint(self) -> str:
-        """Name the values in help texts."""
         return "|".join((self.kind.value, *self.choices)) if self.kind is Kind.FLAG else self.kind.value
 
     @property
     def meaning(self) -> str:
-        """Return the help, with what ends what it says."""
         return f"{self.help} none takes away what is there." if self.may_end else self.help
 
     @property
     def sources(self) -> Mapping[Source, str]:
-        """Map each source that may set it to how it does, in a word or two."""
+        """Map each source that may set it to how."""
         own = {Kind.PATH: "path in the folder", Kind.KEY: "key, or path in the folder"}.get(self.kind, "yes")
         ways = {
             Source.CALLER: "yes",
@@ -95,7 +93,7 @@ class Input:
 
 
 def inputs_of(groups: Mapping[str, type]) -> tuple[Input, ...]:
-    """Return every input of the dataclasses, in the order of their fields; a base class follows the class itself."""
+    """Return all inputs in the order of fields; a class comes before its bases."""
     return tuple(
         found for group, tree in groups.items() for section in tree.__mro__ for found in _declared(group, section)
     )

@@ -1,6 +1,6 @@
-"""Keys among the inputs: given as they are, or as a file that holds them.
+"""Keys among the inputs, given directly or as a file.
 
-What is wrong with one is said without quoting it: half a secret is a secret, too.
+No message quotes one: half a secret is a secret, too.
 """
 
 import os
@@ -16,20 +16,17 @@ _LARGEST_FILE = 128 * 1024  # bytes; what the server takes
 
 @dataclass(frozen=True)
 class KeyForm:
-    """The form of a kind of keys, its name, and where one comes from."""
+    """A kind of key: form, name and origin."""
 
     regex: re.Pattern[str]
     noun: str
     maker: str
 
     def read(self, text: str, given: Given) -> str:
-        """Return the key: `text` itself, or what the file of this name holds.
+        """Return `text`, or the key in the file of this name.
 
         Args:
-            given: where the text stands, and so which files it may name.
-
-        Raises:
-            ValueError: it is neither; the text says what would be right.
+            given: decides which files it may name.
         """
         if not text or (self.regex.fullmatch(text) and not _names_a_file(text, given)):
             return text
@@ -57,7 +54,7 @@ API_KEY = KeyForm(re.compile(r"[!-~]{16,256}"), "an API key", "one has 16 to 256
 
 
 def _names_a_file(text: str, given: Given) -> bool:
-    """Tell whether what may be a key is the name of a file: an API key looks like anything."""
+    """Tell whether a file has this name: an API key looks like anything."""
     try:
         return os.path.lexists(given.base / Path(text).expanduser())
     except (OSError, RuntimeError, ValueError):

@@ -1,4 +1,4 @@
-"""Loads the settings of a run: one way for the command line, the Action and the library."""
+"""Loads a run's settings for command line, Action and library."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,12 +17,11 @@ Layer = Mapping[str, Given]
 
 
 def argument(target: Path) -> Given:
-    """Return the argument of a command."""
     return Given(str(target), "the argument", Path())
 
 
 def described(folder: Given) -> Layer:
-    """Read what describes a program: a model-dockerize.yml, a Config.ini, or a folder."""
+    """Read a model-dockerize.yml, a Config.ini or a folder."""
     if _end(folder) is None:
         return {"program-path": folder}
     path = folder.base / folder.text.strip()
@@ -39,11 +38,7 @@ def described(folder: Given) -> Layer:
 def load_settings(
     surroundings: Layer, folder: Given | None, overrides: Layer, read: Callable[[Given], Layer] = described
 ) -> Settings:
-    """Merge what is known of a run: what the caller says wins over the folder's file, and that over the surroundings.
-
-    Raises:
-        InputError: with one line a problem in `details`.
-    """
+    """Merge what the caller says over the folder's file, and that over the surroundings."""
     said = overrides.get("program-path")
     if folder and said and not _is_file_name(Path(folder.text)) and _end(folder) != _end(said):
         problem = f"{folder.where} names another folder, {folder.text}: give one of the two"
@@ -52,7 +47,7 @@ def load_settings(
 
 
 def batch_environment(file: Given, aws_config: Path | None) -> Layer:
-    """Read the inputs of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes."""
+    """Read the inputs of `batch BatchConfig.yml AwsConfig.ini`."""
     path = file.base / file.text
     found = read_batch_file(path, FOR_ENVIRONMENT)
     queue = found.job_queue.name if found.job_queue else found.job.queue if found.job else ""
@@ -67,16 +62,16 @@ def batch_environment(file: Given, aws_config: Path | None) -> Layer:
 
 
 def untrusted_folder(target: Path) -> Path:
-    """Return the folder that a command's argument means, which nobody vouches for: see `Given`."""
+    """Return the argument's folder, which is untrusted (see `Given`)."""
     if target.suffix.lower() == ".ini":
         return workspace_of(target)
     return target.parent if _is_file_name(target) else target
 
 
 def file_above(folder: Path) -> Path | None:
-    """Return the model-dockerize.yml above `folder`, up to the root of its repository.
+    """Find a model-dockerize.yml above, up to the repository's root.
 
-    A folder that looks like a program of its own is not a part of one above.
+    A folder that looks like a program of its own is no part of one above.
     """
     looks_own = any((folder / name).exists() for name in (FILE_NAME, "smoke", "main.py"))
     root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
@@ -105,7 +100,7 @@ def _is_file_name(path: Path) -> bool:
 
 
 def _end(folder: Given) -> Path | None:
-    """Return where the path leads; None: where it may not, which is told with what else is wrong."""
+    """Return None for a wrong path, which is told with the other problems."""
     try:
         return folder.path()
     except ValueError:

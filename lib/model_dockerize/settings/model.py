@@ -1,4 +1,4 @@
-"""Everything a run is asked to do: one frozen tree, whatever the source."""
+"""All inputs of a run, as one frozen tree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -17,7 +17,7 @@ from model_dockerize.settings.smoke import SmokeSettings
 
 @dataclass(frozen=True)
 class Settings:
-    """The inputs of a run, read and checked."""
+    """A run's inputs, read and checked."""
 
     program: ProgramSettings
     image: ImageSettings
@@ -44,6 +44,6 @@ _S = TypeVar("_S", BatchSettings, ServiceSettings)
 
 
 def as_found(settings: _S, found: Mapping[str, object]) -> _S:
-    """Return the settings, with every field that no input says as it was found: a default is for making only."""
+    """Keep what was found where no input says otherwise: a default is for making only."""
     kept: Any = {name: value for name, value in found.items() if name not in settings.given}
     return replace(settings, **kept)

@@ -1,4 +1,4 @@
-"""The inputs about the network that tasks run in."""
+"""The inputs about the tasks' network."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -18,7 +18,7 @@ def _wrong_block(text: str) -> str:
 
 @dataclass(frozen=True)
 class Network:
-    """Hold where tasks run."""
+    """The tasks' network."""
 
     TITLE: ClassVar = "The network of the tasks"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a run, for the Action."""
+    """An output of the Action."""
 
     name: str
     help: str

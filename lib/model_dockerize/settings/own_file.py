@@ -15,11 +15,9 @@ _PAIRS = {each.name for each in INPUTS if each.kind is Kind.PAIRS}
 
 
 def from_file(path: Path) -> dict[str, Given]:
-    """Read a model-dockerize.yml: one mapping of input names to values, with paths relative to its folder.
+    """Read one mapping of inputs to values, with paths relative to its folder.
 
-    Raises:
-        InputError: the file cannot be read, is not YAML, or is not one mapping. `to_settings` tells what is wrong with
-            single values.
+    `to_settings` tells what is wrong with single values.
     """
     node = compose(path, path.parent)
     given = {"program-path": Given(".", str(path), path.parent, Source.FOLDER, path.parent)}
@@ -38,7 +36,6 @@ def from_file(path: Path) -> dict[str, Given]:
 
 
 def _plain(name: str, value: yaml.Node) -> tuple[str, str]:
-    """Return the text of a YAML value and what is wrong with it, one of them empty."""
     if isinstance(value, yaml.ScalarNode):
         return _text(value), ""
     if name in _PAIRS:
@@ -55,7 +52,6 @@ def _text(node: yaml.ScalarNode) -> str:
 
 
 def _lines(value: yaml.Node) -> tuple[str, str]:
-    """Do as `_plain` for a mapping or for a list of NAME=VALUE: one pair a line."""
     pairs = [(n, v) for n, v in value.value] if isinstance(value, yaml.MappingNode) else [(n,) for n in value.value]
     if not all(isinstance(node, yaml.ScalarNode) for pair in pairs for node in pair):
         return "", "the value must be a mapping of names to plain values, or a list of NAME=VALUE"

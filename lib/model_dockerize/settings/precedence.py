@@ -1,7 +1,7 @@
-"""Merges the places that settings come from: a later place wins, and its `false` also over inputs that need a `true`.
+"""Merges settings: a later place wins, and its `false` also over inputs that need a `true`.
 
-So a pull request's step may say `push-to-ecr: false` although the folder's file says `deploy-service: true`. Said in
-one place, the two contradict each other, which `values` refuses.
+So a pull request's step may say `push-to-ecr: false` although the folder's file says `deploy-service: true`. In one
+place, the two contradict each other, which `values` refuses.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,7 +12,7 @@ from model_dockerize.settings.model import INPUTS
 
 
 def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dict[str, int]]:
-    """Merge the layers, later ones over earlier ones; return also the number of each input's layer."""
+    """Return the merged layers, and the number of each input's layer."""
     given: dict[str, Given] = {}
     order: dict[str, int] = {}
     for number, layer in enumerate(layers):
@@ -23,7 +23,7 @@ def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dic
 
 
 def overruled(parsed: Mapping[str, Any], order: Mapping[str, int], kept: Collection[str]) -> dict[str, str]:
-    """Map each input that a later `false` switches off to the input that it needs, unless it is in `kept`."""
+    """Map each input that a later `false` switches off to the one that it needs, except `kept`."""
     needs = [(each.name, each.requires) for each in INPUTS if each.requires]
     false_since = {needed: order[needed] for _, needed in needs if parsed[needed] is False}
     found = {}

@@ -11,7 +11,7 @@ from model_dockerize.settings.keys import PUBLIC_KEY
 
 @dataclass(frozen=True)
 class ProgramSettings:
-    """Hold what the model's folder is and how it becomes an image. Empty text: found out from the folder."""
+    """The model's program; empty text: found out from the folder."""
 
     TITLE: ClassVar = "The model's program"
 

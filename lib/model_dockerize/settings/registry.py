@@ -22,7 +22,7 @@ def _wrong_repository(text: str) -> str:
 
 @dataclass(frozen=True)
 class RegistrySettings:
-    """Hold how the image is pushed."""
+    """Repository, tags and scan."""
 
     TITLE: ClassVar = "Amazon ECR"
 

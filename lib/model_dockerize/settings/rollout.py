@@ -1,4 +1,4 @@
-"""The inputs about the rollout, and its place among others."""
+"""The inputs about the rollout."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -12,7 +12,7 @@ SHIFTING = ("blue-green", "canary", "linear")
 
 @dataclass(frozen=True)
 class Rollout:
-    """Hold how a rollout is followed, and its place among others."""
+    """A rollout, and its place among others."""
 
     TITLE: ClassVar = "The rollout"
 

@@ -9,7 +9,7 @@ from model_dockerize.settings.input import Input
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Hold what is about the run itself."""
+    """The run itself."""
 
     TITLE: ClassVar = "This run"
 

@@ -16,7 +16,7 @@ _TO_TEST_PORT, _HIGHEST_PORT = 10_000, 65_535
 
 @dataclass(frozen=True)
 class ServiceSettings(Container, Network, Access, Traffic, Rollout):
-    """Hold the ECS service on Fargate. Its container is also that of a Batch job."""
+    """The ECS service; its container is also a Batch job's."""
 
     TITLE: ClassVar = "The ECS service"
 
@@ -68,7 +68,7 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
 
     @property
     def is_alone(self) -> bool:
-        """Tell whether the service may never have two tasks: SQLite on a network file system takes one server."""
+        """Tell whether it has one task at most: SQLite on a network file system takes one server."""
         return bool(self.volume) and not self.queue_url
 
     @property
@@ -77,17 +77,16 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
 
     @property
     def strategy(self) -> str:
-        """Return how a new version takes over, as `rollout` says or its default."""
+        """Say how a new version takes over."""
         return self.rollout or ("blue-green" if self.balanced and not self.is_alone else "rolling")
 
     @property
     def shifts(self) -> bool:
-        """Tell whether a new version is tested beside the former one before it has traffic."""
+        """Tell whether a new version is tested before it has traffic."""
         return self.balanced and self.strategy in SHIFTING
 
     @property
     def test_port(self) -> int:
-        """Return the port where a new version answers before it has traffic."""
         away = self.listener_port + _TO_TEST_PORT
         return away if away <= _HIGHEST_PORT else self.listener_port - _TO_TEST_PORT
 
@@ -97,6 +96,6 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
 
     @property
     def secret_arns(self) -> tuple[str, ...]:
-        """Return what the container's execution role must be allowed to read."""
+        """List what the execution role may read."""
         queue = (self.queue_url,) if self.queue_url.startswith("arn:") else ()
         return (*(arn for _, arn in self.secrets), *(arn for _, arn in key_variables(self.api_key)), *queue)

@@ -11,7 +11,7 @@ from model_dockerize.settings.keys import API_KEY, LICENSE_KEY
 
 @dataclass(frozen=True)
 class SmokeSettings:
-    """Hold the test that a model must pass before it counts as good."""
+    """The test that a model must pass."""
 
     TITLE: ClassVar = "The smoke test"
 
@@ -76,20 +76,17 @@ class SmokeSettings:
 
     @property
     def of_image(self) -> bool:
-        """Tell whether the image is tested before it is pushed."""
         return self.smoke_test in (True, "image")
 
     @property
     def of_service(self) -> bool:
-        """Tell whether the service is tested after its rollout."""
         return self.smoke_test in (True, "service")
 
     @property
     def seconds(self) -> int:
-        """Return how long the service's tests may take: the sample's job, and a `check` besides."""
+        """Allow for the sample's job, and a `check` besides."""
         return 2 * self.smoke_timeout
 
     @property
     def left_out(self) -> str:
-        """Say why a test is left out, for messages."""
         return f"smoke-test is {str(self.smoke_test).lower()}"

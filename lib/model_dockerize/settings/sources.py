@@ -1,4 +1,4 @@
-"""The sources of inputs. Each reader says what was given and where; `values` does the rest."""
+"""Reads what each source gives; `values` does the rest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _RUNNER_INPUTS = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """Read a company's CA bundle, and what GitHub's runner says of commit and run."""
+    """Read the CA bundle, and GitHub's commit and run."""
     bundle = environment.get("SSL_CERT_FILE", "")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
     found = {
@@ -27,14 +27,14 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 
 
 def from_flags(flags: Mapping[str, str | None], folder: Path | None = None) -> dict[str, Given]:
-    """Return the used flags by input name. `folder`: see `Given`."""
+    """Return the used flags (`folder`: see `Given`)."""
     return {
         name: Given(text, f"--{name}", Path.cwd(), folder=folder) for name, text in flags.items() if text is not None
     }
 
 
 def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
-    """Return the Action's inputs: the runner passes INPUT_<NAME>, upper-case, hyphens kept, "" where unset.
+    """Return the Action's inputs: INPUT_<NAME>, upper-case, hyphens kept, "" where unset.
 
     Source: actions/runner, Handler.cs, AddInputsToEnvironment.
     """

@@ -1,4 +1,4 @@
-"""The tags of what is made in AWS: NAME=VALUE lines."""
+"""Tags in AWS, as NAME=VALUE lines."""
 
 import re
 
@@ -9,11 +9,7 @@ _MOST = 40  # of AWS's 50: we add some of our own
 
 
 def read(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the NAME=VALUE lines of `text`, without blank ones.
-
-    Raises:
-        ValueError: a line is none, a name stands there twice or is not ours to give, or there are too many.
-    """
+    """Read NAME=VALUE lines, else raise ValueError."""
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""The inputs about the load balancer and the number of tasks."""
+"""The inputs about load balancer and scaling."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -9,7 +9,7 @@ from model_dockerize.settings.input import Input
 
 @dataclass(frozen=True)
 class Traffic:
-    """Hold how requests are spread over tasks, and over how many."""
+    """Load balancer and number of tasks."""
 
     TITLE: ClassVar = "Load balancer and scaling"
 

@@ -1,4 +1,4 @@
-"""From texts to the settings: every value read and checked, every problem told at once."""
+"""Turns texts into settings, and tells all problems at once."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     """Merge the layers (later ones win), read and check everything.
 
     Raises:
-        InputError: with one line a problem in `details`, unknown names included.
+        InputError: `details` holds a line for each problem.
     """
     given, order = precedence.merged(layers)
     for name, value in given.items():
@@ -58,10 +58,10 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
 
 
 def read(declared: Input, value: Given) -> Any:
-    """Return the value that the text means; None for an empty one where the input has no default.
+    """Return the text's value; None: empty, and without a default.
 
     Raises:
-        ValueError: the text says what would be right.
+        ValueError: its text says what would be right.
     """
     if value.problem:
         raise ValueError(value.problem)
@@ -148,7 +148,6 @@ def _missing(values: _Values, given: Mapping[str, Given]) -> list[str]:
 
 
 def _batch_file(values: _Values, problems: list[str]) -> BatchFile | None:
-    """Read what batch-config-file says of the job definition, where one is asked for."""
     asked = values["push-to-ecr"] if values["create-job-def"] is None else values["create-job-def"]
     if not asked or not values["batch-config-file"]:
         return None
@@ -160,7 +159,7 @@ def _batch_file(values: _Values, problems: list[str]) -> BatchFile | None:
 
 
 def _names_its_image(values: _Values, file: BatchFile | None) -> bool:
-    """Tell whether the job definition needs no push: a BatchConfig.yml names an image that is in ECR already."""
+    """Tell whether a BatchConfig.yml names an image, which needs no push."""
     return bool(values["batch-config-file"]) and (not file or bool(file.job_definition and file.job_definition.image))
 
 

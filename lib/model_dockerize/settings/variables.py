@@ -1,6 +1,6 @@
-"""The container's variables: NAME=VALUE pairs, and where their secrets may stand.
+"""The container's variables, as NAME=VALUE pairs.
 
-No message of this module repeats a value: what was written in the wrong place may be the secret itself.
+No message repeats a value: one in the wrong place may be the secret itself.
 """
 
 import re
@@ -28,11 +28,7 @@ _TAKEN = {
 
 
 def read(text: str) -> Pairs:
-    """Return the NAME=VALUE lines of `text`, without blank ones.
-
-    Raises:
-        ValueError: a line that is none, or a name that stands there twice.
-    """
+    """Read NAME=VALUE lines, else raise ValueError."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -66,7 +62,7 @@ def problems(environment: Pairs, secrets: Pairs) -> Iterable[tuple[str, str]]:
 
 
 def wrong_queue(url: str) -> str:
-    """Say what is wrong with the place of the job queue."""
+    """Say what is wrong with the queue's place, else ""."""
     if ARN.fullmatch(url):
         return ""
     if _has_password(url):
@@ -85,7 +81,7 @@ def _taken(name: str) -> str:
 
 
 def _has_password(value: str) -> bool:
-    """Tell whether `value` is a URL with a password: before the host, or as one of PostgreSQL's parameters."""
+    """Look for PostgreSQL's parameter `password`, too."""
     try:
         url = urlsplit(value)
         return bool(url.scheme and url.netloc and (url.password or "password" in parse_qs(url.query)))
