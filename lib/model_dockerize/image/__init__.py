@@ -1,4 +1,4 @@
-"""Docker Engine: probe it; build, run, push, save and load images."""
+"""Docker Engine and its images."""
 
 from model_dockerize.image.archive import Archive, check_room, held, load, save
 from model_dockerize.image.build import BuildRequest, build, build_argv

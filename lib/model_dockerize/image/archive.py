@@ -26,7 +26,7 @@ _CHUNK = 1 << 20  # bytes handed to the engine at once
 
 @dataclass(frozen=True)
 class Archive:
-    """A written archive. `tag` is the image's name in it."""
+    """A written archive; `tag` is the image's name in it."""
 
     path: Path
     tag: str  # "gx-images:t-<32 hex>"
@@ -34,7 +34,7 @@ class Archive:
 
 
 def archive_tag(build_id: str) -> str:
-    """Return the image's name inside its archive."""
+    """Name the image inside its archive."""
     if not re.fullmatch(r"[0-9a-f]{32}", build_id):
         raise EngineError(
             f"The image has no build id of 32 hexadecimal digits (it has {build_id!r}), so its archive has no name.",
@@ -68,7 +68,7 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
 
 
 def check_room(contents: Contents, free: int | None) -> None:
-    """Raise InputError if the image does not fit, packed and unpacked at once."""
+    """Refuse an image that does not fit packed and unpacked at once."""
     needed = 2 * contents.size
     if free is not None and needed > free:
         raise InputError(
@@ -87,11 +87,7 @@ def held(engine: Engine, contents: Contents) -> Image | None:
 
 
 def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
-    """Load an archive under its names, or as `gx-images:t-<its identity>` if it has none.
-
-    Raises:
-        InputError: the engine refuses it, or loaded another image.
-    """
+    """Load an archive under its names, else as `gx-images:t-<its identity>`."""
     former = {name: inspect(engine, name) for name in contents.names if has(engine, name)}
     refs = _load(engine, contents, progress)
     strange = [ref for ref in refs if not (ref.startswith("sha256:") or ref in contents.names)]

@@ -75,10 +75,11 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
 
 
 def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildRequest, progress: Progress) -> Image:
-    """Build the image and load it into the engine; whatever ends the call ends the build.
+    """Build and load the image; whatever ends the call ends the build.
 
     Args:
-        context: writes the build context as a tar, in its own thread.
+        context: writes the tar, in its own thread.
+
     Raises:
         BuildError: `details` holds the failing step and its last lines.
         Any error of `context`, unchanged.
@@ -143,8 +144,6 @@ def _lines(pipe: IO[bytes]) -> Iterator[str]:
 
 
 class _Counted:
-    """Tells how much was written."""
-
     def __init__(self, pipe: BinaryIO, moved: Callable[[int], None]) -> None:
         self._pipe, self._moved, self._untold = pipe, moved, 0
 
@@ -158,7 +157,7 @@ class _Counted:
 
 
 class _Writer(threading.Thread):
-    """Feeds the context into the build while its output is read."""
+    """Feeds the context while the output is read."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Reads what `docker buildx build` prints as steps with names, times and the end of their output.
+"""Reads the output of `docker buildx build` as steps.
 
-buildx from 0.13 on speaks JSON (`--progress=rawjson`): one object a line, or, in 0.13 itself, printed over several
-lines; after a failure plain text follows. Older ones speak `--progress=plain` only.
+buildx from 0.13 on speaks JSON (`--progress=rawjson`): one object a line, or, in 0.13 itself, over several lines; after
+a failure plain text follows. Older ones speak `--progress=plain` only.
 Source: https://docs.docker.com/reference/cli/docker/buildx/build/#progress
 """
 
@@ -36,7 +36,7 @@ _TELLING = re.compile(
 
 @dataclass(frozen=True)
 class Step:
-    """A built instruction of the Dockerfile. `seconds` is 0 if cached."""
+    """A built instruction; `seconds` is 0 if cached."""
 
     name: str  # "[stage-0 3/7] RUN pip install ..."
     cached: bool
@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Failure:
-    """The reason of a failed build. `step` is empty outside of any."""
+    """A failed build; `step` is empty outside of any."""
 
     step: str
     reason: str
@@ -73,13 +73,12 @@ def without_credentials(text: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """Shorten a step's name to WIDTH characters."""
     line = _PREPARATION.sub("", _MOUNT.sub("", " ".join(name.split())))
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
-    """Split lines into JSON objects, wherever they begin and end, and text."""
+    """Split lines into JSON objects, which may span lines, and text."""
     decoder = json.JSONDecoder()
     waiting = ""  # the beginning of an object whose end has not come yet
     for line in lines:
@@ -115,7 +114,7 @@ class BuildLog:
 
     @property
     def transfer(self) -> tuple[str, int, int]:
-        """Return what is moved, or else the silent step that runs; its bytes so far, and of how many (0: unknown)."""
+        """Return what is moved, or else the silent step; its bytes so far, and of how many (0: unknown)."""
         if self._moving and not self._moving[0].done:
             return self._moving[1:]
         steps = [step for step in self._vertices.values() if step.begun and not step.done and _STEP.match(step.name)]
@@ -127,7 +126,7 @@ class BuildLog:
         return [without_credentials(line) for line in shown]
 
     def steps(self) -> tuple[Step, ...]:
-        """Return finished instructions in the order of their ends."""
+        """Return finished instructions, in the order of their ends."""
         return tuple(self._steps)
 
     def complaints(self) -> tuple[str, ...]:
@@ -139,7 +138,7 @@ class BuildLog:
         )
 
     def failure(self) -> Failure:
-        """Return the step that failed first, else the end of the output."""
+        """Return the step that failed first, else the output's end."""
         for vertex in self._vertices.values():
             if vertex.error and "canceled" not in vertex.error:
                 printed = [line for line in [*vertex.tail, *vertex.partial.values()] if line.strip()]

@@ -1,4 +1,4 @@
-"""Chooses where BuildKit keeps its cache for engines thrown away after each run (why: docs/adr/0008).
+"""Chooses BuildKit's cache for engines thrown away after each run (docs/adr/0008).
 
 As measured, the classic image store only writes a cache into the image itself ("inline").
 """
@@ -30,8 +30,7 @@ class Cache:
 def choose_cache(wanted: str, engine: Engine, pushes: bool, environment: Mapping[str, str]) -> Cache:
     """Choose the best cache that engine and tokens allow.
 
-    Args:
-        wanted: auto, registry, gha, inline or none. Without CI, auto is none: the engine stays.
+    Without CI, auto is none: the engine stays.
     """
     if wanted == "auto" and not environment.get("CI"):
         return Cache("none")
@@ -45,10 +44,10 @@ def choose_cache(wanted: str, engine: Engine, pushes: bool, environment: Mapping
 
 
 def cache_options(cache: Cache, repository: str, scope: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the options of `docker buildx build` for the cache.
+    """Return the options of `docker buildx build`.
 
     Args:
-        repository: where the image is pushed to; may be empty.
+        repository: may be empty.
         scope: separates models in GitHub's cache.
     """
     source = _option("from", type="registry", ref=f"{repository}:{TAG}")
@@ -73,7 +72,6 @@ def cache_variables(cache: Cache, environment: Mapping[str, str]) -> dict[str, s
 
 
 def _obstacle(kind: str, engine: Engine, pushes: bool, environment: Mapping[str, str]) -> str:
-    """Say why this kind cannot be used; empty: it can."""
     if kind != "gha" and not pushes:
         return "the image is not pushed"
     if kind == "inline":

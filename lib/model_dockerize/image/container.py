@@ -20,7 +20,7 @@ _PREFIX = re.compile(r"^\S+Z job [0-9a-f-]{36} \| ?")
 
 @dataclass(frozen=True)
 class RunningContainer:
-    """A started container. `urls`: addresses to try, best first; empty if it ended at once."""
+    """A started container; `urls`, best first, is empty if it ended at once."""
 
     id: str
     name: str
@@ -28,11 +28,10 @@ class RunningContainer:
     _container: Container
 
     def logs(self, tail: int = 50) -> str:
-        """Return the last `tail` lines of both streams."""
         return str(self._container.logs(tail=tail).decode("utf-8", "replace"))
 
     def exited(self) -> int | None:
-        """Return the exit code; None while it runs, 137 once it is gone."""
+        """Return the exit code; None while it runs."""
         try:
             self._container.reload()
         except NotFound:
@@ -50,14 +49,12 @@ def run(
     port: int = 80,
     memory: int = 0,
 ) -> Iterator[RunningContainer]:
-    """Start `image_ref` detached, yield it, and always remove it with its anonymous volumes.
+    """Start a container, yield it, and always remove it with its anonymous volumes.
 
-    Its `port` is published on a free port of 127.0.0.1. If this process runs in a container (a GitHub Action), the new
-    one joins its network, and that address comes first. `memory`: MiB, without swap as on Fargate; 0: no limit.
+    If this process runs in a container (a GitHub Action), the new one joins its network.
 
-    Raises:
-        EngineError: there is no such image, or no container can be made.
-        SmokeError: it does not start, e.g. for another architecture.
+    Args:
+        memory: MiB, without swap as on Fargate; 0: no limit.
     """
     with closing(connect(engine)) as client:
         network = _own_network(client)

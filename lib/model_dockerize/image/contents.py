@@ -1,7 +1,7 @@
-"""Finds out which image an archive holds, in one pass, before anything is loaded or unpacked.
+"""Finds which image an archive holds, before anything is loaded.
 
-Sources: https://github.com/opencontainers/image-spec (image-layout.md, config.md), and what `docker save` writes: its
-manifest.json names the configuration and the layers, in a layout of its own before version 25, in the OCI one since.
+Sources: https://github.com/opencontainers/image-spec (image-layout.md, config.md). `docker save` also writes a
+manifest.json, in a layout of its own before version 25, in the OCI one since.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ class Contents:
 
     Attributes:
         names: `repository:tag`, perhaps none.
-        config: its configuration's digest, the same in every registry and engine.
+        config: its configuration's digest, the same everywhere.
         ids: by configuration, or, with the containerd store, by manifest or index.
-        claim: build id, if we may have built the image.
+        claim: build id, if we may have built it.
         size: bytes, unpacked.
         missing_manifest: for engines without the containerd store.
     """
@@ -55,7 +55,6 @@ class Contents:
 
     @property
     def identity(self) -> str:
-        """Return 32 hexadecimal digits of the configuration's digest."""
         return self.config.removeprefix("sha256:")[:32]
 
 
@@ -71,9 +70,6 @@ def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
     Args:
         platform: preferred one of several.
         largest: most bytes, unpacked.
-
-    Raises:
-        InputError: it is no archive of one image, damaged, or too large.
     """
     try:
         with unpacked(path) as stream:
@@ -175,7 +171,6 @@ def _name_of(top: dict[str, Any]) -> str:
 
 
 def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the configuration's place and the image's names."""
     if len(saved) > 1:
         names = [", ".join(entry.get("RepoTags") or ["one without a name"]) for entry in saved]
         raise InputError(
@@ -190,7 +185,6 @@ def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[s
 
 
 def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str, ...], bytes]:
-    """Return what `_saved` does, and the Docker manifest that an OCI layout lacks."""
     tops = _tops(members)
     images = [(top, entry) for top in tops for entry in _images(members, top)]
     if not images:
@@ -210,7 +204,6 @@ def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str
 
 
 def _images(members: Members, entry: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """Yield the digests of images below an index's entry, without attestations."""
     kind, digest = str(entry.get("mediaType", "")), str(entry.get("digest", ""))
     inner = members.blob(digest)
     if not isinstance(inner, dict) or (depth and _attests(entry)):

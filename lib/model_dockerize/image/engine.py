@@ -1,4 +1,4 @@
-"""Finds Docker Engine and its command line, or says what is missing."""
+"""Finds Docker Engine and its command line."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ _STREAM_TIMEOUT = 900  # seconds of silence: saving or pushing a large layer say
 
 @dataclass(frozen=True)
 class Engine:
-    """A Docker Engine that answered, and its command line.
+    """A Docker Engine that answered.
 
     `context` also names its buildx builder. `environment` may hold credentials and is not shown.
     """
@@ -54,7 +54,6 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def no_image(ref: str) -> EngineError:
-    """Return the error for a missing image."""
     if ref.startswith("sha256:"):
         return EngineError(
             "The image of this run is gone from the engine: another build took its name, or somebody removed it.",
@@ -64,7 +63,7 @@ def no_image(ref: str) -> EngineError:
 
 
 def connect(engine: Engine) -> docker.DockerClient:
-    """Return a client of the engine's API, which the caller closes.
+    """Return an API client, which the caller closes.
 
     Source: https://docs.docker.com/reference/api/engine/
     """
@@ -72,11 +71,7 @@ def connect(engine: Engine) -> docker.DockerClient:
 
 
 def probe(environment: Mapping[str, str]) -> Engine:
-    """Find the command line, its engine and buildx.
-
-    Raises:
-        EngineError: something is missing, not permitted, or too old.
-    """
+    """Find command line, engine and buildx, else raise EngineError."""
     found = shutil.which("docker", path=environment.get("PATH", os.defpath))
     if not found:
         raise EngineError(

@@ -19,11 +19,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory: the password 
 
 @contextmanager
 def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
-    """Yield an engine whose builds may use the registry.
-
-    Raises:
-        EngineError: docker's configuration file is not JSON.
-    """
+    """Yield an engine whose builds may use the registry."""
     configured = engine.environment.get("DOCKER_CONFIG") or str(Path(engine.environment.get("HOME", "/")) / ".docker")
     home = Path(configured)
     where = _MEMORY if os.access(_MEMORY, os.W_OK) else None
@@ -44,11 +40,7 @@ def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
 
 
 def log_in(engine: Engine, auth: RegistryAuth) -> None:
-    """Run `docker login` for good, in the user's configuration.
-
-    Raises:
-        EngineError: docker refuses.
-    """
+    """Run `docker login` for good, in the user's configuration."""
     argv = [str(engine.cli), "login", "--username", auth.username, "--password-stdin", auth.registry]
     done = subprocess.run(
         argv, env=dict(engine.environment), input=auth.password, capture_output=True, text=True, check=False

@@ -20,7 +20,7 @@ _MOST_LOOKS = 10_000  # into documents: indexes may name each other many times o
 
 
 class Members:
-    """The findings of one pass over the tar."""
+    """Findings of one pass over the tar."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -43,12 +43,12 @@ class Members:
         return self._parsed[name]
 
     def blob(self, digest: object) -> Any:
-        """Return a document of an OCI layout by its digest."""
+        """Return an OCI layout's document by its digest."""
         return self.json(f"blobs/{str(digest).replace(':', '/', 1)}")
 
 
 def read(path: Path, stream: IO[bytes], largest: int) -> Members:
-    """Read every member of an archive's tar.
+    """Read every member.
 
     Raises:
         InputError: something is larger than in any image.

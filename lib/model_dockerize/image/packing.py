@@ -1,4 +1,4 @@
-"""Unpacks plain, gzipped and zstandard archives, told apart by their first bytes."""
+"""Unpacks plain, gzipped and zstandard archives."""
 
 import gzip
 import sys
@@ -21,11 +21,7 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
 
 
 def packing(path: Path) -> str:
-    """Return how the file is packed: "gzip", "zstd" or "tar".
-
-    Raises:
-        InputError: it cannot be read, or is none of these.
-    """
+    """Return "gzip", "zstd" or "tar"."""
     try:
         with path.open("rb") as file:
             head = file.read(512)

@@ -19,12 +19,10 @@ def own_platform(machine: str = "") -> str:
 
 
 def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSources) -> None:
-    """Check that this engine can build and run an image for `platform`.
+    """Raise EngineError unless the engine can build and run `platform`.
 
     Args:
         asked: somebody chose it.
-    Raises:
-        EngineError: it cannot.
     """
     if platform == engine.platform:
         return
@@ -49,7 +47,6 @@ def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSo
 
 
 def runs(engine: Engine, platform: str) -> bool:
-    """Tell whether the engine runs this platform, natively or emulated."""
     return platform == engine.platform or platform in _platforms(engine)
 
 

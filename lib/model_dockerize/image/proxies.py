@@ -11,13 +11,13 @@ _NAMES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
 def forwarded(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the proxy variables that also hold inside a build."""
+    """Name the proxy variables that hold inside a build."""
     loopback = unreachable(environment)
     return tuple(name for name in _given(environment) if name not in loopback)
 
 
 def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the variables with a proxy on loopback, out of a build's reach."""
+    """Name the variables with a proxy on loopback, which a build cannot reach."""
     return tuple(
         name
         for name in _given(environment)

@@ -80,7 +80,7 @@ _ACTIONS = {
 
 @dataclass(frozen=True)
 class RegistryAuth:
-    """A registry's credentials, which the engine gets in memory for one push."""
+    """Credentials that the engine gets in memory for one push."""
 
     username: str
     password: str = field(repr=False)
@@ -93,14 +93,10 @@ class _TransientError(PushError):
 
 
 def push(engine: Engine, image_ref: str, target: str, login: Callable[[], RegistryAuth], progress: Progress) -> str:
-    """Name the image `target` (registry/repository:tag), push it, and return its manifest's digest.
+    """Push the image as `target` (registry/repository:tag); return its manifest's digest.
 
     Args:
         login: called for each attempt.
-
-    Raises:
-        PushError: the registry refused, or is not login's.
-        EngineError: there is no such image.
     """
     auth = login()
     _check_place(target, auth)
@@ -110,12 +106,7 @@ def push(engine: Engine, image_ref: str, target: str, login: Callable[[], Regist
 
 
 def name_image(client: docker.DockerClient, image_ref: str, target: str) -> None:
-    """Give an image the name `target`, too.
-
-    Raises:
-        PushError: the engine refuses.
-        EngineError: there is no such image.
-    """
+    """Give an image the name `target`, too."""
     repository, tag = parse_repository_tag(target)
     try:
         client.api.tag(image_ref, repository, tag or "latest")
@@ -134,13 +125,8 @@ def push_named(
 ) -> str:
     """Push the engine's image `target`; return its manifest's digest.
 
-    Try again after a broken connection, a registry's fault, or an expired login.
-
     Args:
         logins: one for each attempt.
-
-    Raises:
-        PushError: the registry refused, or is not `target`'s.
     """
     repository, tag = parse_repository_tag(target)
     fresh = iter(logins)
@@ -191,7 +177,7 @@ def _check_place(target: str, auth: RegistryAuth) -> None:
 
 
 def failure(target: str, message: str) -> PushError:
-    """Return the error for a failed push, with its remedy."""
+    """Return a failed push's error, with its remedy."""
     kind = _TransientError if _TRANSIENT.search(message) else PushError
     for sign, cause, remedy in _CAUSES:
         if re.search(sign, message, re.IGNORECASE):

@@ -22,7 +22,7 @@ _CAUSES = (
 
 
 def free_disk(engine: Engine) -> int | None:
-    """Return the bytes left for the engine's images; None: unknown."""
+    """Return the bytes left for images; None: unknown."""
     if not engine.host.startswith("unix://"):
         return None
     with closing(connect(engine)) as client:
@@ -34,11 +34,7 @@ def free_disk(engine: Engine) -> int | None:
 
 
 def find_base(engine: Engine, name: str) -> str:
-    """Say where the build gets its base image.
-
-    Raises:
-        EngineError: it is nowhere.
-    """
+    """Say where the base image is, else raise EngineError."""
     if has(engine, name):
         return f"{name} is in the engine"
     argv = [str(engine.cli), "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", name]
@@ -69,11 +65,7 @@ def _unreachable(name: str, why: str) -> EngineError:
 
 
 def sign_in(engine: Engine, auth: RegistryAuth) -> None:
-    """Have the engine try these credentials, without keeping them.
-
-    Raises:
-        PushError: the registry refuses, or is out of reach.
-    """
+    """Have the engine try these credentials, without keeping them."""
     with closing(connect(engine)) as client:
         try:
             client.login(auth.username, auth.password, registry=auth.registry, reauth=True)

@@ -1,6 +1,6 @@
 """A container that stays: `docker run -d -p ADDRESS:PORT:80 --mount source=VOLUME,target=/var/gai_data IMAGE`.
 
-A label makes it ours. The former one comes back if the new one fails.
+A label makes it ours.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _STOP_SECONDS = 60  # a job that runs may end; the server gives itself less
 
 @dataclass(frozen=True)
 class Place:
-    """A model's address on this computer. `volume` keeps its data; empty: the container does."""
+    """A model's address on this computer; without `volume`, the container keeps its data."""
 
     address: str  # of this computer, e.g. 127.0.0.1
     port: int
@@ -38,24 +38,22 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Return the URL that it answers at."""
         host = "127.0.0.1" if self.address == "0.0.0.0" else self.address  # noqa: S104 - all addresses, if asked for
         return f"http://{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
-        """Tell whether only this computer reaches it."""
         return ip_address(self.address).is_loopback
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables that protect a model on this computer from DNS rebinding."""
+        """Return variables against DNS rebinding."""
         own = ("localhost", self.address) if self.is_loopback or self.hosts else ()
         return {"MODEL_ALLOWED_HOSTS": ",".join((*own, *self.hosts))} if own else {}
 
 
 def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
-    """Tell whether the container `name` runs this image there already."""
+    """Tell whether `name` runs this image there already."""
     with closing(connect(engine)) as client:
         found = _ours(client, name)
         return found is not None and found.status == "running" and _is(found.attrs, image, place)
@@ -63,12 +61,7 @@ def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
 
 @contextmanager
 def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[RunningContainer]:
-    """Replace the container `name` and yield the new one; if the block fails, restore the former.
-
-    Raises:
-        EngineError: the name is another's, the port is taken, or the engine refuses.
-        SmokeError: it does not start.
-    """
+    """Replace the container `name` and yield the new one; if the block fails, restore the former."""
     with closing(connect(engine)) as client:
         former = _former(client, name)
         ran = former is not None and former.status == "running"
@@ -93,7 +86,7 @@ def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[Run
 
 
 def stop(engine: Engine, name: str) -> bool:
-    """Remove the container `name`, not its data volume; False: none. Raises as `serve`."""
+    """Remove the container `name`, not its data volume; False: none."""
     with closing(connect(engine)) as client:
         found = _ours(client, name)
         if found is None:

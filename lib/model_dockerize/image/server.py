@@ -1,4 +1,4 @@
-"""The server image, from which model images copy their server and mount the installer.
+"""The server image, from which model images copy their server.
 
 Its version, a hash of its sources, is part of each model image's build id.
 """
@@ -38,10 +38,10 @@ _REMEDY = "Install model-dockerize anew, or run it from a clone of its repositor
 
 @dataclass(frozen=True)
 class ServerSources:
-    """The sources and the bundle, either of which makes the server image.
+    """Sources and bundle, either of which makes the server image.
 
     Attributes:
-        files: Dockerfile, lib/ and requirements/ by name; empty if one is missing.
+        files: by name; empty if one is missing.
         bundle: the finished server as a tar, in the Action's image only.
     """
 
@@ -50,7 +50,7 @@ class ServerSources:
 
 
 def find_sources() -> ServerSources:
-    """Find the bundle, and the sources beside this file."""
+    """Find the bundle and the sources beside this file."""
     here = Path(__file__).resolve()
     library, beside = here.parents[2], here.parent / "sources"
     installed = {
@@ -62,16 +62,12 @@ def find_sources() -> ServerSources:
 
 
 def of_checkout(root: Path) -> dict[str, Path]:
-    """Return `ServerSources.files` of a checkout of this project."""
+    """Return `ServerSources.files` of a checkout."""
     return {name: root / name for name in (_DOCKERFILE, *_SOURCES)}
 
 
 def server_version(sources: ServerSources) -> str:
-    """Return 12 hex digits of the SHA-256 over the server's sources.
-
-    Raises:
-        EngineError: the sources are not there.
-    """
+    """Hash the server's sources to 12 hex digits."""
     if not sources.files:
         raise EngineError("The sources of the model server are not beside this program.", _REMEDY)
     digest = hashlib.sha256(stage_text(sources.files[_DOCKERFILE].read_text("utf-8"), _STAGE).encode())
@@ -83,7 +79,6 @@ def server_version(sources: ServerSources) -> str:
 
 
 def server_ref(version: str, platform: str) -> str:
-    """Return the server image's name, of its own for each platform."""
     machine = platform.rpartition("/")[2]
     return f"{_REPOSITORY}:{version}" if machine == "amd64" else f"{_REPOSITORY}:{version}-{machine}"
 
@@ -96,13 +91,10 @@ def server_image(
     progress: Progress,
     secrets: Mapping[str, Path] = _NO_SECRETS,
 ) -> str:
-    """Find the server image in the engine, else make it of the bundle or the sources.
+    """Find the server image, else make it of bundle or sources.
 
     Args:
         platform: a bundle is only for the engine's own.
-    Raises:
-        EngineError: there is nothing to make it from.
-        BuildError: it did not build.
     """
     ref = server_ref(version, platform)
     with closing(connect(engine)) as client:
@@ -124,11 +116,7 @@ def server_image(
 
 
 def stage_text(dockerfile: str, name: str) -> str:
-    """Return the lines that build the stage `name`, with all stages it uses.
-
-    Raises:
-        EngineError: there is no such stage.
-    """
+    """Return the text of the stage `name` and of all that it uses."""
     preamble, *stages = re.split(r"^(?=FROM\s)", dockerfile, flags=re.MULTILINE | re.IGNORECASE)
     named = {
         match[1].lower(): text

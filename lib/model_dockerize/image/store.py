@@ -1,4 +1,4 @@
-"""The images in the engine: find and name them."""
+"""Finds and names the engine's images."""
 
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -31,12 +31,10 @@ class Image:
 
     @property
     def cached_steps(self) -> int:
-        """Count the `steps` taken from the cache."""
         return sum(step.cached for step in self.steps)
 
     @property
     def ran_steps(self) -> int:
-        """Count the `steps` that really ran."""
         return len(self.steps) - self.cached_steps
 
 
@@ -50,7 +48,6 @@ def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
 
 
 def has(engine: Engine, ref: str) -> bool:
-    """Tell whether the engine holds this image."""
     with closing(connect(engine)) as client:
         try:
             client.images.get(ref)
@@ -68,7 +65,7 @@ def named(engine: Engine, name: str) -> tuple[Image, ...]:
 
 
 def find(engine: Engine, build_id: str) -> Image | None:
-    """Return the image built here for this build id, if still held."""
+    """Return the image built here for this build id, if held."""
     image_id = builds.recall(engine.environment, build_id)
     if not image_id or not has(engine, image_id):
         return None
@@ -76,11 +73,7 @@ def find(engine: Engine, build_id: str) -> Image | None:
 
 
 def record(engine: Engine, image: Image, build_id: str) -> Image:
-    """Remember that the image was built for a build id; return it with the id.
-
-    Raises:
-        EngineError: another build took the name.
-    """
+    """Remember the image's build id; raise EngineError if another build took the name."""
     with closing(connect(engine)) as client:
         try:
             labels = client.images.get(image.id).labels or {}
@@ -96,7 +89,7 @@ def record(engine: Engine, image: Image, build_id: str) -> Image:
 
 
 def tag(engine: Engine, image: Image, ref: str) -> None:
-    """Give the image another name, else raise EngineError."""
+    """Give the image another name."""
     repository, tag_name = parse_repository_tag(ref)
     with closing(connect(engine)) as client:
         try:

@@ -1,4 +1,4 @@
-"""Finds a failure's cause and remedy in what tools printed."""
+"""Finds a failure's cause and remedy in tools' output."""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Diagnosis:
 
 
 def diagnose(step: str, evidence: Iterable[str], *, runs_in_action: bool = False) -> Diagnosis:
-    """Find why a build step failed in what it printed."""
+    """Find why a build step failed."""
     installing = INSTALLING if "] RUN " in step else ()
     found = _first((*installing, *BUILDING, *EITHER), (step, *evidence))
     login = _LOGIN_OF_A_JOB if runs_in_action else _LOGIN
@@ -40,7 +40,6 @@ def diagnose(step: str, evidence: Iterable[str], *, runs_in_action: bool = False
 
 
 def diagnose_program(evidence: Iterable[str]) -> Diagnosis:
-    """Find why a program failed in its image."""
     return _first((*EITHER, *RUNNING), evidence)
 
 

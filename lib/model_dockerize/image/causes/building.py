@@ -1,4 +1,4 @@
-"""Lists other causes of failed builds, and those of failed programs."""
+"""Causes of failed programs and other failed builds."""
 
 from model_dockerize.image.causes.cause import Cause
 

@@ -1,15 +1,14 @@
-"""Defines a row of the table of causes."""
+"""A row of the table of causes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Say what it means that a tool printed the pattern `sign`, and what to do.
+    """The meaning of a tool's output that matches `sign`, and the remedy.
 
-    `{package}` stands for the package that the tool was at, `{debian}` for the Debian package of the pattern's group
-    `thing`, any other `{name}` for its group (`name2`, `name3` in other branches). An empty sentence leaves it to the
-    tool's own words.
+    `{package}` is the package that the tool was at, `{debian}` the Debian package of group `thing`, any other `{name}`
+    its group (`name2`, `name3` in other branches). Empty sentence: the tool's own words.
     """
 
     sign: str

@@ -1,4 +1,4 @@
-"""Lists why packages were not installed, by output of pip, uv, git and compilers."""
+"""Causes of failed installations: output of pip, uv, git and compilers."""
 
 from model_dockerize.image.causes.cause import Cause
 
