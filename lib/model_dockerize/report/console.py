@@ -1,7 +1,6 @@
-"""Shows a run on a terminal: a line for each stage on standard error, then the verdict on standard output.
+"""Shows a run on a terminal: stages on standard error, then the verdict on standard output.
 
-So `model-dockerize run … 2>log` shows only the verdict. Where the output is not a terminal, the same words come as
-plain text.
+Where the output is not a terminal, the same words come as plain text.
 """
 
 import time
@@ -30,7 +29,7 @@ _WORDS = 70  # characters of what a silent stage is at, where there is no termin
 
 
 class ConsoleDisplay:
-    """A Display for people; leaving its context removes the line of running stages."""
+    """A Display for people."""
 
     def __init__(
         self,
@@ -103,10 +102,10 @@ class ConsoleDisplay:
             self._log.row(f"  {stage:<14}", f"{shortened(words, _WORDS)} ({since})", "dim", "dim")
 
     def secret(self, value: str) -> None:
-        """See Display. The recorder has masked it already."""
+        """Do nothing: the recorder has masked it."""
 
     def finish(self, report: Report) -> None:
-        """Print the outcome, then what to open or do."""
+        """Print the last lines."""
         self._live.stop()
         if self._verbosity == "quiet":
             if report.failure:

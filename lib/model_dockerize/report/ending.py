@@ -1,4 +1,4 @@
-"""The end of a run in its report: failure, signal, or our defect."""
+"""The end of a run: failure, signal, or our defect."""
 
 import traceback
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Ending:
 
     @property
     def report(self) -> Report:
-        """Return the masked report, with all that was found before the end."""
+        """Return the masked report."""
         recorder = self._recorder
         report = reduce(with_fact, recorder.facts, Report(self.outcome, failure=self._failure))
         return masked(replace(report, stages=recorder.stages, warnings=recorder.warnings), recorder)

@@ -26,7 +26,6 @@ what to do next; the report (`--report FILE`) holds the same under `error`.
 
 
 def exit_codes_md() -> str:
-    """Return the page."""
     kinds: list[type[ModelDockerizeError]] = [ModelDockerizeError, *ModelDockerizeError.__subclasses__()]
     kinds.sort(key=lambda one: one.exit_code)
     return _PAGE.format(

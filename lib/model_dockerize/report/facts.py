@@ -1,4 +1,4 @@
-"""Facts that stages found, as frozen values; the report is made of them."""
+"""Facts that stages found, for the report."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
@@ -9,7 +9,7 @@ from model_dockerize.report.model import Finding, Report, SmokeReport
 
 @dataclass(frozen=True)
 class Identity:
-    """The model's image by its name, and its build id; empty: an image of somebody else."""
+    """The image's name and build id (empty: somebody else's image)."""
 
     image: str
     build_id: str
@@ -17,14 +17,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """The file that was written into the folder."""
+    """The written Dockerfile."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The file that the image was saved to."""
+    """The written archive."""
 
     path: str
 
@@ -39,7 +39,7 @@ class Pushed:
 
 @dataclass(frozen=True)
 class SmokeTested:
-    """A smoke test, whatever came of it."""
+    """A smoke test, passed or failed."""
 
     what: Literal["image", "service"]
     test: SmokeReport
@@ -47,7 +47,7 @@ class SmokeTested:
 
 @dataclass(frozen=True)
 class Untested:
-    """A smoke test that the input smoke-test left out."""
+    """A smoke test that smoke-test left out."""
 
     what: Literal["image", "service"]
 
@@ -69,7 +69,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Rolled:
-    """The service and the task definition that it was told to run."""
+    """The service and its new task definition."""
 
     service_arn: str
     task_definition_arn: str
@@ -77,7 +77,7 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The new version's way to its traffic, and whether ECS may still take it back."""
+    """A rollout's strategy and bake."""
 
     strategy: str
     bake_minutes: int
@@ -86,7 +86,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Address:
-    """An address at which the model answers, who can reach it, and why it may not last."""
+    """The model's address, who can reach it, and why it may not last."""
 
     url: str
     access: str = ""
@@ -95,47 +95,47 @@ class Address:
 
 @dataclass(frozen=True)
 class NoAddress:
-    """Nothing runs at the address that was found before."""
+    """Nothing runs at the former address."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The changes that would be made, one line a resource."""
+    """The changes to make, one line a resource."""
 
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Changed:
-    """The changes that were made in AWS, one line a resource."""
+    """The changes made, one line a resource."""
 
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Examined:
-    """The findings of the doctor."""
+    """Findings of the doctor."""
 
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
 class Models:
-    """The models of a region."""
+    """A region's models."""
 
     rows: tuple[ModelRow, ...]
 
 
 @dataclass(frozen=True)
 class Revisions:
-    """The revisions that a service runs and ran, newest first."""
+    """A service's revisions, newest first."""
 
     rows: tuple[RevisionRow, ...]
 
 
 @dataclass(frozen=True)
 class Headline:
-    """One line that says what happened, where outcome and image do not."""
+    """One line that says what happened."""
 
     text: str
 
@@ -163,7 +163,7 @@ Fact = (
 
 
 def with_fact(report: Report, fact: Fact) -> Report:  # noqa: PLR0911, PLR0912 - one case a kind
-    """Return the report with one more fact, in place of a former one of its kind."""
+    """Return the report with one more fact."""
     match fact:
         case Identity(image, build_id):
             return replace(report, image=image, build_id=build_id)

@@ -1,4 +1,4 @@
-"""Writes the report as a JSON file: the input `report`."""
+"""Writes the report as a JSON file."""
 
 import errno
 import os
@@ -14,11 +14,7 @@ _MOST_READ = 16 << 20  # bytes; a report has some kB
 
 
 def reserve(path: Path | None) -> Path | None:
-    """Make the file before the run, so that an unwritable place fails at once.
-
-    Raises:
-        InputError: it cannot be written, or holds something other than a report.
-    """
+    """Make the file before the run, so that an unwritable place fails at once."""
     if path and path.name == "-":
         raise InputError("The report needs a file.", "Commands that look print it with --json: list, status, plan, ...")
     if path:

@@ -1,4 +1,4 @@
-"""Shows a run in GitHub's log, by workflow commands and the file of outputs.
+"""Shows a run in GitHub's log.
 
 Source of the grammars: actions/runner, ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs.
 """
@@ -27,7 +27,7 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 
 @dataclass(frozen=True)
 class Annotation:
-    """An annotation beside a file or at the top of the run; `line` is 1-based."""
+    """An annotation of a file or the run; `line` is 1-based."""
 
     level: str  # "error" or "warning"
     title: str
@@ -43,9 +43,9 @@ class Annotation:
 
 
 class GitHubDisplay:
-    """A Display for GitHub's log: a context manager around all that may print.
+    """A Display for GitHub's log.
 
-    Within it the runner obeys no command, whoever prints it, except our own.
+    Within its context, the runner obeys no command but ours, whoever prints it.
     """
 
     # Stages run side by side and the log's groups do not nest, so every line names its stage.
@@ -111,7 +111,6 @@ class GitHubDisplay:
             self._commands([f"::add-mask::{_data(value)}"])
 
     def finish(self, report: Report) -> None:
-        """Print how the run ended, and what to do."""
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
             if report.url and report.lasts:
@@ -147,7 +146,7 @@ class GitHubDisplay:
 
 
 def annotations(failure: Failure) -> list[Annotation]:
-    """Return at most ten: one for each wrong input at its line, or one for the failure."""
+    """Return one for each wrong input at its line, else one for the failure."""
     title = f"model-dockerize: {failure.kind}"
     if failure.kind != "input" or not failure.details:
         evidence = "\n".join(failure.details[-_MOST_EVIDENCE:])
@@ -164,13 +163,13 @@ def outputs(values: Mapping[str, str]) -> str:
     """Return the lines for GITHUB_OUTPUT.
 
     Raises:
-        ValueError: the grammar cannot carry a name, or a value holds its (random) delimiter.
+        ValueError: the grammar cannot carry a name or value.
     """
     return "".join(_output(name, value, f"ghadelimiter_{secrets.token_hex(16)}") for name, value in values.items())
 
 
 def printable(text: str) -> str:
-    """Remove colors and control characters, which would redraw or split a line of the log."""
+    """Remove colors and control characters, which would redraw or split a line."""
     return "".join(char for char in _ANSI.sub("", text) if char.isprintable() or char == "\t")
 
 

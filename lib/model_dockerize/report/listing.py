@@ -50,7 +50,7 @@ REVISION_TITLES = ("revision", "version", "since", "state", "tasks", "")
 
 
 def moment(when: datetime | None) -> str:
-    """Return a time in UTC for people."""
+    """Write a time in UTC."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}" if when else _NO
 
 
@@ -64,7 +64,7 @@ def table(titles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[str, 
 
 
 def document(row: ModelRow | RevisionRow) -> dict[str, Any]:
-    """Return a row for JSON: times as ISO 8601, in UTC."""
+    """Return a row for JSON."""
     found = asdict(row)
     when = found["since"]
     return {**found, "since": when.astimezone(UTC).isoformat(timespec="seconds") if when else None}

@@ -1,4 +1,4 @@
-"""A run's results as values: the source of the JSON report, the console's last lines and the Action's outputs."""
+"""A run's results, as values."""
 
 import json
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ FindingStatus = Literal["ok", "warning", "failed", "unknown"]
 
 @dataclass(frozen=True)
 class StageResult:
-    """One stage of the run. `status` is unchanged when there was nothing to do."""
+    """A stage; `status` is unchanged when there was nothing to do."""
 
     name: str
     status: Status
@@ -25,7 +25,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One check of a smoke test, with its evidence when it failed."""
+    """A smoke test's check, with evidence of a failure."""
 
     name: str
     passed: bool
@@ -35,7 +35,7 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """One smoke test: of the built image ("local") or of the deployed service."""
+    """A smoke test of the image or the service."""
 
     passed: bool
     checks: tuple[CheckReport, ...]
@@ -46,7 +46,7 @@ class SmokeReport:
 
 @dataclass(frozen=True)
 class Finding:
-    """One check of the doctor. `unknown`: it could not be made, and `text` says why."""
+    """A check of the doctor; `unknown`: it could not be made, and `text` says why."""
 
     name: str
     status: FindingStatus
@@ -56,7 +56,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Failure:
-    """The reason why the run failed."""
+    """A run's failure."""
 
     kind: str
     exit_code: int
@@ -66,13 +66,12 @@ class Failure:
 
     @classmethod
     def of(cls, error: ModelDockerizeError) -> "Failure":
-        """Return the failure for an expected error."""
         return cls(error.kind, error.exit_code, str(error), error.remedy, error.details)
 
 
 @dataclass(frozen=True)
 class Report:
-    """The findings of a run. Empty text: the run did not get that far, or was not asked to."""
+    """A run's results; empty text: not reached, or not asked for."""
 
     outcome: Outcome = Outcome.FAILED
     build_id: str = ""
@@ -106,12 +105,11 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when everything that was asked for is done and verified, else the failure's code."""
         return self.failure.exit_code if self.failure else 0
 
     @property
     def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample", "unproved"]:
-        """Return the verdict of all smoke tests that ran; without a sample the model's program never ran."""
+        """Return the verdict of all smoke tests."""
         ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
         if not ran:
             return "skipped"
@@ -124,13 +122,13 @@ class Report:
 
     @property
     def answer(self) -> Answer | None:
-        """Return what the model answered to the sample, where it answers now."""
+        """Return the model's answer to the sample."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test and test.answer]
         return tests[0].answer if tests else None
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Return what a green run has not tested, one sentence each."""
+        """Say what a green run has not tested."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
         found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
         if self.untested == ("image",) and self.smoke_deployed:
@@ -142,12 +140,11 @@ class Report:
         return (*found, *(tests[0].unproved if tests else ()))
 
     def with_(self, **changes: Any) -> "Report":
-        """Return a copy with these changes."""
         return replace(self, **changes)
 
 
 def to_json(report: Report) -> str:
-    """Return the report file. Keys are only ever added; docs/report.md describes them."""
+    """Return the report file (docs/report.md). Keys are only ever added."""
     smoke = {"local": report.smoke_local, "deployed": report.smoke_deployed}
     document = {
         "outcome": report.outcome,

@@ -1,4 +1,4 @@
-"""Records what the stages did and passes it, masked, to a display."""
+"""Records what stages did and passes it, masked, to a display."""
 
 import threading
 import time
@@ -15,10 +15,10 @@ _TICK = 1.0  # seconds
 
 
 class Display(Protocol):
-    """The terminal or GitHub's log. Called from one thread at a time."""
+    """A terminal or GitHub's log, called from one thread at a time."""
 
     def begin(self, stage: str) -> None:
-        """Show that a stage starts."""
+        """Show a stage's start."""
 
     def end(self, result: StageResult) -> None:
         """Show a stage's end."""
@@ -27,17 +27,17 @@ class Display(Protocol):
         """Show a line; `output` is a child's and untrusted, other kinds are ours."""
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """Show the bytes that a stage has moved; `total` 0: unknown."""
+        """Show bytes moved; `total` 0: unknown."""
 
     def tick(self) -> None:
-        """Show what is due; called every second while a command runs."""
+        """Show what is due, every second."""
 
     def secret(self, value: str) -> None:
         """Mask `value` wherever the display's surroundings can."""
 
 
 class StageProgress:
-    """The Progress of a stage, and how it ended."""
+    """A stage's Progress and status."""
 
     def __init__(self, recorder: "Recorder", name: str) -> None:
         self._recorder = recorder
@@ -60,7 +60,7 @@ class StageProgress:
         self._recorder.secret(value)
 
     def found(self, fact: Fact) -> None:
-        """Report a value, also if the stage fails later."""
+        """Report a fact, also if the stage fails later."""
         self._recorder.found(fact)
 
     def unchanged(self, text: str) -> None:
@@ -85,7 +85,6 @@ class Recorder:
 
     @property
     def stages(self) -> tuple[StageResult, ...]:
-        """Return the ended stages, in order."""
         with self._lock:
             return tuple(self._stages)
 
@@ -105,7 +104,7 @@ class Recorder:
 
     @contextmanager
     def ticking(self) -> Iterator[None]:
-        """Let the display show, during this block, what falls due."""
+        """Tick the display during this block."""
         over = threading.Event()
 
         def tick() -> None:

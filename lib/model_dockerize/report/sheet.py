@@ -1,4 +1,4 @@
-"""Lines for people: long ones wrap under their text on a terminal only."""
+"""Lines for people, wrapped on a terminal only."""
 
 from typing import TextIO
 
@@ -9,7 +9,7 @@ _NARROWEST = 20  # characters that a line has in any case
 
 
 class Sheet:
-    """Prints a head and an untrusted text: neither is markup, nor moves the cursor."""
+    """Prints untrusted texts: they are no markup, and never move the cursor."""
 
     def __init__(self, file: TextIO) -> None:
         self.console = Console(file=file, highlight=False, emoji=False, markup=False, soft_wrap=True)
@@ -41,5 +41,4 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Cut a text to `width` characters."""
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,6 +1,6 @@
-"""The job summary: a Report as Markdown that people want to read, the outcome first.
+"""The job summary: a report as Markdown.
 
-Texts of models, logs and errors are untrusted: none of them can become Markdown, HTML, a link or a mention.
+Texts of models, logs and errors are untrusted: none can become Markdown, HTML, a link or a mention.
 """
 
 import html
@@ -24,7 +24,7 @@ _BAR = 20  # characters of the longest bar in the table of seconds
 
 
 def markdown(report: Report) -> str:
-    """Return at most `LARGEST` bytes; whole paragraphs at the end are left out."""
+    """Return about `LARGEST` bytes at most, in whole paragraphs."""
     blocks = [
         _headline(report),
         _failure(report.failure) if report.failure else _success(report),
@@ -45,7 +45,7 @@ def markdown(report: Report) -> str:
 
 
 def plain(text: str) -> str:
-    """Return any text as one line of Markdown that shows exactly that text."""
+    """Escape a text to one line of Markdown."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if len(line) > _LONGEST_TEXT:
         line = line[:_LONGEST_TEXT] + " ..."
@@ -68,7 +68,6 @@ def _failure(failure: Failure) -> str:
 
 
 def _success(report: Report) -> str:
-    """Return where the model answers, and what no test has covered."""
     lines = [f"The model answers at {_links(report.url)}"] if report.url else []
     lines += [f"Who can reach it: **{plain(report.access)}**"] if report.url and report.access else []
     lines += [f"The address {plain(report.lasts)}."] if report.url and report.lasts else []
@@ -77,7 +76,6 @@ def _success(report: Report) -> str:
 
 
 def _answer(answer: Answer) -> str:
-    """Return the beginning of the model's answer; its cells are a stranger's."""
     title = f"### The answer to the sample: {plain(answer.title)}"
     if answer.kind == "text":
         return f"{title}\n\n{_block([line for (line,) in answer.rows])}"
@@ -122,7 +120,6 @@ def _rollout(report: Report) -> str:
 
 
 def _changes(report: Report) -> str:
-    """Return the changes in AWS; of a run that did not get there, the stages that changed something."""
     if report.changes:
         done = [f"- {words} {plain(line[2:])}" for line in report.changes if (words := _DONE.get(line[0]))]
         left = sum(line[0] == "=" for line in report.changes)

@@ -1,4 +1,4 @@
-"""The state of transfers, and when a silent stage is due for a line."""
+"""Transfers, and silent stages that are due for a line."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,11 +18,10 @@ class Transfer:
 
     @property
     def share(self) -> float | None:
-        """Return the done part, from 0 to 1, if known."""
         return min(self.done / self.total, 1.0) if self.total else None
 
     def words(self, now: float) -> str:
-        """Return "sending layers 45 %, 512 of 1100 MB, 85.1 MB/s, 7 s left"."""
+        """Return "sending layers 45%, 512 of 1100 MB, 85.1 MB/s, 7 s left"."""
         if not self.done:
             return self.what
         share, rate = self.share, self.done / max(now - self.started, 0.001)
@@ -34,7 +33,7 @@ class Transfer:
 
 
 class Running:
-    """The running stages, each with its last words."""
+    """Running stages and their last words."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -61,7 +60,6 @@ class Running:
             kept.pop(stage, None)
 
     def saw(self, stage: str, text: str) -> None:
-        """Note a stage's last line, shown or not."""
         self._seen[stage] = text.strip()
 
     def spoke(self, stage: str) -> None:
@@ -79,7 +77,7 @@ class Running:
         self._transfers[stage] = replace(known, done=done, total=total)
 
     def due(self) -> list[tuple[str, str, str]]:
-        """Return name, words and time of silent stages; they count as having spoken."""
+        """Return silent stages (name, words, time), which then count as having spoken."""
         now = self._clock()
         late = [name for name, last in self._spoke.items() if now - last >= self._patience(name, now)]
         for name in late:

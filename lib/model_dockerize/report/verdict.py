@@ -1,4 +1,4 @@
-"""The last lines of a run on a terminal: its end, what to do, the model's answer and address."""
+"""The last lines of a run on a terminal."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red",
 
 
 def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
-    """Print the last lines; `is_whole`: all facts, not only the usual ones."""
+    """Print the last lines, with all facts if `is_whole`."""
     for finding in report.findings:
         symbol, color = _FOUND[finding.status]
         remedy = f" → {finding.remedy}" if finding.remedy else ""
@@ -81,7 +81,7 @@ def _show_answer(answer: Answer, sheet: Sheet) -> None:
 
 
 def aligned(rows: Sequence[tuple[str, ...]], numeric: Sequence[bool], width: int) -> tuple[list[str], int]:
-    """Return rows as lines, numbers to the right, and how many columns fit into `width`."""
+    """Return aligned lines, and how many columns fit."""
     sizes = [max(cell_len(row[n]) for row in rows) for n in range(len(numeric))]
     room = next((n for n in range(len(sizes), 1, -1) if sum(sizes[:n]) + 2 * (n - 1) <= width), min(1, len(sizes)))
     lines = []
