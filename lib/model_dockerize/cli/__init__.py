@@ -8,5 +8,4 @@ __all__ = ["cli", "first", "license", "main", "operate", "sandbox", "ship", "ste
 
 
 def main() -> None:
-    """Run the command `model-dockerize`."""
     cli(prog_name="model-dockerize")

@@ -1,4 +1,4 @@
-"""One run of the pipeline, from flags to messages, report and exit code."""
+"""Runs the pipeline, from flags to exit code."""
 
 import contextlib
 import os
@@ -34,12 +34,12 @@ def execute(
     read: Callable[[Given], Layer] = described,
     as_json: bool = False,
 ) -> None:
-    """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
+    """Run a pipeline function; write the report whatever ends it.
 
     Args:
         verdict: where the last words go, if not to standard output.
         read: what the command's argument means.
-        as_json: standard output gets the report as JSON; the last words go to standard error.
+        as_json: standard output gets the report; the last words go to standard error.
     """
     from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 
@@ -76,7 +76,7 @@ def execute(
 def put(content: str | bytes) -> None:
     """Write a line, or bytes as they are, to standard output.
 
-    Where its reader has left, as `head` does, this process ends as SIGPIPE would end it.
+    Where its reader has left, as `head` does, end as SIGPIPE would.
     """
     try:
         click.echo(content, nl=isinstance(content, str))
@@ -88,7 +88,6 @@ def put(content: str | bytes) -> None:
 
 
 def _here(read: Callable[[Given], Layer]) -> Given:
-    """Return what describes the program where no argument does: the current folder, or a file above it."""
     above = file_above(Path.cwd()) if read is described else None
     if above is None:
         return Given(".", "the current folder", Path())
@@ -104,7 +103,7 @@ def _display(verdict: TextIO) -> "ConsoleDisplay":
 
 
 def _report_file(given: Given | None) -> Path | None:
-    """Return where the report goes also when the inputs are wrong; None where this one is."""
+    """Return where the report goes also when other inputs are wrong."""
     try:
         return given.path() if given and given.text.strip() else None
     except ValueError:
@@ -113,7 +112,7 @@ def _report_file(given: Given | None) -> Path | None:
 
 @contextlib.contextmanager
 def session() -> Iterator["Recorder"]:
-    """Yield a recorder for what is no run: errors and signals become words and exit codes."""
+    """Yield a recorder; errors and signals become words and exit codes."""
     from model_dockerize.report import Ending, Recorder
 
     display = _display(sys.stdout)

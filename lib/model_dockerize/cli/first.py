@@ -1,4 +1,4 @@
-"""Commands of the first ten minutes: a folder to begin with, a file through a model."""
+"""The commands `init` and `ask`."""
 
 import codecs
 import contextlib
@@ -51,7 +51,7 @@ def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: 
 
 @contextlib.contextmanager
 def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
-    """Yield what takes the parts of a result: standard output, or a file that is there whole or not at all."""
+    """Yield what takes the parts of a result; a file is there whole or not at all."""
     if output is None:
         yield _for_terminal() if _is_terminal() else put
         return
@@ -72,6 +72,6 @@ def _is_terminal() -> bool:
 
 
 def _for_terminal() -> Callable[[bytes], object]:
-    """Return what prints the parts of a result as text without control characters, which could redraw the terminal."""
+    """Print text without control characters, which could redraw the terminal."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     return lambda part: put("".join(char for char in decode(part) if char.isprintable() or char in "\t\n").encode())

@@ -1,4 +1,4 @@
-"""The command group and the flags of its commands, made from the fields of the settings."""
+"""The command group and its flags, made from the settings."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -19,8 +19,6 @@ NAMED = ("program-path", "image-name", "service", "aws-region", "role-to-assume"
 
 
 class _Flag(click.Option):
-    """The flag of an input."""
-
     def __init__(self, *names: Any, declared: Input, is_common: bool, **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.declared = declared
@@ -28,10 +26,10 @@ class _Flag(click.Option):
 
 
 class _Stage(click.Command):
-    """A command whose help shows the inputs that most people need, and with --help-all every one, under headings."""
+    """A command whose help shows common inputs, and with --help-all every one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Add `=true` to a flag that no value, not even an empty one, follows: `--sandbox FOLDER`."""
+        """Add `=true` to a flag that no value follows: `--sandbox FOLDER`."""
         flags = {f"--{each.name}": ("true", "false", "", *each.choices) for each in INPUTS if each.kind is Kind.FLAG}
         return super().parse_args(
             ctx,
@@ -57,7 +55,6 @@ _OTHERS = 2
 
 
 def _place(option: click.Option) -> int:
-    """Return where an option stands in a help text: a command's own, what most people need, the others."""
     return 0 if not isinstance(option, _Flag) else 1 if option.is_common else _OTHERS
 
 
@@ -75,13 +72,13 @@ def _show_all(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> 
 
 
 class Commands(click.Group):
-    """Lists the commands in the order in which a model goes through them."""
+    """Lists commands in the order that a model goes through."""
 
     command_class = _Stage
     group_class = type  # groups in it are like it
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands as click does, but with whole sentences."""
+        """List the commands like click, but with whole sentences."""
         rows = [(name, self.commands[name].get_short_help_str(limit=300)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -108,10 +105,10 @@ def cli() -> None:
 
 
 def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """Add the flags of these groups and inputs of the settings, and the argument that means a program.
+    """Add the flags of these groups and inputs, and the program's argument.
 
     Args:
-        common: the inputs that --help shows; without them those that most people need of a run.
+        common: inputs that --help shows, if not those that are common.
     """
 
     def decorate(command: Command) -> Command:

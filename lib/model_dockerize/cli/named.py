@@ -1,4 +1,4 @@
-"""Models by their name: commands that need no folder, and answers for other programs."""
+"""Commands that need no folder, and answers in JSON."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +12,12 @@ Command = Callable[..., None]
 
 
 def is_named(target: Path | None, flags: Mapping[str, str | None]) -> bool:
-    """Tell whether the model is given by its name, so that no folder is read."""
+    """Tell whether the model is given by its name."""
     return target is None and not flags.get("program_path") and bool(flags.get("service") or flags.get("image_name"))
 
 
 def reader(by_name: bool) -> Callable[[Given], Layer]:
-    """Return what reads the inputs of a command's argument: nothing where the model is given by its name."""
+    """Return the reader of a command's argument."""
     return (lambda _: {}) if by_name else described
 
 

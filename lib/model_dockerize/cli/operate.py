@@ -117,7 +117,6 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
 
 
 def _show(line: str) -> None:
-    """Print a line that a program wrote."""
     from model_dockerize.report.sheet import printable
 
     put(printable(line))

@@ -1,4 +1,4 @@
-"""Commands that take a folder further: to a Dockerfile, an image, ECR, AWS Batch, a service."""
+"""Commands from a folder to a service."""
 
 import ipaddress
 import re
