@@ -1,4 +1,4 @@
-"""Reads AwsConfig.ini: account, region and keys, only when AWS is asked."""
+"""Reads AwsConfig.ini, only when AWS is asked."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _OTHERS = (
 
 @dataclass(frozen=True)
 class AwsConfig:
-    """The contents of AwsConfig.ini. Without keys, credentials are found as usual."""
+    """AwsConfig.ini; without keys, credentials are found as usual."""
 
     path: Path
     region: str

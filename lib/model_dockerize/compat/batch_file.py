@@ -103,7 +103,7 @@ class JobDefinitionConfig:
 
     @property
     def given(self) -> frozenset[str]:
-        """Return the inputs that the section gives instead."""
+        """Name the inputs that the section gives instead."""
         said = {"cpu": self.vcpus, "memory": self.memory, "environment": self.environment}
         return frozenset(name for name, value in said.items() if value)
 
@@ -143,11 +143,7 @@ def is_batch_file(path: Path) -> bool:
 
 
 def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
-    """Read the sections `wanted`; check the keys of all.
-
-    Raises:
-        InputError: `details` names every problem with section, key and line.
-    """
+    """Read the sections `wanted`; check the keys of all."""
     from model_dockerize.compat.sections import read_sections
 
     problems: list[str] = []
@@ -170,11 +166,7 @@ def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
 
 
 def read_section(source: Path | Mapping[str, Any], name: str, given: Mapping[str, str]) -> BatchFile:
-    """Read one section, of a file or a dictionary.
-
-    Raises:
-        InputError: as `read_batch_file`, or the section is missing.
-    """
+    """Read one section, of a file or a dictionary."""
     from model_dockerize.compat.sections import read_sections, sections_of
 
     problems: list[str] = []

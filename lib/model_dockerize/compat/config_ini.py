@@ -29,7 +29,7 @@ _FLAGS = ("push_to_ecr", "create_job_def")
 
 @dataclass(frozen=True)
 class Written:
-    """An input as the file has it. See `settings.Given`."""
+    """An input in the file (see `settings.Given`)."""
 
     text: str
     where: str
@@ -38,12 +38,10 @@ class Written:
 
 
 def read_config_ini(path: Path, sections: Sections) -> Mapping[str, Written]:
-    """Return the file's inputs by name; relative paths start at its folder.
+    """Return the file's inputs; relative paths start at its folder.
 
     Args:
         sections: names of inputs, with _ for -.
-    Raises:
-        InputError: it cannot be read or is no INI file.
     """
     ini = read_ini(path, sections)
     found = {key.replace("_", "-"): _written(ini, section, key) for section, keys in sections.items() for key in keys}

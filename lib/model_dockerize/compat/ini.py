@@ -1,4 +1,4 @@
-"""Reads INI files: values with their lines, and everything unknown."""
+"""Reads INI files: values, lines and unknown keys."""
 
 import configparser
 import re
@@ -17,7 +17,7 @@ _KEY = re.compile(r"(?P<name>[^\s=:#;][^=:]*?)\s*[=:]")
 
 @dataclass(frozen=True)
 class Entry:
-    """One value as written, and its place: `Config.ini, line 3, [ecr] version`."""
+    """A value as written, and its place: `Config.ini, line 3, [ecr] version`."""
 
     text: str
     where: str
@@ -25,7 +25,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ini:
-    """The known values of an INI file, and what is wrong at `unknown` places."""
+    """An INI file's known values, and problems at `unknown` places."""
 
     path: Path
     entries: Mapping[tuple[str, str], Entry]
@@ -37,11 +37,7 @@ class Ini:
 
 
 def read_ini(path: Path, known: Sections) -> Ini:
-    """Read the file: keys in any case, values as they are (`%`, `;`, `#`).
-
-    Raises:
-        InputError: `details` names every wrong line.
-    """
+    """Read the file: keys in any case, values as they are (`%`, `;`, `#`)."""
     try:
         text = read_text(path, workspace_of(path), "utf-8-sig")
     except (OSError, OutsideError, UnicodeDecodeError) as error:

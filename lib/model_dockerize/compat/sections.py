@@ -22,7 +22,7 @@ _Entries = list[tuple[yaml.Node, yaml.Node]]
 
 @dataclass
 class Section:
-    """One section. A wrong value is noted in `problems` and counts as not given."""
+    """A section; a wrong value is noted in `problems` and counts as not given."""
 
     where: str  # "BatchConfig.yml, line 3, job_def"
     file: Path
@@ -31,11 +31,9 @@ class Section:
     nodes: dict[str, tuple[str, yaml.Node]] = field(default_factory=dict)  # right key -> key as written, value
 
     def has(self, key: str) -> bool:
-        """Tell whether the key has a value."""
         return key in self.nodes and not _is_empty(self.nodes[key][1])
 
     def is_list(self, key: str) -> bool:
-        """Tell whether the key's value is a list."""
         return key in self.nodes and isinstance(self.nodes[key][1], yaml.SequenceNode)
 
     def require(self, keys: Collection[str]) -> None:
@@ -43,12 +41,10 @@ class Section:
         self.problems += [f"{self.where}: {key} is missing or empty" for key in keys if not self.has(key)]
 
     def give(self, key: str, text: str) -> None:
-        """Replace the key's value."""
         mark = yaml.Mark("", 0, 0, 0, "", 0)
         self.nodes[key] = (key, yaml.ScalarNode("tag:yaml.org,2002:str", text, mark, mark))
 
     def wrong(self, key: str, problem: str) -> None:
-        """Note what is wrong with the key's value."""
         written, node = self.nodes[key]
         line = node.start_mark.line + 1
         self.problems.append(f"{self.file}, line {line}, {self.name}.{written}: {problem}")
@@ -79,7 +75,7 @@ class Section:
         return int(text)
 
     def words(self, key: str, form: Pattern) -> tuple[str, ...]:
-        """Return texts of this form; split a plain one at commas and spaces."""
+        """Return texts of this form; split a plain one."""
         if not self.has(key):
             return ()
         node = self.nodes[key][1]
@@ -111,13 +107,10 @@ class Section:
 def read_sections(
     path: Path, known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
 ) -> dict[str, Section]:
-    """Return the file's sections with a value, by name.
+    """Return the file's sections with a value.
 
     Args:
         spelling: returns the known key for a written one.
-
-    Raises:
-        InputError: it is no YAML of one mapping.
     """
     return _sections(_mapping(path), path, known, spelling, problems)
 
@@ -125,11 +118,7 @@ def read_sections(
 def sections_of(
     values: Mapping[str, Any], known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
 ) -> dict[str, Section]:
-    """Return sections of a program's values, as if from a file.
-
-    Raises:
-        InputError: no file could hold one.
-    """
+    """Return sections of a program's values, as if from a file."""
     try:
         root = yaml.compose(yaml.safe_dump(dict(values)), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
@@ -197,7 +186,7 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
 
 
 def _entries(node: yaml.MappingNode) -> _Entries:
-    """Return keys and values, those of merge keys (`<<`) last."""
+    """Put merge keys (`<<`) last."""
     return _merged(node, {})
 
 
@@ -219,7 +208,7 @@ def _merged(node: yaml.MappingNode, done: dict[int, _Entries]) -> _Entries:
 
 
 def _named_values(node: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
-    """Yield "" as a name for what is not in a form of `pairs`."""
+    """Yield the name "" for what is in no form of `pairs`."""
     if isinstance(node, yaml.MappingNode):
         yield from ((_key(key), value) for key, value in _entries(node))
         return

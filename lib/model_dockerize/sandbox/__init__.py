@@ -1,4 +1,4 @@
-"""Starts, finds and stops the sandbox: AWS on this computer, with real containers and without an account.
+"""Starts, finds and stops the sandbox: AWS on this computer.
 
 It is a program with its own Python environment (docs/sandbox.md).
 """

@@ -1,4 +1,4 @@
-"""Makes the sandbox's own Python environment: it pins botocore, against the user's packages."""
+"""Makes the sandbox's own Python environment, as it pins botocore."""
 
 import hashlib
 import os
@@ -20,23 +20,18 @@ _PIP_TAIL_LINES = 15
 
 
 def environment_path(home: Path, requirements: Path = REQUIREMENTS) -> Path:
-    """Return the environment's path for requirements and interpreter."""
     facts = requirements.read_bytes() + f"{sys.executable} {platform.python_version()}".encode()
     return home / f"sandbox-env-{hashlib.sha256(facts).hexdigest()[:12]}"
 
 
 def python_of(environment: Path) -> Path:
-    """Return the interpreter of an environment."""
     return environment / "bin" / "python"
 
 
 def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) -> Path:
-    """Return the sandbox's interpreter, making its environment if need be.
+    """Return the sandbox's interpreter, made if need be.
 
     The caller holds the home's lock.
-
-    Raises:
-        SandboxError: `details` holds pip's last lines.
     """
     environment = environment_path(home, requirements)
     if (environment / READY_MARKER).exists() and python_of(environment).exists():

@@ -1,4 +1,4 @@
-"""Starts, finds and stops the sandbox of a home directory."""
+"""Starts, finds and stops a home's sandbox."""
 
 import contextlib
 import fcntl
@@ -40,17 +40,13 @@ class StopReport:
 
 
 def default_home() -> Path:
-    """Return the sandbox's default folder."""
     return state.folder(os.environ)
 
 
 def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
-    """Return the running sandbox of `home`, started empty if need be; two callers at once get the same.
+    """Return the sandbox of `home`, started empty if need be; two callers at once get the same.
 
     It survives its caller. `iam`: "enforced", "off" or empty: unchanged.
-
-    Raises:
-        SandboxError: its folder is unsafe, or Docker Engine or the child fails.
     """
     if running := status(home):
         return _as_wished(running, iam)
@@ -105,7 +101,7 @@ def stop(home: Path, progress: Progress) -> StopReport:
 
 
 def instance_of(home: Path) -> str:
-    """Return the name on a home's containers, by which orphans are found."""
+    """Name a home's containers, so that orphans are found."""
     return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
 
 

@@ -19,8 +19,8 @@ UNSET_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "A
 class Sandbox:
     """A running sandbox.
 
-    `instance` labels its containers. `born`: when its process started, as a pid may be recycled. `registry`:
-    `host:port` of ECR. Whoever has `secret_key` may do everything here. `iam`: "enforced" or "off".
+    `instance` labels its containers. `born`: its process's start, as a pid may be recycled. `registry`: `host:port` of
+    ECR. Whoever has `secret_key` may do everything here. `iam`: "enforced" or "off".
     """
 
     endpoint_url: str
@@ -34,7 +34,7 @@ class Sandbox:
     iam: str = "off"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point AWS clients at the sandbox."""
+        """Return variables that point AWS clients here."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.account_id,
@@ -44,7 +44,7 @@ class Sandbox:
         }
 
     def unset(self) -> tuple[str, ...]:
-        """Return the variables that must be unset beside those of `environment()`."""
+        """Name further variables that must be unset."""
         return UNSET_VARIABLES
 
     def applied_to(self, environ: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Sends a file to a model's `/data/run-job` and hands on the result, neither whole in memory."""
+"""Streams a file through a model's `/data/run-job`."""
 
 import json
 import secrets
@@ -19,12 +19,7 @@ _MOST_OF_A_REFUSAL = 64 * 1024
 
 
 def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[bytes], object]) -> None:
-    """Give `receive` the result part by part.
-
-    Raises:
-        InputError: the file cannot be read, the address is none, or the model refuses the file.
-        DeployedSmokeError: the model cannot be reached, or failed.
-    """
+    """Give `receive` the result part by part."""
     if server_address(url):
         raise InputError(f"{url} is no address of a model.", "Give http://HOST or https://HOST, or a service's name.")
     headers = {"Accept": "application/json" if as_json else "*/*", **({"x-api-key": api_key} if api_key else {})}
@@ -86,7 +81,7 @@ def _cause(error: BaseException) -> str:
 
 
 class _Form:
-    """A form that is read as it is sent; its length is known beforehand."""
+    """A form that is read as it is sent, of known length."""
 
     def __init__(self, path: Path) -> None:
         boundary = secrets.token_hex(16)

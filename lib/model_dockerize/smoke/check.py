@@ -1,4 +1,4 @@
-"""The smoke test: asks a model what its users will ask, in order, and keeps the evidence."""
+"""Asks a model what its users will ask."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,16 +20,13 @@ def check(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Run all checks against the first of `urls` that answers; a failed check is no exception.
+    """Check the first of `urls` that answers; a failed check is no exception.
 
     Args:
-        urls: addresses of the same model, best first.
-        start_timeout: seconds to wait until the model answers.
-        job_timeout: seconds that the sample's job may take (the input smoke-timeout).
-        alive: asked while waiting; a text (why the container is gone) ends the waiting at once.
-
-    Raises:
-        InputError: a sample file cannot be read.
+        urls: of the same model, best first.
+        start_timeout: seconds until it answers.
+        job_timeout: seconds of the sample's job.
+        alive: asked while waiting; a text (why the container is gone) ends the waiting.
     """
     sample = read_sample(expectation.sample_input)
     expected = read_sample(expectation.sample_expected)
@@ -55,7 +52,7 @@ def check(
 
 
 def await_build(url: str, build_id: str, seconds: float, api_key: str = "") -> bool:
-    """Wait until that build answers; tell whether it does. A load balancer moves in its own time."""
+    """Wait for that build: a load balancer moves in its own time."""
     client, end = ModelClient(url, api_key), time.monotonic() + seconds
     try:
         while True:

@@ -1,4 +1,4 @@
-"""A client of the container API: returns what the checks read, or raises one line about the fault."""
+"""A client of the container API."""
 
 import json
 import time
@@ -49,11 +49,10 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """Return the text of any bytes."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the JSON; raise ValueError where it is none."""
+        """Parse JSON, else raise ValueError."""
         try:
             return json.loads(self.text)
         except RecursionError as error:
@@ -61,7 +60,7 @@ class Answer:
 
 
 class ModelClient:
-    """Talks to the model at `base`: scheme, host, port and any path before the API."""
+    """Talks to the model at `base`, which may end in a path."""
 
     def __init__(self, base: str, api_key: str = "") -> None:
         self.base = base.rstrip("/")
@@ -109,7 +108,7 @@ class ModelClient:
         return "" if answer.status_code == 200 else _message(answer)
 
     def add_job(self, name: str, content: bytes, mime_type: str, mapping: str = "") -> Job:
-        """Submit a file; an empty `mime_type` is the model's choice, `mapping` a mapping file's text."""
+        """Submit a file; an empty `mime_type` is the model's choice."""
         data = {"MimeType": mime_type, **({"Mappings": mapping} if mapping else {})}
         answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data=data)
         return _job(answer, "/data/add-job")
@@ -119,7 +118,7 @@ class ModelClient:
         return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
 
     def result(self, job: str) -> tuple[bytes, str]:
-        """Return what the model wrote, and the build that did, if the server says it."""
+        """Return the result, and the build that made it, if the server says it."""
         answer = self._request("GET", f"/data/result/{job}", most=_MOST_RESULT)
         _expect(answer, 200, "/data/result")
         return answer.content, answer.headers.get(BUILD_ID, "")
@@ -128,7 +127,7 @@ class ModelClient:
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
 
     def mapping(self, name: str, content: bytes, mime_type: str) -> str:
-        """Return the proposed mapping file's text."""
+        """Return the proposed mapping file."""
         files, data = {"File": (name, content)}, {"MimeType": mime_type}
         answer = self._request("POST", "/data/mapping", files=files, data=data)
         if answer.status_code != 200:

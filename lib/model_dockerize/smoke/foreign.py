@@ -1,7 +1,4 @@
-"""The smoke test of an image that we did not build: only what its specification offers.
-
-What could not be proved is told and kept.
-"""
+"""The smoke test of somebody else's image: only what its specification offers."""
 
 import json
 import re
@@ -22,7 +19,7 @@ _JOBS = {"status": "GET /data/status/{}", "result": "GET /data/result/{}", "dele
 
 @dataclass(frozen=True)
 class _Offer:
-    """A specification's operations, such as "GET /data/status/{}" in lower case, and their base path."""
+    """A specification's operations, such as "get /data/status/{}", and their base path."""
 
     place: str
     version: str
@@ -42,7 +39,7 @@ def check_foreign(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Run the checks that the image's specification allows; otherwise as `check`."""
+    """Run the checks that the specification allows; otherwise as `check`."""
     sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)

@@ -1,4 +1,4 @@
-"""The smoke test as a task inside the model's network (`model-server probe`): question and log."""
+"""The smoke test as a task inside the model's network (`model-server probe`)."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ _MARK = "probe "
 
 
 def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
-    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, or empty."""
+    """Return MODEL_PROBE's value of at most `most` characters, and why no job is tried, else ""."""
     asked: dict[str, Any] = {
         "build_id": expectation.build_id,
         "start_timeout": start_timeout,

@@ -20,12 +20,7 @@ def propose_mapping(
     timeout: float,
     alive: Callable[[], str | None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """Return the mapping that the model proposes for the file `data`; otherwise as `check`.
-
-    Raises:
-        InputError: the file cannot be read, here or by the model.
-        SmokeError: the model does not answer.
-    """
+    """Return the mapping that the model proposes for `data`; otherwise as `check`."""
     try:
         content = data.read_bytes()
     except OSError as error:

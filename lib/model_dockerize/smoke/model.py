@@ -1,4 +1,4 @@
-"""The smoke test's values: its checks, what a model must answer, and what came of each check."""
+"""The smoke test's expectations and results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,15 +28,14 @@ NOT_RUN = "not run: "
 
 @dataclass(frozen=True)
 class Expectation:
-    """The answers that the model must give.
+    """The model's expected answers.
 
     Attributes:
-        build_id: empty: whatever answers is accepted.
-        sample_input: file to submit as a job; None: no job is tried.
-        sample_expected: file that the result must equal; None: any result will do.
-        input_type: of the sample; empty: the model's own.
-        name: of the model, for messages.
-        sample_mapping: mapping file that is sent with the sample.
+        build_id: empty: any is accepted.
+        sample_input: None: no job is tried.
+        sample_expected: None: any result will do.
+        input_type: empty: the model's own.
+        name: for messages.
         license_key: applied where the model wants one and has none.
     """
 
@@ -52,7 +51,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Check:
-    """One check's result. `detail` is the evidence, one line."""
+    """A check's result; `detail` is one line of evidence."""
 
     name: str
     passed: bool
@@ -62,7 +61,7 @@ class Check:
 
 @dataclass(frozen=True)
 class SmokeResult:
-    """The checks in order. `url` is the address that answered."""
+    """Checks in order; `url` is the address that answered."""
 
     url: str
     checks: tuple[Check, ...]
@@ -71,7 +70,7 @@ class SmokeResult:
 
     @property
     def summary(self) -> str:
-        """Return how it went in one line, which the check of the result ends."""
+        """Sum up in one line."""
         if not self.passed:
             return f"{sum(check.passed for check in self.checks)} of {len(self.checks)} checks passed"
         said = next((f"; result: {check.detail}" for check in self.checks if check.name == "result"), "")
@@ -79,12 +78,11 @@ class SmokeResult:
 
     @property
     def passed(self) -> bool:
-        """Tell whether all checks passed."""
         return all(check.passed for check in self.checks)
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Return a line for each failed check."""
+        """Return a line for each check that ran and failed."""
         return tuple(
             f"{check.name}: {check.detail}"
             for check in self.checks

@@ -1,4 +1,4 @@
-"""One smoke test under way: the address, the job, and the checks so far."""
+"""A smoke test under way."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
 
 
 class NotYet(CheckFailed):
-    """A wrong answer that may still become right: ask again."""
+    """A wrong answer that may still become right."""
 
 
 class Session:
@@ -54,7 +54,7 @@ class Session:
         return self._client
 
     def use(self, client: ModelClient) -> None:
-        """Ask `client` from now on, e.g. at a path below the address that answered."""
+        """Ask `client` from now on."""
         self.close()
         self._client = client
 
@@ -65,7 +65,7 @@ class Session:
     def run_job(
         self, sample: bytes, mapping: str, expected: bytes | None, offers: Callable[[str], bool] = lambda _: True
     ) -> None:
-        """Run the checks of a job, as far as the server `offers` them."""
+        """Run the checks of a job that the server `offers`."""
         self.run("add-job", lambda: self.add_job(sample, mapping))
         looks = {"status": self.status, "result": lambda: self.result(expected), "delete": self.delete}
         for name, look in looks.items():
@@ -218,11 +218,11 @@ class Session:
         return f"{REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
 
     def runner_mode(self) -> str:
-        """Tell how the program is run, and why not in a faster way; this never fails."""
+        """Say how the program is run; no mode is a failure."""
         return self.client.get("/ready").headers.get("X-Model-Runner-Mode") or "the server does not say it"
 
     def wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
-        """Repeat `look` until it answers without NotYet; fail when the time is up or the container gone."""
+        """Repeat `look` until it answers; fail when time is up or the container gone."""
         end, pause = time.monotonic() + timeout, _FIRST_PAUSE
         while True:
             try:
@@ -237,13 +237,13 @@ class Session:
 
 
 def _one_line(text: str) -> str:
-    """Return the last line of a message: of a traceback, the one that says what happened."""
+    """Return the last line: of a traceback, it says what happened."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     return quote(lines[-1]) if lines else "no message"
 
 
 def read_sample(path: Path | None) -> bytes | None:
-    """Return a sample file's content, if there is one, or raise InputError."""
+    """Read a sample file, if any, or raise InputError."""
     try:
         return path.read_bytes() if path else None
     except OSError as error:
