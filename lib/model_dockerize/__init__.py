@@ -1,3 +1,3 @@
-"""Takes a model's program folder to a container in production that has proved it works."""
+"""Takes a model's program folder to a proved container in production."""
 
 __version__ = "1.0.0"

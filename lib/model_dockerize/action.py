@@ -28,11 +28,7 @@ _SHORTEST_SECRET = 20
 
 
 def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int:
-    """Run the Action once, in the container that GitHub's runner starts; return the exit code (docs/exit-codes.md).
-
-    Args:
-        stdout: gets workflow commands, too.
-    """
+    """Run the Action; return the exit code (docs/exit-codes.md)."""
     started = time.time()
     workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
     try:
@@ -164,8 +160,8 @@ def _append(file: str | None, text: str) -> None:
 def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]) -> str:
     """Return a path for steps on the runner itself: our /github/... exist in this container only.
 
-    Steps start in the workspace. The runner's _temp stands beside its folder of the repository, whose path on the
-    runner we are told. Source: actions/runner, ContainerActionHandler.cs, PipelineDirectoryManager.cs.
+    Steps start in the workspace. The runner's _temp stands beside its folder of the repository. Source: actions/runner,
+    ContainerActionHandler.cs, PipelineDirectoryManager.cs.
     """
     if path.is_relative_to(workspace):
         return str(path.relative_to(workspace))
@@ -176,7 +172,7 @@ def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]
 
 
 def _hand_over(workspace: Path, since: float) -> None:
-    """Give what this process made as root to the workspace's owner. `since`: seconds since the epoch."""
+    """Give what this process made as root to the workspace's owner."""
     ours = os.geteuid()
     if not workspace.is_dir() or workspace.stat().st_uid == ours:
         return

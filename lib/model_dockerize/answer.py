@@ -33,7 +33,7 @@ class Answer:
 
     Attributes:
         kind: table: `columns` and `rows`; text: `rows` of one line each; file: only `what`.
-        what: "CSV", "JSON", "text", "PNG image", ...
+        what: "CSV", "PNG image", ...
         size: bytes of the whole, as are the counts.
     """
 
@@ -47,7 +47,6 @@ class Answer:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Tell of each column whether it is all numbers."""
         return tuple(
             any(cells) and all(not cell or _NUMBER.fullmatch(cell) for cell in cells)
             for cells in ([row[n] for row in self.rows] for n in range(len(self.columns)))
@@ -55,7 +54,7 @@ class Answer:
 
     @property
     def title(self) -> str:
-        """Return a summary: "CSV, 5 of 150 rows, 4.1 kB"."""
+        """Sum up: "CSV, 5 of 150 rows, 4.1 kB"."""
         words = [self.what]
         if self.kind == "table" and self.row_count is not None:
             shown = len(self.rows)
@@ -64,14 +63,13 @@ class Answer:
         return ", ".join((*words, f"{self.size} bytes" if self.size < 1000 else f"{self.size / 1000:.1f} kB"))
 
     def first(self, rows: int) -> "Answer":
-        """Keep only the first `rows`."""
         return Answer(
             self.kind, self.what, self.size, self.columns, self.rows[:rows], self.row_count, self.column_count
         )
 
 
 def read(content: bytes, name: str = "") -> Answer:
-    """Read an answer's beginning. `name`: of the expected result, whose suffix tells the format."""
+    """Read the beginning; the suffix of `name`, the expected result's, tells the format."""
     size = len(content)
     for magic, what in _MAGIC.items():
         if content.startswith(magic):

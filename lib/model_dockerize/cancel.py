@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class Cancelled(BaseException):
-    """A signal ends this process. No stage takes it for its failure."""
+    """A signal ends this process; no stage takes it for its failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -16,13 +16,13 @@ class Cancelled(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """Return the shell's code: 130 for SIGINT, 143 for SIGTERM."""
+        """Return the shell's exit code."""
         return 128 + self.signal
 
 
 @contextmanager
 def cancellable() -> Iterator[None]:
-    """Unwind this block at the first SIGTERM or SIGINT; ignore later ones."""
+    """Unwind at the first SIGTERM or SIGINT; ignore later ones."""
 
     def cancel(number: int, _frame: FrameType | None) -> NoReturn:
         for other in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Lists the images of a Docker Engine, also while others remove some of theirs."""
+"""Lists an engine's images, also while others remove theirs."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _Listed = TypeVar("_Listed")
 
 
 def listed(ask: Callable[[], _Listed], sleep: Callable[[float], None] = time.sleep) -> _Listed:
-    """Return what `ask` lists, asked again while the engine misses the content of an image that just went.
+    """Ask again while the engine misses an image that just went.
 
     Docker 26.1 answers 404 then; the same of containerd: https://github.com/containerd/nerdctl/issues/4104
     """

@@ -1,4 +1,4 @@
-"""Errors that users meet, with exit codes that never change. docs/exit-codes.md is made from them."""
+"""Errors that users meet, with exit codes that never change (docs/exit-codes.md)."""
 
 from model_dockerize.outcome import Outcome
 
@@ -6,7 +6,7 @@ _NOTED = 20  # details that a traceback shows
 
 
 class ModelDockerizeError(Exception):
-    """An expected failure. `str(error)` is what happened; `remedy` is what to do next."""
+    """An expected failure; `remedy` is what to do next."""
 
     exit_code = 1
     kind = "internal"
@@ -27,7 +27,7 @@ class ModelDockerizeError(Exception):
 
 
 class InputError(ModelDockerizeError):
-    """Inputs are wrong. `details` names all problems."""
+    """Wrong inputs; `details` names all."""
 
     exit_code = 2
     kind = "input"
@@ -35,23 +35,19 @@ class InputError(ModelDockerizeError):
 
 
 class ProgramError(ModelDockerizeError):
-    """The program folder cannot become an image."""
-
     exit_code = 3
     kind = "program"
     meaning = "the program folder cannot become an image"
 
 
 class EngineError(ModelDockerizeError):
-    """Docker Engine or buildx cannot be used."""
-
     exit_code = 4
     kind = "engine"
     meaning = "Docker Engine or buildx is missing, not permitted or too old"
 
 
 class BuildError(ModelDockerizeError):
-    """The image did not build. `details`: the failing step's last lines."""
+    """A failed build; `details`: the failing step's last lines."""
 
     exit_code = 5
     kind = "build"
@@ -59,7 +55,7 @@ class BuildError(ModelDockerizeError):
 
 
 class SmokeError(ModelDockerizeError):
-    """The image does not answer as it must. `details`: failed checks."""
+    """A failed smoke test; `details`: failed checks."""
 
     exit_code = 6
     kind = "smoke"
@@ -67,39 +63,31 @@ class SmokeError(ModelDockerizeError):
 
 
 class PushError(ModelDockerizeError):
-    """The registry did not take the image."""
-
     exit_code = 7
     kind = "push"
     meaning = "the registry did not take the image"
 
 
 class AwsAccessError(ModelDockerizeError):
-    """Credentials are missing, expired or insufficient."""
-
     exit_code = 8
     kind = "aws-access"
     meaning = "no credentials, expired ones, or a missing permission"
 
 
 class AwsError(ModelDockerizeError):
-    """AWS refused or failed a call otherwise."""
-
     exit_code = 9
     kind = "aws"
     meaning = "AWS refused or failed a call for another reason"
 
 
 class BatchError(ModelDockerizeError):
-    """A Batch job definition or job failed."""
-
     exit_code = 10
     kind = "batch"
     meaning = "the Batch job definition could not be registered, or submitted jobs failed"
 
 
 class RolloutError(ModelDockerizeError):
-    """The rollout failed. `details`: stopped tasks and their logs."""
+    """A failed rollout; `details`: stopped tasks and their logs."""
 
     exit_code = 11
     kind = "rollout"
@@ -107,16 +95,12 @@ class RolloutError(ModelDockerizeError):
 
 
 class DeployedSmokeError(ModelDockerizeError):
-    """The deployed model does not answer as it must."""
-
     exit_code = 12
     kind = "smoke-deployed"
     meaning = "the deployed model does not answer as it must; the last lines say what the service runs now"
 
 
 class TimedOutError(ModelDockerizeError):
-    """The rollout was undecided when time was up. Never green."""
-
     exit_code = 13
     kind = "timed-out"
     meaning = "the rollout was neither finished nor failed when the time was up"
@@ -124,8 +108,6 @@ class TimedOutError(ModelDockerizeError):
 
 
 class SupersededError(ModelDockerizeError):
-    """A newer deployment owns the service. Never green."""
-
     exit_code = 14
     kind = "superseded"
     meaning = "a newer run or deployment owns the service; this version does not run"
@@ -133,8 +115,6 @@ class SupersededError(ModelDockerizeError):
 
 
 class PausedError(ModelDockerizeError):
-    """The deployment waits for a person. Never green."""
-
     exit_code = 15
     kind = "paused"
     meaning = "the deployment waits for a person at a lifecycle hook"
@@ -142,8 +122,6 @@ class PausedError(ModelDockerizeError):
 
 
 class SandboxError(ModelDockerizeError):
-    """The sandbox failed or is out of reach."""
-
     exit_code = 16
     kind = "sandbox"
     meaning = "the local AWS could not be installed, started or reached"

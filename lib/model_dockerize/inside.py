@@ -1,4 +1,4 @@
-"""Opens regular files of an untrusted folder; links must end inside of it."""
+"""Opens regular files of an untrusted folder; links must end inside."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ class OutsideError(ValueError):
 
 
 def resolved(path: Path, folder: Path) -> Path:
-    """Follow every link of `path`; the end need not exist.
+    """Follow all links; the end need not exist.
 
     Raises:
         OutsideError: it is not in `folder`, or neither file nor folder.
@@ -50,7 +50,7 @@ def workspace_of(file: Path) -> Path:
 
 
 def open_file(path: Path, folder: Path) -> BinaryIO:
-    """Open a regular file of `folder`. Raises as `resolved` and `open_regular`."""
+    """Open a regular file of `folder`, else raise OutsideError."""
     return open_regular(resolved(path, folder))
 
 
@@ -65,7 +65,6 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def is_file(path: Path, folder: Path) -> bool:
-    """Tell whether `folder` has this regular file."""
     try:
         return resolved(path, folder).is_file()
     except (OSError, OutsideError):
@@ -73,11 +72,7 @@ def is_file(path: Path, folder: Path) -> bool:
 
 
 def read_text(path: Path, folder: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """Read a small text file of `folder`.
-
-    Raises:
-        OutsideError: see `resolved`, or it is too large.
-    """
+    """Read a small text file of `folder`, else raise OutsideError."""
     return read_bytes(path, folder).decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -90,7 +85,6 @@ def read_bytes(path: Path, folder: Path) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text. Raises as `write_bytes`."""
     write_bytes(path, text.encode())
 
 

@@ -12,10 +12,7 @@ _KEPT = ("HOME", "LANG", "TMPDIR", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY
 
 
 def take() -> dict[str, str]:
-    """Take the job's environment from the process.
-
-    /proc shows variables from its start, so it restarts without any, and hands them on in memory.
-    """
+    """Return the job's environment, after a restart without it: /proc shows variables from the start."""
     handed = os.environ.get(_HANDED)
     # The new start has no handler yet, and a container's first process ignores what it does not handle: it waits.
     ends = (signal.SIGTERM, signal.SIGINT)

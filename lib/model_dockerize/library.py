@@ -21,7 +21,7 @@ _LEVELS: Mapping[Level, int] = {"info": logging.INFO, "warning": logging.WARNING
 
 
 class LoggingDisplay:
-    """A Display that writes to a standard logger."""
+    """A Display that writes to a logger."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
@@ -51,10 +51,6 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
 
     Args:
         inputs: as in docs/inputs.md; relative paths start at the current folder.
-        environment: instead of the process's own.
-
-    Raises:
-        InputError: `details` names every wrong input.
     """
     given = {
         name: Given(str(text), name, Path.cwd()) for name, text in inputs.items() if text is not None and str(text)

@@ -1,4 +1,4 @@
-"""Makes the publisher's keys, and license keys: JSON Web Tokens signed with Ed25519 (docs/license-keys.md)."""
+"""Makes license keys: JSON Web Tokens signed with Ed25519 (docs/license-keys.md)."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ class Inspection:
 
 
 def make_pair(private_key: Path) -> str:
-    """Write the private key to a new file of its owner; return the public one."""
+    """Write the private key to a new file; return the public one."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     try:
@@ -43,7 +43,7 @@ def make_pair(private_key: Path) -> str:
 
 
 def issue(private_key: Path, model: str, name: str, email: str, days: int, now: float | None = None) -> str:
-    """Return a license key for a customer of a model."""
+    """Return a license key for a customer."""
     issued = int(time.time() if now is None else now)
     expires = issued + days * _DAY_SECONDS
     claims = {"jti": str(uuid.uuid4()), "model": model, "name": name, "email": email, "iat": issued, "exp": expires}
@@ -68,13 +68,13 @@ def inspect(text: str, public_key: str | None) -> Inspection:
 
 
 def public_text(key: Ed25519PublicKey) -> str:
-    """Return a public key's 32 bytes in base64url without padding."""
+    """Return the 32 bytes in base64url without padding."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def shown(inspection: Inspection) -> str:
-    """Return the inspection as JSON with times in UTC."""
+    """Return JSON with times in UTC."""
     times = {
         key: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
         for key, value in inspection.claims.items()

@@ -1,10 +1,10 @@
-"""The one list of ways in which a command can end."""
+"""All outcomes of commands."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """A command's outcome, whose word is never renamed. docs/exit-codes.md is made from this list."""
+    """A command's outcome; words are never renamed. docs/exit-codes.md is made from them."""
 
     codes: str  # exit codes that it comes with
     meaning: str

@@ -1,4 +1,4 @@
-"""The forms of names and ids, each said once: by a pattern, and in words for who wrote something else."""
+"""Forms of names and ids, as patterns and in words."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Pattern(NamedTuple):
-    """A form that a whole text must have. As a rule it says what is wrong, or nothing."""
+    """A form of a whole text; as a rule, it says what is wrong."""
 
     regex: re.Pattern[str]
     meaning: str  # "a region like eu-central-1"
@@ -26,7 +26,7 @@ def pattern(regex: str, meaning: str, is_lower: bool = False) -> Pattern:
 
 
 def server_address(text: str) -> str:
-    """Say what is wrong with the address of a server."""
+    """Say what is wrong with a server's address, else ""."""
     try:
         place = urlsplit(text)
         is_address = bool(place.scheme in ("http", "https") and place.hostname) and place.port != 0
@@ -37,7 +37,7 @@ def server_address(text: str) -> str:
 
 
 def command_line(text: str) -> str:
-    """Say what is wrong with a command: a program and its arguments."""
+    """Say what is wrong with a command, else ""."""
     try:
         words = shlex.split(text)
     except ValueError as error:  # a quotation mark that nothing closes

@@ -1,4 +1,4 @@
-"""The interface by which stages report; they print nothing and read no environment."""
+"""The interface by which stages report: they print nothing and read no environment."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ class Progress(Protocol):
     """A stage's messages, from any thread."""
 
     def info(self, text: str) -> None:
-        """Report what was done or found, in a finished sentence."""
+        """Report what was done or found, in a sentence."""
 
     def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
         """Report what the user should change; `line` is 1-based."""
@@ -22,11 +22,11 @@ class Progress(Protocol):
         """Report bytes moved of `total` (0: unknown); without `what`, it is over."""
 
     def secret(self, value: str) -> None:
-        """Mask `value` in everything shown from now on."""
+        """Mask `value` from now on."""
 
 
 def counted(what: str, total: int, progress: Progress) -> Callable[[int], None]:
-    """Return a function that adds up bytes, and reports their sum."""
+    """Return a function that adds up and reports bytes."""
     done, lock = 0, threading.Lock()
 
     def moved(more: int) -> None:

@@ -12,9 +12,9 @@ _LONGEST_TAG = 128  # of Docker's grammar for tags
 
 
 def from_run(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
-    """Return the default version: the git tag that started the run, else the commit.
+    """Return the default version: the run's git tag, else its commit.
 
-    Of `iris/v1.2` only `v1.2` counts. A hyphen replaces what Docker forbids. A commit has 12 digits.
+    Of `iris/v1.2` only `v1.2` counts.
     """
     if environment.get("GITHUB_REF_TYPE") == "tag":
         tag = re.sub(r"[^A-Za-z0-9._-]", "-", environment.get("GITHUB_REF_NAME", "").rsplit("/", 1)[-1])

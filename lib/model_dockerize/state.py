@@ -1,4 +1,4 @@
-"""The folder of this program's state on this computer."""
+"""The folder of this program's state."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -13,11 +13,7 @@ _NAME = re.compile(r" '[\w-]{2,}'")
 
 
 def compose(path: Path, folder: Path) -> yaml.Node | None:
-    """Return the YAML of a file in `folder`; None if empty.
-
-    Raises:
-        InputError: it cannot be read, is no YAML, or leads out of the folder.
-    """
+    """Return the YAML of a file in `folder`; None if empty."""
     try:
         return yaml.compose(read_text(path, folder, "utf-8-sig"), Loader=yaml.SafeLoader)
     except (OSError, OutsideError) as error:
