@@ -16,7 +16,6 @@ class Cancelled(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """Return the shell's exit code."""
         return 128 + self.signal
 
 

@@ -50,12 +50,12 @@ def workspace_of(file: Path) -> Path:
 
 
 def open_file(path: Path, folder: Path) -> BinaryIO:
-    """Open a regular file of `folder`, else raise OutsideError."""
+    """Open a regular file; raise OutsideError if it is outside."""
     return open_regular(resolved(path, folder))
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file that is no link, else raise OutsideError."""
+    """Open a regular file; raise OSError for a link, OutsideError for another kind."""
     # Not to wait for the writer of a pipe that has taken the file's place.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -72,7 +72,7 @@ def is_file(path: Path, folder: Path) -> bool:
 
 
 def read_text(path: Path, folder: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """Read a small text file of `folder`, else raise OutsideError."""
+    """Read a small text file; raise OutsideError if it is outside or too large."""
     return read_bytes(path, folder).decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
 
 

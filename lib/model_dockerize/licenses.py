@@ -43,7 +43,6 @@ def make_pair(private_key: Path) -> str:
 
 
 def issue(private_key: Path, model: str, name: str, email: str, days: int, now: float | None = None) -> str:
-    """Return a license key for a customer."""
     issued = int(time.time() if now is None else now)
     expires = issued + days * _DAY_SECONDS
     claims = {"jti": str(uuid.uuid4()), "model": model, "name": name, "email": email, "iat": issued, "exp": expires}
@@ -74,7 +73,6 @@ def public_text(key: Ed25519PublicKey) -> str:
 
 
 def shown(inspection: Inspection) -> str:
-    """Return JSON with times in UTC."""
     times = {
         key: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
         for key, value in inspection.claims.items()

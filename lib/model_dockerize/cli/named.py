@@ -17,11 +17,9 @@ def is_named(target: Path | None, flags: Mapping[str, str | None]) -> bool:
 
 
 def reader(by_name: bool) -> Callable[[Given], Layer]:
-    """Return the reader of a command's argument."""
     return (lambda _: {}) if by_name else described
 
 
 def answers_in_json(command: Command) -> Command:
-    """Add `--json` to a command."""
     words = "Print the report as one JSON object (docs/report.md) to standard output, and nothing else there."
     return click.option("--json", "as_json", is_flag=True, help=words)(command)

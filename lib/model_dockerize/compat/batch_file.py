@@ -136,7 +136,6 @@ class BatchFile:
 
 
 def is_batch_file(path: Path) -> bool:
-    """Tell whether the file has a section of a BatchConfig.yml."""
     from model_dockerize.compat.sections import section_names
 
     return not section_names(path).isdisjoint(_KEYS)

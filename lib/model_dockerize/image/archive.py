@@ -34,7 +34,6 @@ class Archive:
 
 
 def archive_tag(build_id: str) -> str:
-    """Name the image inside its archive."""
     if not re.fullmatch(r"[0-9a-f]{32}", build_id):
         raise EngineError(
             f"The image has no build id of 32 hexadecimal digits (it has {build_id!r}), so its archive has no name.",

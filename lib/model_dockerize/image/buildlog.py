@@ -68,7 +68,7 @@ class _Vertex:
 
 
 def without_credentials(text: str) -> str:
-    """Cut `user:password@` out of URLs, such as those of package indexes."""
+    """Cut `user:password@` out of URLs."""
     return _USER_IN_URL.sub("***@", text)
 
 

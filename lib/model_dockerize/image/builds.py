@@ -15,7 +15,7 @@ from model_dockerize.settings import in_action
 
 
 def remember(environment: Mapping[str, str], build_id: str, image_id: str) -> None:
-    """Remember the image built for a build id, except in the Action."""
+    """Remember the image, except in the Action."""
     folder = _folder(environment)
     if folder is None:
         return
@@ -28,7 +28,7 @@ def remember(environment: Mapping[str, str], build_id: str, image_id: str) -> No
 
 
 def recall(environment: Mapping[str, str], build_id: str) -> str:
-    """Return the id of the image last built for it, else ""."""
+    """Return the image id last built for a build id, else ""."""
     folder = _folder(environment)
     if folder is None or not re.fullmatch(r"[0-9a-f]{32}", build_id):
         return ""

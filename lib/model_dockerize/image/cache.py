@@ -66,7 +66,6 @@ def cache_options(cache: Cache, repository: str, scope: str, environment: Mappin
 
 
 def cache_variables(cache: Cache, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that buildx needs for GitHub's cache."""
     names = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL") if cache.kind == "gha" else ()
     return {name: environment[name] for name in names if name in environment}
 

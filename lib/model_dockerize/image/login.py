@@ -40,7 +40,7 @@ def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
 
 
 def log_in(engine: Engine, auth: RegistryAuth) -> None:
-    """Run `docker login` for good, in the user's configuration."""
+    """Run `docker login` for good."""
     argv = [str(engine.cli), "login", "--username", auth.username, "--password-stdin", auth.registry]
     done = subprocess.run(
         argv, env=dict(engine.environment), input=auth.password, capture_output=True, text=True, check=False

@@ -51,7 +51,6 @@ def read(path: Path, stream: IO[bytes], largest: int) -> Members:
     """Read every member.
 
     Raises:
-        InputError: something is larger than in any image.
         tarfile.TarError: it is no tar.
     """
     found, bounded, kept = Members(), _Bounded(path, stream, largest), 0

@@ -64,6 +64,5 @@ def _platforms(engine: Engine) -> frozenset[str]:
 
 
 def platforms_of(text: str) -> frozenset[str]:
-    """Return the platforms in `docker buildx inspect`, without its marks."""
     found = re.findall(r"^Platforms:(.*)$", text, re.MULTILINE)
     return frozenset(name.strip(" *") for line in found for name in line.split(","))

@@ -106,7 +106,6 @@ def push(engine: Engine, image_ref: str, target: str, login: Callable[[], Regist
 
 
 def name_image(client: docker.DockerClient, image_ref: str, target: str) -> None:
-    """Give an image the name `target`, too."""
     repository, tag = parse_repository_tag(target)
     try:
         client.api.tag(image_ref, repository, tag or "latest")
@@ -177,7 +176,6 @@ def _check_place(target: str, auth: RegistryAuth) -> None:
 
 
 def failure(target: str, message: str) -> PushError:
-    """Return a failed push's error, with its remedy."""
     kind = _TransientError if _TRANSIENT.search(message) else PushError
     for sign, cause, remedy in _CAUSES:
         if re.search(sign, message, re.IGNORECASE):

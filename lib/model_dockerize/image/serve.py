@@ -53,7 +53,6 @@ class Place:
 
 
 def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
-    """Tell whether `name` runs this image there already."""
     with closing(connect(engine)) as client:
         found = _ours(client, name)
         return found is not None and found.status == "running" and _is(found.attrs, image, place)

@@ -62,7 +62,6 @@ def find_sources() -> ServerSources:
 
 
 def of_checkout(root: Path) -> dict[str, Path]:
-    """Return `ServerSources.files` of a checkout."""
     return {name: root / name for name in (_DOCKERFILE, *_SOURCES)}
 
 

@@ -39,7 +39,7 @@ class Image:
 
 
 def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
-    """Return the image with this name or id, else raise EngineError."""
+    """Return the image, else raise EngineError."""
     with closing(connect(engine)) as client:
         try:
             return _image(engine, client.images.get(ref), ref, steps)
@@ -89,7 +89,6 @@ def record(engine: Engine, image: Image, build_id: str) -> Image:
 
 
 def tag(engine: Engine, image: Image, ref: str) -> None:
-    """Give the image another name."""
     repository, tag_name = parse_repository_tag(ref)
     with closing(connect(engine)) as client:
         try:

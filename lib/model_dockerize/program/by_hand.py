@@ -38,7 +38,6 @@ class HandContext:
 
 
 def read_context(path: Path, progress: Progress) -> HandContext:
-    """Find a folder's Dockerfile and files."""
     root = folder_at(path)
     problems = Problems()
     listing = list_files(root, (), problems, progress)

@@ -121,7 +121,6 @@ def inspect(
 
 
 def folder_at(path: Path) -> Path:
-    """Return the folder with links resolved."""
     try:
         path.stat()
     except (OSError, ValueError) as error:  # absent, or no path at all, e.g. too long

@@ -22,7 +22,7 @@ def is_pointer(path: Path) -> bool:
 
 
 def sentence(names: Collection[str]) -> str:
-    """Say which files are pointers, and the remedy."""
+    """Name the pointers and the remedy."""
     shown = ", ".join(list(names)[:_MOST_NAMES])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     what = "1 file is a Git LFS pointer" if len(names) == 1 else f"{len(names)} files are Git LFS pointers"

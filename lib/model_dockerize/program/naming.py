@@ -33,7 +33,6 @@ def _legal(text: str) -> tuple[str, bool]:
 
 
 def made_up_name(folder_name: str, progress: Progress) -> str:
-    """Name the image like the folder."""
     name, says_all = _legal(folder_name)
     if not says_all:
         progress.warning(

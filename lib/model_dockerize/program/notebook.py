@@ -21,7 +21,6 @@ _OPTIONS = ("--kernel", "python3", "--log-output", "--no-progress-bar")
 
 
 def command(name: str, parameters: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the command that executes a notebook."""
     files = parameters or ("-r", INPUT, f"{{{INPUT}}}", "-r", OUTPUT, f"{{{OUTPUT}}}")
     return ("python", "-m", "papermill", name, _EXECUTED, *_OPTIONS, *files)
 

@@ -22,7 +22,6 @@ def content(root: Path, name: str, problems: Problems) -> bytes | None:
 
 
 def text(root: Path, name: str, problems: Problems, errors: str = "strict") -> str | None:
-    """Read UTF-8 text like `content`, without byte order mark."""
     found = content(root, name, problems)
     try:
         return None if found is None else found.decode("utf-8-sig", errors)

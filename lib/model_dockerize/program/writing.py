@@ -15,7 +15,7 @@ _OTHER_NAME = "Dockerfile.model-dockerize"
 
 
 def write_dockerfile(program: Program, text: str) -> Path:
-    """Write the Dockerfile, its `.dockerignore` and a translated lock where they changed."""
+    """Write Dockerfile, `.dockerignore` and translated lock where they changed."""
     path = program.path / (_OTHER_NAME if is_foreign(program.path) else _NAME)
     listed = program.path / REQUIREMENTS
     if program.packages.text and _is_someone_elses(listed):

@@ -105,7 +105,6 @@ class ConsoleDisplay:
         """Do nothing: the recorder has masked it."""
 
     def finish(self, report: Report) -> None:
-        """Print the last lines."""
         self._live.stop()
         if self._verbosity == "quiet":
             if report.failure:

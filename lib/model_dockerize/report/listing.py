@@ -50,12 +50,10 @@ REVISION_TITLES = ("revision", "version", "since", "state", "tasks", "")
 
 
 def moment(when: datetime | None) -> str:
-    """Write a time in UTC."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}" if when else _NO
 
 
 def table(titles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     return tuple(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -64,7 +62,6 @@ def table(titles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[str, 
 
 
 def document(row: ModelRow | RevisionRow) -> dict[str, Any]:
-    """Return a row for JSON."""
     found = asdict(row)
     when = found["since"]
     return {**found, "since": when.astimezone(UTC).isoformat(timespec="seconds") if when else None}

@@ -109,7 +109,6 @@ class Report:
 
     @property
     def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample", "unproved"]:
-        """Return the verdict of all smoke tests."""
         ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
         if not ran:
             return "skipped"
@@ -122,7 +121,6 @@ class Report:
 
     @property
     def answer(self) -> Answer | None:
-        """Return the model's answer to the sample."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test and test.answer]
         return tests[0].answer if tests else None
 

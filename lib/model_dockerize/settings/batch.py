@@ -107,7 +107,6 @@ class BatchSettings:
     given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
 
     def definition(self, model: str) -> str:
-        """Name the job definition of `model`."""
         written = self.file.job_definition.name if self.file and self.file.job_definition else ""
         return self.job_definition_name or written or model
 

@@ -34,7 +34,6 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
 
 
 def ordered(inputs: Iterable[Input]) -> list[Input]:
-    """Put first the inputs that most people need."""
     return sorted(inputs, key=lambda each: not each.common)
 
 
@@ -110,7 +109,7 @@ def _sources(inputs: Sequence[Input]) -> Iterable[str]:
 
 
 def file_schema(inputs: Iterable[Input]) -> str:
-    """Return the file's JSON schema, in Draft 7, which every editor's YAML support knows."""
+    """Return the JSON schema in Draft 7, which every editor knows."""
     document = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "model-dockerize.yml",

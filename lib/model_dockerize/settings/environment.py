@@ -21,7 +21,6 @@ def is_file(path: Path | str) -> bool:
 
 
 def warn_of_missing_files(environment: Mapping[str, str], names: Iterable[str], progress: Progress) -> tuple[str, ...]:
-    """Warn of variables whose file is missing; return them."""
     missing = tuple(name for name in names if environment.get(name) and not os.path.exists(environment[name]))  # noqa: PTH110
     for name in missing:
         advice = (

@@ -62,7 +62,6 @@ def batch_environment(file: Given, aws_config: Path | None) -> Layer:
 
 
 def untrusted_folder(target: Path) -> Path:
-    """Return the argument's folder, which is untrusted (see `Given`)."""
     if target.suffix.lower() == ".ini":
         return workspace_of(target)
     return target.parent if _is_file_name(target) else target

@@ -12,7 +12,6 @@ _RUNNER_INPUTS = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """Read the CA bundle, and GitHub's commit and run."""
     bundle = environment.get("SSL_CERT_FILE", "")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
     found = {
@@ -27,7 +26,6 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 
 
 def from_flags(flags: Mapping[str, str | None], folder: Path | None = None) -> dict[str, Given]:
-    """Return the used flags (`folder`: see `Given`)."""
     return {
         name: Given(text, f"--{name}", Path.cwd(), folder=folder) for name, text in flags.items() if text is not None
     }

@@ -93,7 +93,6 @@ class ModelClient:
         return spec
 
     def licensed(self) -> bool:
-        """Tell whether the model holds a valid license key."""
         answer = self.get("/api/license")
         _expect(answer, 200, "/api/license")
         try:
@@ -127,7 +126,6 @@ class ModelClient:
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
 
     def mapping(self, name: str, content: bytes, mime_type: str) -> str:
-        """Return the proposed mapping file."""
         files, data = {"File": (name, content)}, {"MimeType": mime_type}
         answer = self._request("POST", "/data/mapping", files=files, data=data)
         if answer.status_code != 200:

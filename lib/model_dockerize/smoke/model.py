@@ -70,7 +70,6 @@ class SmokeResult:
 
     @property
     def summary(self) -> str:
-        """Sum up in one line."""
         if not self.passed:
             return f"{sum(check.passed for check in self.checks)} of {len(self.checks)} checks passed"
         said = next((f"; result: {check.detail}" for check in self.checks if check.name == "result"), "")

@@ -54,7 +54,6 @@ class Session:
         return self._client
 
     def use(self, client: ModelClient) -> None:
-        """Ask `client` from now on."""
         self.close()
         self._client = client
 
@@ -206,7 +205,6 @@ class Session:
         return "the smoke job is gone"
 
     def repeat(self, sample: bytes, mapping: str, expected: bytes | None) -> str:
-        """Send the sample repeatedly and compare the results."""
         for _ in range(REPEATS):
             self.add_job(sample, mapping)
             try:

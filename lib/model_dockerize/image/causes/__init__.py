@@ -32,7 +32,6 @@ class Diagnosis:
 
 
 def diagnose(step: str, evidence: Iterable[str], *, runs_in_action: bool = False) -> Diagnosis:
-    """Find why a build step failed."""
     installing = INSTALLING if "] RUN " in step else ()
     found = _first((*installing, *BUILDING, *EITHER), (step, *evidence))
     login = _LOGIN_OF_A_JOB if runs_in_action else _LOGIN

@@ -44,7 +44,6 @@ class Folder:
             raise UnknownChoiceError(" ".join(wrong))
 
     def toml(self, name: str) -> dict[str, Any]:
-        """Read a TOML file; empty if missing."""
         try:
             return tomllib.loads(self.texts.get(name, ""))
         except tomllib.TOMLDecodeError as error:

@@ -40,7 +40,6 @@ def read_lock(folder: Folder) -> Packages | None:
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install what Pipfile asks for, unlocked."""
     if FILE not in folder.texts:
         return None
     content = folder.toml(FILE)

@@ -69,7 +69,6 @@ def is_package(folder: Folder) -> bool:
 
 
 def dependencies(folder: Folder) -> list[Requirement]:
-    """List dependencies, with chosen extras and groups."""
     content = folder.toml(FILE)
     project = table(content.get("project", {}), FILE, "project")
     own, extras = canonicalize_name(str(project.get("name", ""))), _extras(content)
@@ -93,7 +92,6 @@ def dependencies(folder: Folder) -> list[Requirement]:
 
 
 def python(folder: Folder) -> str:
-    """Return the Python versions of Poetry's table."""
     asked = table(_poetry(folder.toml(FILE)).get("dependencies", {}), FILE, "tool.poetry.dependencies")
     return pep440(str(asked.get("python", "")), FILE, "python")
 

@@ -39,7 +39,6 @@ def read(folder: Folder) -> Packages | None:
 
 
 def read_variant(folder: Folder) -> Packages | None:
-    """Take the only other file that looks like requirements."""
     usable = [name for name in variants(folder) if not is_not_for_running(name.rpartition(".")[0])]
     # A list that was compiled from another one (requirements.in) is the pinned form of it.
     usable = [name for name in usable if name.endswith(".txt")] or usable
@@ -47,7 +46,6 @@ def read_variant(folder: Folder) -> Packages | None:
 
 
 def read_folder(folder: Folder) -> Packages | None:
-    """Take the file of `requirements/` for running the program."""
     names = sorted(
         path.removeprefix(f"{_FOLDER}/").removesuffix(".txt")
         for path in folder.paths

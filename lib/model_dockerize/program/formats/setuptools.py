@@ -14,7 +14,6 @@ CONFIGURATION = "setup.cfg"
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install by setup.py, else what setup.cfg asks for."""
     options, extras = _options(folder, "options"), _options(folder, "options.extras_require")
     python = options.get("python_requires", "")
     if SCRIPT in folder.texts:
