@@ -1,4 +1,4 @@
-"""Reads the beginning of a model's answer, which is hostile: all is bounded."""
+"""Reads the beginning of an answer, which is hostile: all is bounded."""
 
 import csv
 import io
@@ -69,7 +69,7 @@ class Answer:
 
 
 def read(content: bytes, name: str = "") -> Answer:
-    """Read the beginning; the suffix of `name`, the expected result's, tells the format."""
+    """Read the beginning; the suffix of `name` (the expected result) tells the format."""
     size = len(content)
     for magic, what in _MAGIC.items():
         if content.startswith(magic):

@@ -33,7 +33,7 @@ def resolved(path: Path, folder: Path) -> Path:
 
 
 def leads_through(path: Path, folder: Path) -> bool:
-    """Tell whether `path`, as written, goes through `folder`, whose links may lead anywhere."""
+    """Tell whether `path`, as written, goes through `folder`, whose links lead anywhere."""
     written = Path(os.path.normpath(Path.cwd() / path))
     bound = folder.resolve()
     return any(Path(os.path.realpath(part)).is_relative_to(bound) for part in (written, *written.parents))

@@ -12,7 +12,7 @@ _KEPT = ("HOME", "LANG", "TMPDIR", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY
 
 
 def take() -> dict[str, str]:
-    """Return the job's environment, after a restart without it: /proc shows variables from the start."""
+    """Return the job's environment, after a restart without it: /proc shows it from the start."""
     handed = os.environ.get(_HANDED)
     # The new start has no handler yet, and a container's first process ignores what it does not handle: it waits.
     ends = (signal.SIGTERM, signal.SIGINT)

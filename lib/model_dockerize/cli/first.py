@@ -51,7 +51,7 @@ def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: 
 
 @contextlib.contextmanager
 def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
-    """Yield what takes the parts of a result; a file is there whole or not at all."""
+    """Yield a result's receiver; a file is there whole or not at all."""
     if output is None:
         yield _for_terminal() if _is_terminal() else put
         return

@@ -49,7 +49,7 @@ class BuildRequest:
 
 
 def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
-    """Return the command that builds from a tar on standard input."""
+    """Return the command, which reads a tar from standard input."""
     argv = [str(engine.cli), "buildx", "build", "--builder", engine.context, "--load"]
     argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
     if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):

@@ -114,7 +114,7 @@ class BuildLog:
 
     @property
     def transfer(self) -> tuple[str, int, int]:
-        """Return what is moved, or else the silent step; its bytes so far, and of how many (0: unknown)."""
+        """Return what is moved, or else the silent step; bytes, and of how many (0: unknown)."""
         if self._moving and not self._moving[0].done:
             return self._moving[1:]
         steps = [step for step in self._vertices.values() if step.begun and not step.done and _STEP.match(step.name)]

@@ -1,6 +1,6 @@
-"""Remembers which image was built here for a build id.
+"""Remembers which image was built for a build id.
 
-A loaded or pulled image never counts: anybody can write its label.
+A loaded or pulled one never counts: anybody can write its label.
 """
 
 import os

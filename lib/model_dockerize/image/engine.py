@@ -48,7 +48,7 @@ class Engine:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return a version's leading numbers: (20, 10, 24) of "20.10.24+dfsg1"."""
+    """Return leading numbers: (20, 10, 24) of "20.10.24+dfsg1"."""
     match = re.match(r"v?(\d+(?:\.\d+)*)", version)
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 

@@ -17,7 +17,7 @@ def forwarded(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the variables with a proxy on loopback, which a build cannot reach."""
+    """Name variables with a proxy on loopback, out of a build's reach."""
     return tuple(
         name
         for name in _given(environment)

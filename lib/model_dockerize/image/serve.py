@@ -29,7 +29,7 @@ _STOP_SECONDS = 60  # a job that runs may end; the server gives itself less
 
 @dataclass(frozen=True)
 class Place:
-    """A model's address on this computer; without `volume`, the container keeps its data."""
+    """A model's address here; without `volume`, the container keeps its data."""
 
     address: str  # of this computer, e.g. 127.0.0.1
     port: int

@@ -1,4 +1,4 @@
-"""Reads a .dockerignore exactly as BuildKit does, with its oddities (moby/patternmatcher, tonistiigi/fsutil)."""
+"""Reads a .dockerignore exactly as BuildKit does (moby/patternmatcher, tonistiigi/fsutil)."""
 
 import posixpath
 import re

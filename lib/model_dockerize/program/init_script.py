@@ -1,4 +1,4 @@
-"""Finds the files that an init script reads: only their changes rerun it."""
+"""Finds what an init script reads: only changes of that rerun it."""
 
 import re
 from collections.abc import Callable

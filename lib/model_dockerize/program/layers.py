@@ -8,7 +8,7 @@ MOST_LAYERS = 8
 
 
 def large_files(program: Program) -> tuple[tuple[ProgramFile, ...], ...]:
-    """Group large files by layers, so that a changed one is pushed alone."""
+    """Group large files, so that a changed one is pushed alone."""
     listed = {program.packages.file, *program.packages.includes}  # copied before, with the packages
     large = [file for file in program.files if file.size >= LARGE and file.path not in listed]
     largest = sorted(large, key=lambda file: (-file.size, file.path))

@@ -16,7 +16,7 @@ def is_reference(text: str) -> bool:
 
 
 def legal_name(text: str) -> str:
-    """Return the nearest legal image name; if letters are lost, digits of a hash keep it unique."""
+    """Return the nearest legal image name, unique by a hash where letters are lost."""
     return _legal(text)[0]
 
 

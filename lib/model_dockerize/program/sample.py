@@ -35,10 +35,7 @@ class Found:
 
 
 def find(settings: SmokeSettings, root: Path, problems: Problems) -> Found:
-    """Find the settings' files, else those of `smoke/`.
-
-    Every `input.*` names a type that the model takes; the first is the sample.
-    """
+    """Find the settings' files, else those of `smoke/`; the first `input.*` is the sample."""
     inputs = _files("smoke-input", settings.smoke_input, root, "input", problems)
     answers = _files("smoke-expected", settings.smoke_expected, root, "expected", problems)
     mappings = _files("smoke-mapping", settings.smoke_mapping, root, "mapping", problems)

@@ -136,7 +136,7 @@ class Program:
 
     @property
     def image_sample(self) -> str:
-        """Name the image's file that the program takes as it is, if any."""
+        """Name a shipped file that the program takes as it is, if any."""
         shipped = {file.path for file in self.files}
         if self.sample and not self.sample.mapping and self.sample.input.is_relative_to(self.path):
             name = self.sample.input.relative_to(self.path).as_posix()
@@ -146,7 +146,7 @@ class Program:
 
     @property
     def proof(self) -> Proof | None:
-        """Return the self-proof; None: the image lacks part of it, or it is large."""
+        """Return the self-proof; None: not all is shipped, or it is large."""
         sizes = {file.path: file.size for file in self.files}
         if self.sample is None:
             test = next((test for test in self.tests if test.expected), None)

@@ -1,7 +1,4 @@
-"""Shows a run on a terminal: stages on standard error, then the verdict on standard output.
-
-Where the output is not a terminal, the same words come as plain text.
-"""
+"""Shows a run on a terminal: stages on standard error, the verdict on standard output."""
 
 import time
 from collections.abc import Callable

@@ -86,7 +86,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Address:
-    """The model's address, who can reach it, and why it may not last."""
+    """An address, who can reach it, and why it may not last."""
 
     url: str
     access: str = ""

@@ -1,4 +1,4 @@
-"""Records what stages did and passes it, masked, to a display."""
+"""Records what stages did, and shows it masked."""
 
 import threading
 import time

@@ -36,7 +36,7 @@ class Sheet:
 
 
 def printable(text: str) -> str:
-    """Remove control characters, which could redraw the user's terminal."""
+    """Remove control characters, which could redraw the terminal."""
     return "".join(char for char in text if char.isprintable() or char == "\t")
 
 

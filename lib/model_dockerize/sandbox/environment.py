@@ -49,7 +49,7 @@ def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) ->
 
 
 def of_child(folder: Path) -> dict[str, str]:
-    """Return the variables of the sandbox's process; make `folder`, its PYTHONPATH.
+    """Return the sandbox's variables; make `folder`, its PYTHONPATH.
 
     With site-packages in it, the user's packages would come first.
     """

@@ -1,6 +1,6 @@
 """Checks inputs against each other; a single one's form is its field's `rule`.
 
-A value that could not be read is None here, whatever its type, and is not told of a second time.
+An unreadable value is None here, whatever its type, and is not told again.
 """
 
 from collections.abc import Iterator

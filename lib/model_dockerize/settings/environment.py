@@ -11,7 +11,7 @@ _WORKSPACE = "/github/workspace"
 
 
 def in_action(environment: Mapping[str, str]) -> bool:
-    """Tell whether this is the Action's container, which does not see the runner's own files."""
+    """Tell whether this is the Action's container, which lacks the runner's own files."""
     return environment.get("GITHUB_WORKSPACE") == _WORKSPACE
 
 

@@ -1,4 +1,4 @@
-"""The sizes that Fargate sells (AWS: "Task CPU and memory"; the API documents the same table)."""
+"""Fargate's sizes (AWS: "Task CPU and memory"; the API documents the same table)."""
 
 from model_dockerize.errors import InputError
 

@@ -1,6 +1,6 @@
 """Keys among the inputs, given directly or as a file.
 
-No message quotes one: half a secret is a secret, too.
+No message quotes one: half a secret is a secret.
 """
 
 import os

@@ -44,6 +44,6 @@ _S = TypeVar("_S", BatchSettings, ServiceSettings)
 
 
 def as_found(settings: _S, found: Mapping[str, object]) -> _S:
-    """Keep what was found where no input says otherwise: a default is for making only."""
+    """Keep what was found where no input says otherwise: defaults are for making only."""
     kept: Any = {name: value for name, value in found.items() if name not in settings.given}
     return replace(settings, **kept)

@@ -1,7 +1,7 @@
 """Merges settings: a later place wins, and its `false` also over inputs that need a `true`.
 
-So a pull request's step may say `push-to-ecr: false` although the folder's file says `deploy-service: true`. In one
-place, the two contradict each other, which `values` refuses.
+So a step may say `push-to-ecr: false` although the folder's file says `deploy-service: true`. In one place, the two
+contradict each other, which `values` refuses.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +23,7 @@ def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dic
 
 
 def overruled(parsed: Mapping[str, Any], order: Mapping[str, int], kept: Collection[str]) -> dict[str, str]:
-    """Map each input that a later `false` switches off to the one that it needs, except `kept`."""
+    """Map each input switched off by a later `false` to the one it needs, except `kept`."""
     needs = [(each.name, each.requires) for each in INPUTS if each.requires]
     false_since = {needed: order[needed] for _, needed in needs if parsed[needed] is False}
     found = {}

@@ -117,7 +117,7 @@ class ModelClient:
         return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
 
     def result(self, job: str) -> tuple[bytes, str]:
-        """Return the result, and the build that made it, if the server says it."""
+        """Return the result, and its build, if the server says it."""
         answer = self._request("GET", f"/data/result/{job}", most=_MOST_RESULT)
         _expect(answer, 200, "/data/result")
         return answer.content, answer.headers.get(BUILD_ID, "")

@@ -13,7 +13,7 @@ _MARK = "probe "
 
 
 def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
-    """Return MODEL_PROBE's value of at most `most` characters, and why no job is tried, else ""."""
+    """Return MODEL_PROBE's value (at most `most` characters), and why no job is tried."""
     asked: dict[str, Any] = {
         "build_id": expectation.build_id,
         "start_timeout": start_timeout,

@@ -20,7 +20,7 @@ def propose_mapping(
     timeout: float,
     alive: Callable[[], str | None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """Return the mapping that the model proposes for `data`; otherwise as `check`."""
+    """Return the mapping that the model proposes; otherwise as `check`."""
     try:
         content = data.read_bytes()
     except OSError as error:

@@ -93,7 +93,7 @@ class Session:
             self._progress.info(f"{name}: {'ok' if passed else 'FAILED'} ({done.seconds:.2f} s): {detail}")
 
     def reach(self, urls: Sequence[str]) -> str:
-        """Wait for an answer to /health; a proxy before the model may accept connections long before."""
+        """Wait for an answer: a proxy before the model may accept connections long before."""
 
         def look() -> str:
             problem = Unanswered("there is no address to try")

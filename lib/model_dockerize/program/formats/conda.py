@@ -1,4 +1,4 @@
-"""Reads conda's environment.yml, whose packages are solved during the build."""
+"""Reads conda's environment.yml, solved during the build."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Reads poetry.lock; before version 2 it names no groups and markers, so dependencies are followed."""
+"""Reads poetry.lock, which before version 2 names no groups and markers."""
 
 from typing import Any
 

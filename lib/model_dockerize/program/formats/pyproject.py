@@ -97,7 +97,7 @@ def python(folder: Folder) -> str:
 
 
 def poetry_requirement(name: str, value: Any, file: str) -> Requirement:
-    """Write Poetry's dependency as PEP 508, without a version if it comes from no index."""
+    """Write Poetry's dependency as PEP 508, unversioned if from no index."""
     given = value if isinstance(value, dict) else {"version": value}
     extras = ",".join(map(str, given.get("extras", ())))
     markers = [f"({marker})" for marker in (given.get("markers", ""), _python_marker(given, file, name)) if marker]

@@ -127,7 +127,7 @@ def _read(
 
 
 def is_local(line: str) -> bool:
-    """Tell whether a requirement is a path, such as `-e ./package` or `name @ file:...`."""
+    """Tell whether a requirement is a path, such as `-e ./package`."""
     option = _FROM_FOLDER_OPTION.fullmatch(line)
     if option is None and line.startswith("-"):
         return False
