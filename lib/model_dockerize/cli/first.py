@@ -72,6 +72,6 @@ def _is_terminal() -> bool:
 
 
 def _for_terminal() -> Callable[[bytes], object]:
-    """Print text without control characters, which could redraw the terminal."""
+    """Return a printer without control characters, which could redraw the terminal."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     return lambda part: put("".join(char for char in decode(part) if char.isprintable() or char in "\t\n").encode())

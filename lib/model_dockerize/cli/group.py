@@ -108,7 +108,7 @@ def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> C
     """Add the flags of these groups and inputs, and the program's argument.
 
     Args:
-        common: inputs that --help shows, if not those that are common.
+        common: inputs that --help shows, in place of those that are `common`.
     """
 
     def decorate(command: Command) -> Command:

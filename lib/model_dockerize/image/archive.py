@@ -78,7 +78,7 @@ def check_room(contents: Contents, free: int | None) -> None:
 
 
 def held(engine: Engine, contents: Contents) -> Image | None:
-    """Find the archive's image in the engine, and name it as there."""
+    """Find the archive's image in the engine; give it the archive's names."""
     for digest in contents.ids:
         if has(engine, digest) and _is_it(engine, digest, contents):
             return _named(engine, inspect(engine, digest), contents)

@@ -36,7 +36,7 @@ def write_dockerfile(program: Program, text: str) -> Path:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Tell whether another made the Dockerfile or ignore file."""
+    """Tell whether somebody else made the Dockerfile or ignore file."""
     return any(_is_someone_elses(folder / name) for name in (_NAME, f"{_NAME}.dockerignore"))
 
 

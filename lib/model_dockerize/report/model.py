@@ -16,7 +16,7 @@ FindingStatus = Literal["ok", "warning", "failed", "unknown"]
 
 @dataclass(frozen=True)
 class StageResult:
-    """A stage; `status` is unchanged when nothing was to do."""
+    """A stage; `status` is unchanged when there was nothing to do."""
 
     name: str
     status: Status
