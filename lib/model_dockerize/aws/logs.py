@@ -1,17 +1,17 @@
-"""CloudWatch Logs: a container's last lines."""
+"""Reads CloudWatch Logs."""
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 
 
 def is_log_group(aws: Aws, group: str) -> bool:
-    """Tell whether the log group exists, whoever made it."""
+    """Tell whether the log group exists."""
     pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
     return any(found["logGroupName"] == group for page in pages for found in page["logGroups"])
 
 
 def last_lines(aws: Aws, group: str, stream: str, count: int) -> tuple[str, ...]:
-    """Return a stream's last lines, oldest first, if any."""
+    """Return a stream's last lines, oldest first."""
     with translate(f"read log {group}"):
         try:
             events = aws.logs.get_log_events(

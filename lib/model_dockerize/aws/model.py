@@ -1,4 +1,4 @@
-"""The values that the packages of `aws` exchange."""
+"""Values that the AWS packages exchange."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Identity:
-    """The account, role or user, and region that we act as."""
+    """The account, ARN and region we act as."""
 
     account: str  # 12 digits
     arn: str
@@ -33,13 +33,12 @@ class Identity:
 
     @property
     def partition(self) -> str:
-        """Return every ARN's second word: `aws`, `aws-cn`, `aws-us-gov`."""
         return self.arn.split(":")[1]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A resource made, changed or left; `fields` differ, without secrets."""
+    """A resource's change; `fields` are differences, without secrets."""
 
     action: Action
     kind: str  # e.g. "log group"
@@ -47,7 +46,6 @@ class Change:
     fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return `+ role iris`, `~ service iris (desiredCount)` or `= cluster models`."""
         why = f" ({', '.join(self.fields)})" if self.fields else ""
         return f"{_SIGNS[self.action]} {self.kind} {self.name}{why}"
 
@@ -62,13 +60,12 @@ class Thing:
     ids: frozenset[str] = frozenset()  # by which others name it, or what is in it
 
     def __str__(self) -> str:
-        """Return `service iris`."""
         return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet and its availability zone, e.g. us-east-1a."""
+    """A subnet and its zone, e.g. us-east-1a."""
 
     id: str
     zone: str
@@ -81,7 +78,7 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Network:
-    """Subnets and security groups, all of one VPC."""
+    """Subnets and security groups of one VPC."""
 
     vpc_id: str
     subnets: tuple[Subnet, ...]  # of the tasks
@@ -90,15 +87,14 @@ class Network:
 
     @property
     def subnet_ids(self) -> tuple[str, ...]:
-        """Return the ids of the tasks' subnets."""
         return tuple(subnet.id for subnet in self.subnets)
 
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A service's target groups, and by what ECS moves traffic.
+    """A service's target groups and listener rules.
 
-    Only the rule's weights, which ECS changes, say which group is live.
+    Only the rule's weights, which ECS changes, tell the live group.
     """
 
     target_group_arn: str
@@ -110,7 +106,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system and access point to mount."""
+    """A file system's access point to mount."""
 
     file_system_id: str
     access_point_id: str
@@ -118,7 +114,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Current:
-    """A service as it is, and what it runs."""
+    """A service and what it runs now."""
 
     service: Any  # as DescribeServices shows it, with its tags
     definition: Any  # as DescribeTaskDefinition shows it, with its tags; None: it is gone
@@ -129,7 +125,7 @@ class Current:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The roles and log group of a model's containers."""
+    """Roles and log group of a model's containers."""
 
     execution_role_arn: str
     task_role_arn: str  # empty: whatever runs the container lends it its own rights
@@ -138,13 +134,12 @@ class Runtime:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Return the ARNs of both."""
         return (self.execution_role_arn, self.task_role_arn)
 
 
 @dataclass(frozen=True)
 class Foundations(Runtime):
-    """Everything that a service needs besides."""
+    """Everything else that a service needs."""
 
     vpc_id: str
     subnet_ids: tuple[str, ...]  # of the tasks
@@ -160,7 +155,7 @@ class Foundations(Runtime):
 
 @dataclass(frozen=True)
 class Container:
-    """A container to run, and what it stands on."""
+    """A container to run."""
 
     image_uri: str  # repository@sha256:...
     platform: str  # of the image, e.g. linux/amd64
@@ -178,7 +173,7 @@ class Container:
 
     @property
     def architecture(self) -> str:
-        """Return Fargate's word: linux/amd64 is X86_64.
+        """Return Fargate's name of the architecture.
 
         Raises:
             InputError: neither linux/amd64 nor linux/arm64.
@@ -202,7 +197,7 @@ class Container:
         return replace(self, environment=self.environment + queue)
 
     def with_access(self, settings: ServiceSettings) -> "Container":
-        """Return it with access, retention and self-proof as `settings` say."""
+        """Return it with the variables of `settings`."""
         told = {
             OPEN_PATHS: ",".join(settings.open_paths),
             HOSTS: ",".join(settings.allowed_hosts),
@@ -215,18 +210,17 @@ class Container:
         return replace(self, environment=self.environment + environment, secrets=self.secrets + keys)
 
     def with_volume(self, volume: Volume | None) -> "Container":
-        """Return the container with its jobs on `volume`."""
         return replace(self, volume=volume)
 
     def variables(self) -> dict[str, Any]:
-        """Return `environment` and `secrets` for ECS and Batch."""
+        """Return the variables for ECS and Batch."""
         return {
             "environment": [{"name": name, "value": value} for name, value in sorted(self.environment)],
             "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets)],
         }
 
     def log_configuration(self, prefix: str) -> dict[str, Any]:
-        """Return what logs to the model's group, in streams that begin with `prefix`."""
+        """Return the awslogs configuration."""
         options = {
             "awslogs-group": self.runtime.log_group,
             "awslogs-region": self.region,
@@ -237,7 +231,7 @@ class Container:
 
 @dataclass(frozen=True)
 class TaskDefinition:
-    """One revision of a task definition's family."""
+    """One revision of a task definition."""
 
     arn: str
     family: str
@@ -247,7 +241,6 @@ class TaskDefinition:
 
     @property
     def short(self) -> str:
-        """Return `family:revision`, as people say it."""
         return f"{self.family}:{self.revision}"
 
 
@@ -272,5 +265,5 @@ class Service:
 
     @property
     def shifts(self) -> bool:
-        """Tell whether two versions run and traffic moves."""
+        """Tell whether ECS moves traffic."""
         return self.strategy != "ROLLING"

@@ -1,4 +1,4 @@
-"""The service and its tasks: defined, rolled out, followed, looked at."""
+"""ECS services and their tasks."""
 
 from model_dockerize.aws.ecs.autoscaling import ensure_scaling
 from model_dockerize.aws.ecs.proving import mark_proved, mark_proving

@@ -1,4 +1,4 @@
-"""Scales a service on its tasks' CPU."""
+"""Scales a service by CPU."""
 
 from typing import Any
 
@@ -17,11 +17,7 @@ _POLICY = "model-dockerize-cpu"
 
 
 def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progress: Progress) -> None:
-    """Scale a verified service as `settings` say; with max-count 0, stop that.
-
-    Raises:
-        InputError: somebody else scales it.
-    """
+    """Scale the service; max-count 0 ends that."""
     name, place = service.name, place_of(service.cluster, service.name)
     if "max_count" not in settings.given and not (service.scaled and settings.given & _SAID_ALONE):
         return
@@ -65,19 +61,17 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
 
 
 def end_scaling(aws: Aws, cluster: str, service: str) -> None:
-    """End its scaling, which would scale the next service of that name."""
+    """End scaling, or it scales the next service so named."""
     place = place_of(cluster, service)
     if target_of(aws, place):
         aws.scaling.deregister_scalable_target(**place)
 
 
 def _found(target: Any, policy: Any) -> dict[str, object]:
-    """Return the inputs that target and policy show."""
     found = {"max_count": target["MaxCapacity"]} if target else {}
     return found | ({"scale_on_cpu": int(policy["TargetValue"])} if policy else {})
 
 
 def _policy(aws: Aws, place: Any) -> Any:
-    """Return what our policy tracks; empty where there is none."""
     found = aws.scaling.describe_scaling_policies(PolicyNames=[_POLICY], **place)["ScalingPolicies"]
     return found[0]["TargetTrackingScalingPolicyConfiguration"] if found else {}

@@ -1,4 +1,4 @@
-"""Keeps the order of runs in a service's tags: the same program, and no older run."""
+"""Keeps the order of runs in a service's tags."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ _LONGEST, _DIGITS = 256, 16  # characters of a tag's value, and of a hash at the
 
 @dataclass(frozen=True)
 class RunOrder:
-    """A run's place, and what it deploys."""
+    """A run's place in the order."""
 
     commit: str  # empty: not known
     number: int  # 0: runs are not ordered
@@ -27,25 +27,24 @@ class RunOrder:
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "RunOrder":
-        """Return what the inputs (in GitHub Actions: the runner) say."""
+        """Read it from the inputs."""
         return cls(settings.commit, settings.run_number, settings.workflow, settings.source, settings.adopt)
 
     def tags(self) -> dict[str, str]:
-        """Return a new service's tags, without empty ones."""
+        """Return a new service's tags."""
         values = {_COMMIT: self.commit, _RUN: str(self.number or ""), _WORKFLOW: self.workflow, _SOURCE: self.source}
         return {key: _legal(value) for key, value in values.items() if value}
 
     def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags that a service lacks; none for a run without order."""
+        """Return the missing tags; without order, only the source."""
         own = self.tags() if self.number else {key: value for key, value in self.tags().items() if key == _SOURCE}
         return {key: value for key, value in own.items() if tags.get(key) != value}
 
 
 def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
-    """Refuse an older run, and another program than the service's.
+    """Refuse an older run, and another program.
 
     Raises:
-        InputError: another program was deployed as this service.
         SupersededError: a later run of this workflow deployed it.
     """
     other = tags.get(_SOURCE, "")
@@ -67,7 +66,6 @@ def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
 
 
 def tags_of(service: Any) -> dict[str, str]:
-    """Return the tags of a DescribeServices answer."""
     return {tag["key"]: tag.get("value", "") for tag in service.get("tags", [])}
 
 

@@ -23,7 +23,7 @@ _SPREAD = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Address:
-    """A model's addresses: for users, for a test from here, for one inside its network."""
+    """A model's addresses for users and tests."""
 
     url: str
     outside: str  # `url` where a test may be worth a try; empty where it cannot work
@@ -35,13 +35,13 @@ class Address:
 def address_of(
     aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS, *, of_test: bool = False
 ) -> Address:
-    """Return the load balancer's address, else that of our newest task.
+    """Return the load balancer's address, else our newest task's.
 
     Args:
-        of_test: where a new version answers before it has traffic.
+        of_test: of the test port.
 
     Raises:
-        AwsError: no task got an address within `seconds`.
+        AwsError: no task got an address in time.
     """
 
     def late(_: object, waited: float) -> AwsError:
@@ -67,7 +67,6 @@ def address_of(
 
 
 def _balancer(aws: Aws, target_group: str, rule: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """Return URL, patience and groups of the listener with `rule`; empty: of any that forwards to the group."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -87,7 +86,6 @@ def _balancer(aws: Aws, target_group: str, rule: str) -> tuple[str, float, tuple
 
 
 def _forwards(aws: Aws, listener: Any, target_group: str, rule: str) -> bool:
-    """Tell whether a listener has `rule`, or, if empty, forwards to the group."""
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
     rules = [found for page in pages for found in page["Rules"]]
     if rule:
@@ -99,7 +97,6 @@ def _forwards(aws: Aws, listener: Any, target_group: str, rule: str) -> bool:
 
 
 def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
-    """Return the newest task's public (or empty) and private IP."""
     pages = aws.ecs.get_paginator("list_tasks").paginate(
         cluster=service.cluster, serviceName=service.name, desiredStatus="RUNNING"
     )
@@ -116,7 +113,7 @@ def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
 
 
 def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
-    """Return the network interface of the newest running task of `task_definition_arn`."""
+    """Return the newest running task's network interface."""
     ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
     for task in sorted(ours, key=lambda t: str(t.get("startedAt", "")), reverse=True):
         for attachment in task.get("attachments", []):

@@ -1,4 +1,4 @@
-"""Reads what a service runs, and what it ran before."""
+"""Reads what a service runs and ran."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -51,21 +51,20 @@ class Running:
 
     @property
     def digest(self) -> str:
-        """Return the image's sha256:..., empty if not pinned."""
         return self.image.partition("@")[2]
 
     @property
     def is_proved(self) -> bool:
-        """Tell whether it has proved itself: ECS may have gone back to what did last."""
+        """Tell whether what runs is verified: ECS may have gone back."""
         here = self.service.task_definition_arn
         return not self.service.proving or proved_before(self.tags, here) == here
 
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
-    """Return the service `name` with what it runs.
+    """Return the service and what it runs.
 
     Raises:
-        InputError: there is none; the remedy names others.
+        InputError: there is none.
     """
     name = legal_name(name)
     with translate(f"service {name}"):
@@ -109,7 +108,6 @@ def _as_it_is(aws: Aws, there: Any) -> Running:
 
 
 def _others(aws: Aws, cluster: str, name: str) -> str:
-    """Name the nearest service, or all."""
     try:
         arns = _listed(aws, "list_services", "serviceArns", cluster=cluster)
     except ClientError:  # no such cluster, or not allowed: what was asked is answered all the same
@@ -121,7 +119,7 @@ def _others(aws: Aws, cluster: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision that a service runs or ran."""
+    """A revision that runs or ran."""
 
     arn: str  # of the task definition
     image: str  # empty: ECS does not keep it
@@ -131,12 +129,11 @@ class Revision:
 
     @property
     def number(self) -> int:
-        """Return 3 of `iris:3`."""
         return int(self.arn.rpartition(":")[2])
 
 
 def revisions(aws: Aws, now: Running, most: int = 10) -> tuple[Revision, ...]:
-    """Return the service's last revisions, the last deployment's first, `now` among them."""
+    """Return the running revision, then others, last deployed first."""
     here = now.service.task_definition_arn
     found = {here: Revision(here, now.image, now.since, "", now.running)}
     with translate(f"what service {now.service.name} ran before"):
@@ -153,10 +150,10 @@ def revisions(aws: Aws, now: Running, most: int = 10) -> tuple[Revision, ...]:
 
 
 def named(aws: Aws, now: Running, number: int) -> str:
-    """Return revision `number` of the running family.
+    """Return the ARN of revision `number`.
 
     Raises:
-        InputError: there is none; the remedy names others.
+        InputError: there is none, or it runs already.
     """
     family, _, here = now.service.task_definition_arn.rpartition(":")
     name = short_arn(family)
@@ -177,10 +174,9 @@ def named(aws: Aws, now: Running, number: int) -> str:
 
 
 def previous(aws: Aws, now: Running) -> str | None:
-    """Return the last older revision that was deployed whole.
+    """Return the older revision to go back to.
 
-    Older by number, so that going back twice goes two steps. While what runs is unproved, it is the last proved one; a
-    killed run's unproved ones are passed over.
+    Older by number, so that going back twice goes two steps. A killed run's unproved ones are passed over.
     """
     family, _, revision = short_arn(now.service.task_definition_arn).partition(":")
 
@@ -197,12 +193,11 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    """Return revisions deployed whole, newest first; all older ones without a history."""
     return (arn for arn, _, _ in _history(aws, service, status=["SUCCESSFUL"]))
 
 
 def _history(aws: Aws, service: Service, **wanted: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield task definition, image and service deployment ({}: unknown), newest first."""
+    """Yield the newest first."""
     try:
         for page in _pages(aws, service, wanted):
             known = [d for d in page["serviceDeployments"] if "targetServiceRevisionArn" in d]
@@ -222,7 +217,6 @@ def _history(aws: Aws, service: Service, **wanted: Any) -> Iterator[tuple[str, s
 
 
 def _image_of(revision: Any) -> str:
-    """Return repository@digest of a revision's model; empty: unknown."""
     image = own_container(
         [{**each, "name": each.get("containerName", "")} for each in revision.get("containerImages", [])],
         revision["taskDefinition"],
@@ -247,6 +241,6 @@ def _listed(aws: Aws, operation: str, key: str, **asked: Any) -> list[str]:
 
 
 def in_parts(things: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Yield the things in lists of at most `size`."""
+    """Yield lists of at most `size`."""
     for start in range(0, len(things), size):
         yield list(things[start : start + size])

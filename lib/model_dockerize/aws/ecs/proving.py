@@ -1,4 +1,4 @@
-"""Keeps in a service's tags whether what it runs is proved, and what was last."""
+"""Keeps in tags which revision is proved."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ _LONGEST = 256  # characters of a tag's value
 
 
 def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: str) -> Service:
-    """Mark `wanted`, which the service will run, as unproved; return the service so.
+    """Mark `wanted` as unproved.
 
     Args:
         tags: of the service; another's gets none.
@@ -35,7 +35,7 @@ def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: st
 def write_proving(
     aws: Aws, service_arn: str, tags: Mapping[str, str], here: str, wanted: str, proved: str | None
 ) -> None:
-    """Write what was proved last, or that what runs `here` was not."""
+    """Write what was proved last, and what was not."""
     left = tags.get(UNPROVED, "").split()
     if tags.get(PROVING, short_arn(here)) != short_arn(here):
         left.append(short_arn(here))
@@ -49,7 +49,7 @@ def write_proving(
 
 
 def mark_proved(aws: Aws, service: Service) -> None:
-    """Mark what runs as verified, for a bad version to go back to."""
+    """Mark what runs as verified."""
     if service.proving:
         with translate(f"service {service.name}"):
             aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])

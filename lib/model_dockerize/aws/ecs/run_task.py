@@ -1,4 +1,4 @@
-"""Runs the service's image once in its network, with another command."""
+"""Runs another command once in the service's network."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _LINES = 2000
 
 @dataclass(frozen=True)
 class Ended:
-    """A one-off task's end. `exit_code` None: it never ran, for `reason`."""
+    """A one-off task's end; `exit_code` None: it never ran."""
 
     exit_code: int | None
     reason: str
@@ -46,14 +46,14 @@ def run_once(
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ended:
-    """Run `command` of the service's definition in its subnets to the end.
+    """Run `command` with the service's task definition.
 
     Args:
         security_groups: empty: the service's.
-        last_line: tells the log's line after which nothing is awaited.
+        last_line: tells the log line that ends waiting.
 
     Raises:
-        AwsError: it did not start, or not end in time (and was stopped).
+        AwsError: it did not start, or not end in time.
     """
     with translate(f"one-off task of service {service.name}"):
         network = dict(describe(aws, service.cluster, service.name)["networkConfiguration"]["awsvpcConfiguration"])

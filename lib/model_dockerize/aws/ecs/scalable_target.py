@@ -15,7 +15,7 @@ _DIMENSION = "ecs:service:DesiredCount"
 
 
 def place_of(cluster: str, service: str) -> Any:
-    """Return Application Auto Scaling's name of the service's number of tasks."""
+    """Return the scalable target's identifying parameters."""
     return {
         "ServiceNamespace": "ecs",
         "ResourceId": f"service/{cluster}/{service}",
@@ -24,7 +24,7 @@ def place_of(cluster: str, service: str) -> Any:
 
 
 def target_of(aws: Aws, place: Any) -> Any:
-    """Return its target as Application Auto Scaling shows it, or None."""
+    """Return the scalable target, or None."""
     found = aws.scaling.describe_scalable_targets(
         ServiceNamespace="ecs", ResourceIds=[place["ResourceId"]], ScalableDimension=_DIMENSION
     )["ScalableTargets"]
@@ -32,17 +32,13 @@ def target_of(aws: Aws, place: Any) -> Any:
 
 
 def wanted_of(settings: ServiceSettings, there: Any) -> dict[str, int]:
-    """Return the bounds that the target gets."""
+    """Return the wanted bounds."""
     least = settings.desired_count if settings.desired_count is not None else (there or {}).get("MinCapacity", 1)
     return {"MinCapacity": min(least, settings.max_count), "MaxCapacity": settings.max_count}
 
 
 def check_target(aws: Aws, settings: ServiceSettings, cluster: str, service: str, is_ours: bool) -> None:
-    """Refuse another's target, unless it is adopted.
-
-    Raises:
-        InputError: with what would change.
-    """
+    """Refuse another's target, unless it is adopted."""
     if is_ours or settings.adopt or not settings.max_count:
         return
     with translate(f"scaling of service {service}"):

@@ -1,4 +1,4 @@
-"""Makes the ECS service, or changes what differs."""
+"""Makes or changes the ECS service."""
 
 import time
 from collections.abc import Callable
@@ -57,16 +57,14 @@ def ensure_service(
     sleep: Callable[[float], None] = time.sleep,
     smoke_seconds: int = 300,
 ) -> Service:
-    """Make the service `name` run `task_definition`; an unchanged one costs one call.
-
-    One that is alone on its volume stops its task first. One being deleted is waited for.
+    """Make the service run `task_definition`.
 
     Args:
-        smoke_seconds: for tests of a new version that waits without traffic.
+        smoke_seconds: for tests of a version without traffic.
 
     Raises:
         SupersededError: a newer run deployed it.
-        TimedOutError: a service of that name would not go away.
+        TimedOutError: an old service of that name stays.
     """
     name = legal_name(name)
     order = RunOrder.of(settings)
@@ -127,7 +125,7 @@ def ensure_service(
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
-    """Return the service, whatever its status; None if there never was one."""
+    """Return the service in any status, or None."""
     return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
 
 
@@ -138,7 +136,6 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
         family: of the task definition, where nobody says another.
 
     Raises:
-        InputError: something is another's, cannot be rolled, or has no such size.
         SupersededError: a newer run deployed it.
     """
     name = legal_name(name)
@@ -159,19 +156,18 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
 
 
 def _check(there: Any, definition: Any, settings: ServiceSettings) -> None:
-    """Refuse the service `there` if it is another's or cannot be rolled."""
     check_fit(there, definition, settings)
     check_ours(Current(there, definition, {}, "", tagged(there.get("tags", []))), settings)
 
 
 def scale_to_zero(aws: Aws, service: Service) -> None:
-    """Stop all tasks; service, events and log stay."""
+    """Stop all tasks; the service stays."""
     with translate(f"service {service.name}"):
         aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
 
 
 def put_back(aws: Aws, service: Service, task_definition_arn: str, is_watched: bool = True) -> Service:
-    """Let the service run `task_definition_arn` again; return it with that deployment.
+    """Run `task_definition_arn` again.
 
     Args:
         is_watched: this run ends its pause; else it has none.
@@ -209,7 +205,7 @@ def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
 
 
 def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
-    """Tag the service as this run's first: if killed now, itself or a newer run finishes."""
+    """Tag the service first: if killed now, this run or a newer one finishes."""
     check_order(name, order, tags_of(there))
     has = tags_of(there)
     wanted = order.missing(has)
@@ -222,7 +218,6 @@ def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progr
 
 
 def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
-    """Call with all of `wanted`, or without what an endpoint does not know."""
     try:
         return call(wanted)
     except ClientError as error:
@@ -233,8 +228,6 @@ def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -
 
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
-    """Return the ACTIVE service; None: there is none (any more)."""
-
     def late(there: Any, waited: float) -> TimedOutError:
         return TimedOutError(
             f"Service {name} is still {there['status']} after {waited:.0f} s.",
@@ -255,10 +248,6 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
 def _as_it_can(
     aws: Aws, settings: ServiceSettings, there: Any, foundations: Foundations, progress: Progress
 ) -> ServiceSettings:
-    """Return the settings, moved by one deployment more where ECS cannot roll yet.
-
-    Rolling uses a service's first target group; users at the second are moved first.
-    """
     balancer = foundations.load_balancer
     if settings.strategy != "rolling" or balancer is None or _strategy_of(there) == _ROLLING:
         return settings
@@ -272,7 +261,6 @@ def _as_it_can(
 
 
 def _group_of(aws: Aws, there: Any) -> str:
-    """Return the target group of a service's only revision; empty: unknown."""
     arns = [each["arn"] for each in there.get("currentServiceRevisions", [])]
     if len(arns) != 1:
         return ""
@@ -286,11 +274,6 @@ def _strategy_of(service: Any) -> str:
 
 
 def _gave_up(aws: Aws, service: Any, is_same: bool) -> bool:
-    """Tell whether ECS starts nothing more for the last deployment.
-
-    Args:
-        is_same: nothing else begins a new one.
-    """
     if _strategy_of(service) == _ROLLING:
         primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
         return bool(primary) and primary[0].get("rolloutState") == "FAILED"
@@ -303,7 +286,6 @@ def _gave_up(aws: Aws, service: Any, is_same: bool) -> bool:
 
 
 def _previous(service: Any, task_definition_arn: str) -> str | None:
-    """Return another revision whose tasks are, or were last, good."""
     others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
     good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
     return str(good[0]["taskDefinition"]) if good else None
@@ -334,7 +316,6 @@ def service_of(
 
 
 def _groups(service: Any) -> tuple[str, ...]:
-    """Return the service's target groups, both of two with moving traffic."""
     balancers = service.get("loadBalancers", [])
     both = [
         (b.get("targetGroupArn"), b.get("advancedConfiguration", {}).get("alternateTargetGroupArn")) for b in balancers

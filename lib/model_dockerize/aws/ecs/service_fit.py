@@ -1,4 +1,4 @@
-"""Checks before the build that a service can be rolled. Pure."""
+"""Checks that a service can be rolled. Pure."""
 
 from typing import Any
 
@@ -10,15 +10,12 @@ _OTHERS = "Choose another name (service), or make this one anew"
 
 
 def check_fit(there: Any, definition: Any, settings: ServiceSettings) -> None:
-    """Refuse a service that no request of ours would roll.
+    """Refuse a service that we cannot roll.
 
     Source: Amazon ECS API reference, `UpdateService`, `TagResource`; "Amazon Resource Names (ARNs) and IDs".
 
     Args:
-        definition: what it runs; None: it is gone.
-
-    Raises:
-        InputError: with a way on.
+        definition: None: it is gone.
     """
     check_controller(there)
     name = there["serviceName"]
@@ -48,11 +45,7 @@ def check_fit(there: Any, definition: Any, settings: ServiceSettings) -> None:
 
 
 def check_controller(there: Any) -> None:
-    """Refuse a service that something else than ECS deploys.
-
-    Raises:
-        InputError: with a way on.
-    """
+    """Refuse a service that ECS does not deploy."""
     controller = there.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
         raise InputError(
@@ -62,7 +55,6 @@ def check_controller(there: Any) -> None:
 
 
 def _check_balancers(name: str, balancers: Any) -> None:
-    """Refuse load balancers that miss the model's container and port."""
     containers = sorted({each["containerName"] for each in balancers if "containerName" in each})
     if len(containers) > 1:
         raise InputError(

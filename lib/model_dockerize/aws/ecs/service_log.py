@@ -1,4 +1,4 @@
-"""Reads the lines of all of a service's tasks, by time."""
+"""Reads the logs of a service's tasks."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ _LOOKS_A_TASK_LIST = 5  # tasks change rarely, lines come often
 
 
 def log_lines(aws: Aws, service: Service, count: int) -> tuple[str, ...]:
-    """Return the last `count` lines of tasks that run, else stopped last."""
+    """Return the last lines of running, else stopped tasks."""
     return tuple(message for _, message in _Log(aws, service).new(count)[-count:])
 
 
 def follow_log(aws: Aws, service: Service, count: int, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
-    """Yield `log_lines`, then every new line."""
+    """Yield the last `count` lines a task, then new ones."""
     log = _Log(aws, service)
     while True:
         yield from (message for _, message in log.new(count))
@@ -26,8 +26,6 @@ def follow_log(aws: Aws, service: Service, count: int, sleep: Callable[[float], 
 
 
 class _Log:
-    """The place up to which each task's stream has been read."""
-
     def __init__(self, aws: Aws, service: Service) -> None:
         self._aws = aws
         self._service = service
@@ -35,7 +33,7 @@ class _Log:
         self._looks = 0
 
     def new(self, count: int) -> list[tuple[int, str]]:
-        """Return times (ms) and lines since the last look; at first, `count` a task."""
+        """Return new times (ms) and lines; at first, `count` a task."""
         if self._looks % _LOOKS_A_TASK_LIST == 0:
             self._read = {place: self._read.get(place, "") for place in self._places()}
         self._looks += 1

@@ -1,4 +1,4 @@
-"""Makes requests for a service, and compares it with them. Pure."""
+"""Makes and compares requests for a service. Pure."""
 
 from typing import Any
 
@@ -39,11 +39,7 @@ def request(
     foundations: Foundations,
     smoke_seconds: int = 0,
 ) -> dict[str, Any]:
-    """Return the CreateService request, without the number of tasks.
-
-    Args:
-        smoke_seconds: for tests of a new version.
-    """
+    """Return the CreateService request, without desiredCount."""
     shifts = _shifts(settings, foundations)
     return {
         "taskDefinition": task_definition.arn,
@@ -75,7 +71,6 @@ def request(
 
 
 def _shifts(settings: ServiceSettings, foundations: Foundations) -> bool:
-    """Tell whether ECS moves the traffic of a stack's load balancer."""
     return settings.shifts and foundations.load_balancer is not None
 
 
@@ -88,10 +83,7 @@ def update(
     is_ours: bool,
     smoke_seconds: int = 0,
 ) -> dict[str, Any]:
-    """Return the UpdateService request for the service `there`, without the number of tasks.
-
-    It asks for the revision, for what inputs say, and for what a model alone on its volume needs.
-    """
+    """Return the UpdateService request, without desiredCount."""
     whole = request(aws, settings, task_definition, foundations, smoke_seconds)
     asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
     # By its documentation AWS takes a default of its own in place of these two where a request does not say them.
@@ -129,12 +121,13 @@ def _threshold(foundations: Foundations) -> dict[str, Any]:
 
 
 def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -> int:
-    """Return the tasks to ask for, of `now` (None: a new service).
+    """Return the number of tasks to ask for.
 
     What no input says stays: somebody's scaling may have chosen it.
 
     Args:
-        is_scaled: ours chooses among as many as it may.
+        now: None: nothing to keep.
+        is_scaled: by our scaling.
     """
     least, most = settings.desired_count, 1 if settings.is_alone else settings.max_count
     if now is None:
@@ -144,11 +137,6 @@ def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -
 
 
 def _balanced(task_definition: TaskDefinition, foundations: Foundations, shifts: bool) -> dict[str, Any]:
-    """Ask for a wanted load balancer; one attached by hand stays.
-
-    Args:
-        shifts: ECS moves traffic between its groups.
-    """
     balancer = foundations.load_balancer
     if balancer is None:
         return {}
@@ -170,7 +158,6 @@ def _balanced(task_definition: TaskDefinition, foundations: Foundations, shifts:
 def _balancing(
     settings: ServiceSettings, there: Any, task_definition: TaskDefinition, foundations: Foundations
 ) -> dict[str, Any]:
-    """Ask for the load balancer where the service `there` lacks it or its rules."""
     asked = _balanced(task_definition, foundations, _shifts(settings, foundations))
     if not asked:
         return {}
@@ -181,13 +168,12 @@ def _balancing(
 
 
 def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `members` that this botocore can send."""
     model: Any = aws.ecs.meta.service_model.shape_for(shape)
     return {name: value for name, value in members.items() if name in model.members}
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """Return `wanted` without what is no reason to roll, or unknown to the endpoint."""
+    """Drop what is no reason to roll, or unknown to the endpoint."""
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
     if "deploymentConfiguration" not in wanted:
         return known
@@ -200,5 +186,5 @@ def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
 
 
 def differing(asked: dict[str, Any], there: Any) -> list[str]:
-    """Return where `there` is not as asked: `desiredCount 1 -> 2`."""
+    """Return differences, such as `desiredCount 1 -> 2`."""
     return [str(each) for each in differences(comparable(asked, there), there)]

@@ -1,4 +1,4 @@
-"""Explains why a task stopped, with its log's last lines."""
+"""Explains why a task stopped."""
 
 import time
 from collections.abc import Callable
@@ -62,7 +62,7 @@ _BY_EXIT_CODE = {
 
 @dataclass(frozen=True)
 class StoppedTask:
-    """A task that stopped, by itself or for being unhealthy."""
+    """A task that stopped unasked."""
 
     arn: str
     stop_code: str  # EssentialContainerExited, TaskFailedToStart, ...
@@ -72,14 +72,14 @@ class StoppedTask:
     log: tuple[str, ...]  # the last lines, oldest first
 
     def summary(self) -> str:
-        """Return one line: which task, and why."""
+        """Return the reason in one line."""
         exit_code = "" if self.exit_code is None else f", exit code {self.exit_code}"
         hint = f": {self.hint}" if self.hint else ""
         return f"task {short_arn(self.arn)} stopped: {self.stop_code}{exit_code}, {self.reason}{hint}"
 
 
 def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any]:
-    """Return our deployment's stopped tasks not in `known`, oldest first."""
+    """Return our deployment's new stopped tasks, oldest first."""
     with translate(f"stopped tasks of {service.name}"):
         pages = aws.ecs.get_paginator("list_tasks").paginate(
             cluster=service.cluster, serviceName=service.name, desiredStatus="STOPPED"
@@ -94,7 +94,7 @@ def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any
 
 
 def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> StoppedTask:
-    """Say and return why `task` stopped, with its log's last lines."""
+    """Report why `task` stopped, with its last lines."""
     container = own_container(task.get("containers", []), task["taskDefinitionArn"])
     exit_code = container.get("exitCode")
     reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
@@ -125,7 +125,7 @@ def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], N
 
 
 def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
-    """Return the usual meaning and remedy; empty if the reason says it best."""
+    """Return the usual meaning; empty: none known."""
     said = reason.lower().replace(" ", "")
     if any("exec format error" in line.lower() for line in (reason, *log)):
         return _WRONG_PROCESSOR
@@ -138,7 +138,7 @@ def _only_scaling(task: Any) -> bool:
 
 
 def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
-    """Return log group and stream of the model's container, or None."""
+    """Return the container's log group and stream."""
     with translate("find the task's log"):
         definition = aws.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
     container = own_container(definition["containerDefinitions"], task["taskDefinitionArn"])
@@ -150,7 +150,6 @@ def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
 
 
 def _log(aws: Aws, task: Any, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
-    """Return the last lines of the model's container."""
     place = log_place(aws, task)
     if place is None:
         return ()

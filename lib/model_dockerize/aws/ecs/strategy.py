@@ -1,4 +1,4 @@
-"""Says how a new version takes over: strategy, bake, alarms, pause. Pure."""
+"""Says how a new version takes over. Pure."""
 
 from typing import Any
 
@@ -13,14 +13,10 @@ _ROLLING = "ROLLING"
 
 
 def strategy(settings: ServiceSettings, smoke_seconds: int, there: Any) -> dict[str, Any]:
-    """Return the members of `deploymentConfiguration`, others' hooks and numbers kept.
+    """Return members of `deploymentConfiguration`; others' hooks stay.
 
     Args:
-        smoke_seconds: for tests of a new version that waits.
         there: the service's; empty: none yet.
-
-    Raises:
-        InputError: another's pause could not be told from ours.
     """
     name = settings.strategy.upper().replace("-", "_")
     hooks = without_pause(there)
@@ -41,13 +37,13 @@ def strategy(settings: ServiceSettings, smoke_seconds: int, there: Any) -> dict[
 
 
 def alarms(settings: ServiceSettings) -> dict[str, Any]:
-    """Return what of a rollout CloudWatch decides."""
+    """Return the rollout's alarms."""
     named = list(settings.alarms)
     return {"alarms": {"alarmNames": named, "enable": bool(named), "rollback": bool(named)}}
 
 
 def pause(wait_seconds: int, smoke_seconds: int) -> dict[str, Any]:
-    """Return our hook, told by its minutes: a new version waits, and goes if nobody comes."""
+    """Return our pause, which its number of minutes marks."""
     minutes = -(-wait_seconds // 60) - (-smoke_seconds // 60) + 1
     while not _is_our_number(minutes):
         minutes += 1
@@ -56,7 +52,7 @@ def pause(wait_seconds: int, smoke_seconds: int) -> dict[str, Any]:
 
 
 def is_ours(hook: Any) -> bool:
-    """Tell whether we put a hook there."""
+    """Tell whether the hook is ours."""
     timeout = hook.get("timeoutConfiguration", {})
     is_alike = _is_pause_there(hook) and hook["lifecycleStages"] == [PAUSED_AT]
     return is_alike and _is_our_number(timeout.get("timeoutInMinutes", 0)) and timeout.get("action") == "ROLLBACK"
@@ -68,7 +64,6 @@ def _is_our_number(minutes: int) -> bool:
 
 
 def has_our_pause(configuration: Any) -> bool:
-    """Tell whether a service's new versions wait for us."""
     return any(map(is_ours, configuration.get("lifecycleHooks", [])))
 
 

@@ -1,4 +1,4 @@
-"""Registers a task definition, pinned by digest, where its meaning changed."""
+"""Registers a task definition where its meaning changed."""
 
 from typing import Any
 
@@ -28,12 +28,9 @@ _CHECKS = {"interval": 5, "timeout": 60, "retries": 3, "startPeriod": 300}
 
 @finds_what_was_lost
 def ensure_task_definition(aws: Aws, family: str, container: Container, progress: Progress) -> TaskDefinition:
-    """Return the running, latest or a new revision of `family` that means this.
+    """Return a revision that means this, registered if needed.
 
-    What no input says of the running one is carried over.
-
-    Raises:
-        InputError: Fargate lacks this size or architecture, or the family is another's.
+    What no input says is carried over from the running one.
     """
     family = legal_name(family)
     current = container.current
@@ -72,7 +69,6 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
 def _request(
     aws: Aws, operation: OperationModel, family: str, container: Container, former: Any, name: str
 ) -> dict[str, Any]:
-    """Return the request: inputs, and the rest from `former`."""
     wanted = task_definition(family, container, name)
     tags = {TAG: TASK_DEFINITION, **aws.tags}
     if former:
@@ -96,11 +92,7 @@ def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefin
 
 
 def task_definition(family: str, container: Container, name: str) -> dict[str, Any]:
-    """Return the RegisterTaskDefinition request, of one container `name`. Pure.
-
-    Raises:
-        InputError: Fargate lacks this size or architecture.
-    """
+    """Return the RegisterTaskDefinition request. Pure."""
     check_size(container.cpu, container.memory)
     return {
         "family": family,
@@ -135,7 +127,7 @@ def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _shared(volume: Volume) -> dict[str, Any]:
-    """Return the volume with AWS's defaults, to compare equal."""
+    """Say AWS's defaults, to compare equal."""
     return {
         "name": _DATA,
         "efsVolumeConfiguration": {

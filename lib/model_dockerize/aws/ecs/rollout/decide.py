@@ -1,4 +1,4 @@
-"""Ends our pause, or a deployment, and looks whether ECS heard."""
+"""Ends our pause or a deployment."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -30,12 +30,11 @@ def decide(
     """Ask ECS for `action` until it heard.
 
     Args:
-        arn: of the only service deployment to be continued.
-        hook_id: of the pause; empty to STOP.
+        arn: of the service deployment.
+        hook_id: empty to STOP.
 
     Raises:
         PausedError: it is not allowed.
-        ClientError, BotoCoreError: as AWS says.
     """
     for attempt in range(1, _TRIES + 1):
         try:
@@ -59,7 +58,7 @@ def decide(
 
 
 def look(aws: Aws, arn: str) -> Shift:
-    """Return what a service deployment shows now."""
+    """Return the service deployment's state."""
     found = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
     if not found:
         raise AwsError(
@@ -70,7 +69,6 @@ def look(aws: Aws, arn: str) -> Shift:
 
 
 def _waits(shift: Shift, hook_id: str, action: Action) -> bool:
-    """Tell whether nobody has heard us yet."""
     if action is Action.STOP:
         return shift.is_under_way
     return shift.is_under_way and any(hook.id == hook_id for hook in shift.waiting)

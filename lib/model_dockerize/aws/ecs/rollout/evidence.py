@@ -1,4 +1,4 @@
-"""Gathers and says what is seen of one deployment, for its verdict."""
+"""Gathers evidence of one deployment for its verdict."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ _INVALID_NETWORK = "invalid networking configuration"
 
 @dataclass(frozen=True)
 class Pause:
-    """Our hook: a new version waits at it, on the test port."""
+    """Our hook, at which a new version waits."""
 
     service_deployment_arn: str
     hook_id: str
@@ -34,7 +34,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A deployment's end, its reason and evidence."""
+    """A deployment's outcome and evidence."""
 
     outcome: Outcome
     reason: str
@@ -65,7 +65,7 @@ class Verdict:
         return "Correct what the reason says and run again."
 
     def details(self) -> tuple[str, ...]:
-        """Return stopped tasks with logs, else the service's events."""
+        """Return the evidence as lines."""
         return _lines(self.targets, self.stopped_tasks, self.events)
 
     def _says(self, words: str) -> bool:
@@ -73,7 +73,7 @@ class Verdict:
 
 
 class Evidence:
-    """All that was seen and said of one deployment, in so many `calls`."""
+    """Everything seen of one deployment."""
 
     def __init__(
         self,
@@ -97,11 +97,11 @@ class Evidence:
         self._targets = TargetWatch(aws, service.target_groups, progress)
 
     def look_at_targets(self) -> None:
-        """Say what the load balancer says of unwell tasks."""
+        """Report unhealthy targets."""
         self.calls += self._targets.look()
 
     def tell(self, service: Any, deployments: tuple[Deployment, ...]) -> bool:
-        """Say what is new: events, counts. Return whether anything is."""
+        """Report what is new; tell whether anything is."""
         new = [
             e for e in reversed(service.get("events", [])) if e["id"] not in self._events and self._recent(e, service)
         ]
@@ -121,13 +121,13 @@ class Evidence:
         return changed
 
     def _recent(self, event: Any, service: Any) -> bool:
-        """Tell whether an event is of our deployment: a service keeps its last 100."""
+        """Tell whether an event is ours: a service keeps 100."""
         ours = [d for d in service["deployments"] if d["id"] == self._service.deployment_id]
         since = ours[0].get("createdAt") if ours else None
         return since is None or event["createdAt"] >= since
 
     def diagnose_new(self) -> None:
-        """Say why tasks stopped, and what the load balancer says."""
+        """Report stopped tasks and unhealthy targets."""
         self.calls += 1 + self._targets.look()
         try:
             for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
@@ -145,12 +145,10 @@ class Evidence:
         pause: Pause | None = None,
         is_baking: bool = False,
     ) -> Verdict:
-        """Return the verdict, after a last look at what died.
+        """Make the verdict, after a last look.
 
         Args:
             status: of the service.
-            pause: at which it waits for us.
-            is_baking: it has all traffic; both versions run.
         """
         outcome = judgement.outcome
         if outcome in (Outcome.FAILED, Outcome.ROLLED_BACK):
@@ -194,7 +192,6 @@ def _lines(targets: tuple[str, ...], stopped: Iterable[StoppedTask], events: tup
 
 
 def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
-    """Return the task definition that serves: ours if deployed, else the other."""
     candidates = [d for d in deployments if (d.id == deployment_id) == (outcome is Outcome.DEPLOYED)]
     candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
     candidates.sort(key=lambda d: -d.running)

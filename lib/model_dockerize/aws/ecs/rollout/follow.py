@@ -43,10 +43,10 @@ def follow(
     decided: str = "",
     skip_bake: bool = False,
 ) -> Verdict:
-    """Watch `service.deployment_id` until it is over, or waits for us.
+    """Watch the deployment until it ends or waits for us.
 
     Args:
-        timeout_seconds: besides its strategy's own minutes.
+        timeout_seconds: besides its strategy's minutes.
         decided: our pause that is over.
         skip_bake: end once it has all traffic.
 
@@ -60,8 +60,6 @@ def follow(
 
 
 class _Follower:
-    """One deployment, and what was seen and said of it."""
-
     def __init__(
         self,
         aws: Aws,
@@ -84,11 +82,7 @@ class _Follower:
         self._failed_at: float | None = None  # when our deployment was first seen FAILED
 
     def to_the_end(self, timeout: float) -> Verdict:
-        """Look until there is a verdict.
-
-        Raises:
-            TimedOutError: none came within `timeout` seconds.
-        """
+        """Look until there is a verdict."""
         seen, misses, changed_at = False, 0, self._started
         while True:
             service: Any = None
@@ -119,7 +113,6 @@ class _Follower:
         return describe(self._aws, self._service.cluster, self._service.name)
 
     def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
-        """Judge one look; at an end, or now and then, ask our service deployment."""
         judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         if judgement or now - self._asked_at >= _ASK_AGAIN:
             self._asked_at = now
@@ -144,7 +137,6 @@ class _Follower:
         )
 
     def _service_deployment(self, service: Any) -> Any:
-        """Return our service deployment; None where it cannot be had."""
         if not self._has_service_deployments:
             return None
         ecs = self._aws.ecs

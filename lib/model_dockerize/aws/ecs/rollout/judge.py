@@ -1,4 +1,4 @@
-"""Judges our deployment by a look at its service; unknown is never good. Pure."""
+"""Judges a deployment; unknown is never good. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Observation:
-    """One look: the service, and our service deployment's last state, if known."""
+    """One look at the service."""
 
     service_status: str
     deployments: tuple[Deployment, ...]
@@ -37,14 +37,14 @@ class Observation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on our deployment, and why."""
+    """A verdict and its reason."""
 
     outcome: Outcome
     reason: str
 
 
 def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None:
-    """Return the verdict on `deployment_id`; None: nobody can know yet. `seen`: by an earlier look."""
+    """Return the verdict; None: not known yet. `seen`: by an earlier look."""
     ours = next((d for d in look.deployments if d.id == deployment_id), None)
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
@@ -71,7 +71,6 @@ def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> 
 def _went_back(
     look: Observation, deployment_id: str, ours: Deployment | None, primary: Deployment | None
 ) -> Judgement | None:
-    """Return whether what was before serves in full again, or never will; None: not yet known."""
     others = [d for d in look.deployments if d.id != deployment_id]
     back = primary if primary and primary.id != deployment_id else None
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."
@@ -109,7 +108,7 @@ def _finished(look: Observation, ours: Deployment) -> Judgement | None:
 
 
 def deployments_of(service: Any) -> tuple[Deployment, ...]:
-    """Return the deployments of a DescribeServices answer."""
+    """Read a service's deployments."""
     return tuple(
         Deployment(
             id=d["id"],
@@ -127,13 +126,13 @@ def deployments_of(service: Any) -> tuple[Deployment, ...]:
 
 
 def rolls_back(service: Any) -> bool:
-    """Tell whether ECS itself goes back when a deployment of this answer fails."""
+    """Tell whether ECS goes back after a failure."""
     breaker = service.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
     return bool(breaker.get("enable") and breaker.get("rollback"))
 
 
 def paused_at(service_deployment: Any) -> str:
-    """Return the lifecycle hook that waits for a person, or nothing."""
+    """Return the hook that waits for a person, if any."""
     for hook in service_deployment.get("lifecycleHookDetails", []):
         if hook.get("status") == "AWAITING_ACTION":
             stage = service_deployment.get("lifecycleStage", "")
@@ -142,7 +141,7 @@ def paused_at(service_deployment: Any) -> str:
 
 
 def interval(since_start: float, since_change: float, calls: int, misses: int) -> float:
-    """Return the seconds until the next look: 1 after a change within the budget of calls, else 2.2.
+    """Return the seconds until the next look.
 
     A look every 2.2 s is 1.1 s late on average at 0.45 calls a second; the budget is half a call a second.
     `misses`: looks in a row that failed.

@@ -18,9 +18,9 @@ from model_dockerize.progress import Progress
 
 
 def settle_failed_first_deployment(aws: Aws, service: Service, progress: Progress) -> str:
-    """Leave no task where there is nothing to go back to; say so.
+    """Stop all tasks where there is nothing to go back to.
 
-    The service then costs nothing, keeps events and log, and the next run rolls it.
+    The service stays with events and log, at no cost.
     """
     with translate(f"service {service.name}"):
         now: Any = describe(aws, service.cluster, service.name)
@@ -41,9 +41,10 @@ def rollback(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Let the service run `to_task_definition_arn` again and follow that; None: scale to zero.
+    """Go back to a verified revision, without test or bake.
 
-    What proved itself before is neither tested nor baked again.
+    Args:
+        to_task_definition_arn: None: stop all tasks.
 
     Returns:
         None if no task is left.
@@ -74,7 +75,7 @@ def end_pause(
     monotonic: Callable[[], float] = time.monotonic,
     skip_bake: bool = False,
 ) -> Verdict:
-    """Continue a waiting version, or take it back, and follow that to its end.
+    """Decide on a waiting version, and follow it to the end.
 
     Raises:
         PausedError: the decision is not allowed.
@@ -93,7 +94,7 @@ def back_from_bake(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Move the traffic of a deployment under way back, and follow that; None: none is."""
+    """Move traffic back and follow that; None: nothing is under way."""
     with translate(f"rollout of service {service.name}"):
         shift = _under_way(_current(aws, service), service)
         if shift is None:
@@ -104,7 +105,6 @@ def back_from_bake(
 
 
 def _current(aws: Aws, service: Service) -> Shift | None:
-    """Return the last deployment of a service whose traffic ECS moves, or None."""
     there: Any = describe(aws, service.cluster, service.name) if service.shifts else None
     arn = there.get("currentServiceDeployment", "") if there else ""
     return look(aws, arn) if arn else None
@@ -115,12 +115,11 @@ def _is_ours(shift: Shift, service: Service) -> bool:
 
 
 def _under_way(shift: Shift | None, service: Service) -> Shift | None:
-    """Return our deployment if it can move its traffic back, or None."""
     return shift if shift and _is_ours(shift, service) and shift.is_under_way and shift.has_former else None
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
-    """End a cancelled run by one call: time is short.
+    """End a cancelled run unwatched: time is short.
 
     Args:
         on_cancel: `leave` or `rollback`.

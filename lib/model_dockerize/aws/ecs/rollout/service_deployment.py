@@ -1,4 +1,4 @@
-"""Finds which service deployment is that of a deployment."""
+"""Finds a deployment's service deployment."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _SAME_MOMENT = 2.0
 def ours_of(deployments: list[Any], deployment_id: str, created_at: Any) -> str | None:
     """Return the ARN of `deployment_id`'s service deployment.
 
-    AWS does not promise that its target revision has the same number: else the time decides, as one call made both.
+    AWS does not promise that the numbers agree: else the time decides, as one call made both.
     """
     number = deployment_id.rsplit("/", 1)[-1]
     same = [d for d in deployments if short_arn(d.get("targetServiceRevisionArn", "")) == number]

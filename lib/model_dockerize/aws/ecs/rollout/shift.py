@@ -1,4 +1,4 @@
-"""Follows a deployment that moves traffic to our pause, and to its end."""
+"""Follows a deployment that moves traffic."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,8 +40,6 @@ def follow_shift(
 
 
 class _Follower:
-    """One deployment that moves traffic."""
-
     def __init__(
         self,
         aws: Aws,
@@ -61,7 +59,7 @@ class _Follower:
         self._given_up = ""  # why we asked ECS to go back
 
     def to_the_end(self, timeout: float, skip_bake: bool) -> Verdict:
-        """Look until there is a verdict, or our pause.
+        """Look until a verdict or our pause.
 
         Raises:
             TimedOutError: neither came.
@@ -106,7 +104,6 @@ class _Follower:
             self._evidence.diagnose_new()
 
     def _look(self) -> Shift | None:
-        """Return our service deployment's state, or None."""
         self._arn = self._arn or self._find()
         if not self._arn:
             return None
@@ -124,7 +121,6 @@ class _Follower:
         return found[0] if found else {}
 
     def _find(self) -> str:
-        """Return our service deployment's ARN: the current one, or by the list."""
         if self._seen is None:
             return ""
         number = self._service.deployment_id.rpartition("/")[2]
@@ -137,7 +133,7 @@ class _Follower:
         return ours_of(found["serviceDeployments"], self._service.deployment_id, made[0] if made else None) or ""
 
     def _without_history(self) -> Verdict | None:
-        """Return the verdict on an unchanged service whose deployment ECS forgot."""
+        """Judge an unchanged service whose deployment ECS forgot."""
         deployments = deployments_of(self._seen) if self._seen else ()
         if self._service.changed or len(deployments) != 1 or deployments[0].id != self._service.deployment_id:
             return None
@@ -170,7 +166,6 @@ class _Follower:
         return self._evidence.verdict(judgement, self._seen["status"], deployments, pause, is_baking)
 
     def _is_replaced(self) -> bool:
-        """Tell whether the service runs another deployment than ours."""
         primary = [d.id for d in deployments_of(self._seen) if d.primary]
         current = self._seen.get("currentServiceDeployment", self._arn)
         return current != self._arn or primary != [self._service.deployment_id]
@@ -190,11 +185,6 @@ class _Follower:
             )
 
     def _time_is_up(self, shift: Shift | None, timeout: float) -> Verdict | None:
-        """End with what is known; None: follow ECS going back.
-
-        Raises:
-            TimedOutError: nobody knows how it ends.
-        """
         if shift and shift.is_under_way and (foreign := shift.foreign(self._decided)):
             reason = f"hook {foreign.id}, which is not ours, waits at {shift.stage}."
             return self._ended(Judgement(Outcome.PAUSED, reason), None, is_baking=False)

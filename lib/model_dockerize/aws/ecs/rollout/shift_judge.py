@@ -33,7 +33,7 @@ _UNDER_WAY = ("PENDING", "IN_PROGRESS")
 
 @dataclass(frozen=True)
 class Hook:
-    """A pause that waits for somebody."""
+    """A waiting pause."""
 
     id: str
     is_ours: bool
@@ -42,7 +42,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class Shift:
-    """One look at a service deployment; what is unknown is no end."""
+    """One look at a service deployment; unknown is no end."""
 
     arn: str
     revision: str  # number of the new version's service revision, which is that of its deployment
@@ -82,30 +82,28 @@ class Shift:
 
     @property
     def is_under_way(self) -> bool:
-        """Tell whether it goes forward, or waits."""
         return self.status in _UNDER_WAY
 
     @property
     def goes_back(self) -> bool:
-        """Tell whether ECS moves the traffic back, or has."""
+        """Tell whether traffic goes, or went, back."""
         return self.status.startswith("ROLLBACK_")
 
     @property
     def is_before_traffic(self) -> bool:
-        """Tell whether no user has met the new version."""
         return self.is_under_way and self.stage in _BEFORE
 
     def foreign(self, decided: str) -> Hook | None:
-        """Return somebody else's waiting pause; `decided`: ours that is over."""
+        """Return another's waiting pause; `decided`: ours that is over."""
         return next((hook for hook in self.waiting if not hook.is_ours and hook.id != decided), None)
 
     def pause(self, decided: str) -> Hook | None:
-        """Return our pause, if only it waits; `decided`: one that is over."""
+        """Return our pause, if it alone waits."""
         ours = [hook for hook in self.waiting if hook.is_ours and hook.id != decided]
         return ours[0] if self.is_under_way and len(ours) == len(self.waiting) == 1 else None
 
     def line(self) -> str:
-        """Say how far it is, for people."""
+        """Describe its progress for people."""
         if self.goes_back:
             done = " is back" if self.status == "ROLLBACK_SUCCESSFUL" else " goes back"
             return f"the traffic{done} at the former version: {self.reason or self.status}"
@@ -115,10 +113,9 @@ class Shift:
 
 
 def judge_shift(look: Shift, is_replaced: bool, skip_bake: bool) -> Judgement | None:
-    """Return the verdict; None: nobody can know yet.
+    """Return the verdict; None: not known yet.
 
     Args:
-        is_replaced: there is a newer deployment.
         skip_bake: all traffic is enough.
     """
     found: Judgement | None = None
@@ -139,7 +136,6 @@ def judge_shift(look: Shift, is_replaced: bool, skip_bake: bool) -> Judgement | 
 
 
 def _minutes(configuration: Any) -> float:
-    """Return how long steps and bake take."""
     minutes = float(configuration.get("bakeTimeInMinutes", 0))
     if canary := configuration.get("canaryConfiguration"):
         minutes += canary.get("canaryBakeTimeInMinutes", 0)

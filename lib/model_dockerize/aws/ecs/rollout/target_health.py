@@ -1,4 +1,4 @@
-"""Explains what a load balancer says of the tasks behind it."""
+"""Explains unhealthy targets of a load balancer."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _MEANING = {
 
 
 class TargetWatch:
-    """The lines of load balancers on unwell tasks: they see one before ECS stops it."""
+    """Watches targets: a load balancer sees trouble before ECS stops a task."""
 
     def __init__(self, aws: Aws, target_groups: tuple[str, ...], progress: Progress) -> None:
         self._aws = aws
@@ -31,7 +31,7 @@ class TargetWatch:
         self.lines: tuple[str, ...] = ()
 
     def look(self) -> int:
-        """Tell each new line once; return the calls that took."""
+        """Report each new line once; return the calls made."""
         try:
             for line in (line for group in self._groups for line in unwell(self._aws, group)):
                 if line not in self.lines:
@@ -45,7 +45,7 @@ class TargetWatch:
 
 
 def unwell(aws: Aws, target_group: str) -> tuple[str, ...]:
-    """Return a line for each target that is neither well, new nor leaving."""
+    """Return a line for each unhealthy target."""
     with translate("health of the load balancer's targets"):
         found = aws.elbv2.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"]
     return tuple(_line(entry) for entry in found if entry["TargetHealth"].get("Reason") in _MEANING)
