@@ -1,7 +1,7 @@
-"""Packs inputs into few array jobs: the parameter `input` lists them; each child takes its line.
+"""Packs inputs into few array jobs, without bucket or role.
 
-That needs no bucket and no role. ECS limits a task's overrides to 8,192 characters, command and Batch's variables
-included; Batch a SubmitJob to 30 KiB. 10,000 numbered files, or 220 with random names, take 6,000 characters.
+ECS limits a task's overrides to 8,192 characters, command and Batch's variables included; Batch a SubmitJob to 30 KiB.
+10,000 numbered files, or 220 with random names, take 6,000 characters.
 """
 
 import base64
@@ -26,7 +26,7 @@ def packed(inputs: Sequence[str]) -> str:
 
 
 def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
-    """Split `inputs`, in order, into few parts that can be sent."""
+    """Split `inputs`, in order, into few sendable parts."""
     room, rest = _ROOM - len(output), tuple(inputs)
     while rest:
         size = _fitting(rest[:LARGEST], room)
@@ -35,14 +35,14 @@ def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
 
 
 def place(output: str, path: str) -> str:
-    """Replace `{name}` by the file name of `path` without its suffix."""
+    """Replace `{name}` by the stem of `path`."""
     name = path.rsplit("/", 1)[-1]
     stem = name.rsplit(".", 1)[0]
     return output.replace("{name}", stem if stem.strip(".") else name)  # of `...csv` the stem leads a folder up
 
 
 def too_long(path: str, output: str) -> bool:
-    """Tell whether they are too long for any job."""
+    """Tell whether no job takes them."""
     return len(path.encode()) + len(place(output, path).encode()) > _ROOM
 
 

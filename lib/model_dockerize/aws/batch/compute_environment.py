@@ -1,4 +1,4 @@
-"""Makes and changes our compute environments; uses others' as they are."""
+"""Makes and changes our compute environments."""
 
 import time
 from collections.abc import Mapping
@@ -59,13 +59,12 @@ def ensure_compute_environment(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> ComputeEnvironment:
-    """Make or change the compute environment of `settings`, unless it lacks our tag.
+    """Make or change our compute environment; use another's as it is.
 
     Args:
         platform: of the jobs' image, e.g. linux/amd64.
 
     Raises:
-        InputError: the existing one cannot become as wanted, or no instance fits.
         BatchError: AWS says INVALID, and why.
     """
     name = settings.compute_environment
@@ -94,15 +93,14 @@ def converge_environment(
     sleep: Sleep = time.sleep,
     making: Mapping[str, Any] = MappingProxyType({}),
 ) -> ComputeEnvironment:
-    """Make the compute environment, or change its `computeResources`; ask Batch only.
+    """Make or change the compute environment; ask Batch only.
 
     Args:
-        wanted: without maxvCpus, a new one may have 128; an existing one keeps its own.
-        role: by which Batch acts; empty: Batch's own, or as it is.
-        making: `computeResources` for a new one only.
+        wanted: without maxvCpus, a new one may have 128.
+        role: of Batch; empty: its own, or as it is.
+        making: `computeResources` of a new one.
 
     Raises:
-        InputError: the existing one cannot become as wanted.
         BatchError: AWS says INVALID, and why.
     """
     what = f"compute environment {name}"
@@ -188,7 +186,7 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
 
 
 def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
-    """Return the `computeResources`, without the instance role; raise InputError if GPUs would never come."""
+    """Return the `computeResources`, without the instance role."""
     kind = settings.compute_type
     resources: dict[str, Any] = {
         "type": kind,

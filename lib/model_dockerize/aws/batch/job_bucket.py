@@ -1,4 +1,4 @@
-"""Our private bucket for jobs' files, one an account and region; it empties itself.
+"""Our private bucket for jobs' files, which empties itself.
 
 Sources: Amazon S3 user guide, "Blocking public access", "Setting a lifecycle configuration", "Verifying bucket
 ownership"; IAM user guide, "Policy evaluation for requests within a single account".
@@ -35,17 +35,12 @@ _ABSENT = {"NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration
 
 
 def bucket_name(identity: Identity) -> str:
-    """Return our bucket's name in this account and region."""
     return f"{TAG}-jobs-{identity.account}-{identity.region}"
 
 
 @finds_what_was_lost
 def ensure_bucket(aws: Aws, prefix: str, role: str, progress: Progress) -> str:
-    """Make or complete the bucket and let `role` (ARN) use `prefix`; return its name.
-
-    Raises:
-        InputError: it is not ours.
-    """
+    """Make the bucket and let `role` (ARN) use `prefix`."""
     name = bucket_name(aws.identity)
     with translate(f"bucket {name}"):
         is_new = not _is_there(aws, name)

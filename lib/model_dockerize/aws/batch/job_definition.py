@@ -1,4 +1,4 @@
-"""Registers a revision of a Batch job definition where it has to change."""
+"""Registers Batch job definitions where they change."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -52,13 +52,12 @@ def ensure_job_definition(
     parameters: Mapping[str, str],
     progress: Progress,
 ) -> JobDefinition:
-    """Make `name` run `command` in `container`; keep the rest of the latest revision.
+    """Make `name` run `command`; the rest stays.
 
     Args:
         command: argv; the job's parameter `input` replaces `Ref::input`.
 
     Raises:
-        InputError: Fargate lacks this size or architecture, or the definition is somebody else's.
         BatchError: Batch refused it.
     """
     wanted = job_definition(batch, legal_name(name, 128), container, command, parameters)
@@ -69,10 +68,9 @@ def ensure_job_definition(
 def register(
     aws: Aws, wanted: dict[str, Any], progress: Progress, adopt: bool, fresh_roles: bool = False
 ) -> JobDefinition:
-    """Return the latest revision if it equals the request `wanted`, else a new one.
+    """Return the latest revision if it is as `wanted`, else a new one.
 
     Raises:
-        InputError: it is somebody else's.
         BatchError: Batch refused it.
     """
     name = wanted["jobDefinitionName"]
@@ -101,7 +99,7 @@ def register(
 def as_defined(
     aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, own: Collection[str] = ()
 ) -> tuple[BatchSettings, ServiceSettings]:
-    """Complete the settings from the latest revision; `own` are roles of our stacks."""
+    """Complete the settings from the latest revision; `own`: our stacks' roles."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
@@ -125,7 +123,7 @@ def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
 
 
 def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
-    """Raise InputError for somebody else's job definition, unless `adopt`."""
+    """Refuse somebody else's job definition, unless `adopt`."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         _check_ours(name, latest_revision(aws, name), adopt)
@@ -180,7 +178,7 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
 
 
 def every_job_definition(aws: Aws) -> dict[str, int]:
-    """Return the highest ACTIVE revision of each definition with our tag."""
+    """Return the highest ACTIVE revisions with our tag."""
     highest: dict[str, int] = {}
     with translate("list the job definitions of the region"):
         for page in aws.batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE"):
@@ -198,7 +196,7 @@ def job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the RegisterJobDefinition request; raise InputError if Fargate lacks its size or architecture."""
+    """Return the RegisterJobDefinition request."""
     on_fargate = batch.compute_type.startswith("FARGATE")
     if on_fargate:
         check_size(container.cpu, container.memory)

@@ -1,7 +1,6 @@
-"""The files of jobs in S3: inputs, results, and which jobs were sent for which.
+"""The files of jobs in S3.
 
-A file's name is its content's hash, in its revision's folder: a second submit finds its result or job, and keys hold no
-user's names.
+A file is named by its content's hash: a second submit finds its result or job, and keys hold no user's names.
 """
 
 import hashlib
@@ -36,14 +35,13 @@ class JobFiles:
 
     @property
     def output(self) -> str:
-        """Return the jobs' parameter `output`."""
         return f"s3://{self.bucket}/{self.prefix}/out/{{name}}"
 
     def source(self, name: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}/in/{name}"
 
     def send(self, files: Mapping[str, Path], progress: Progress) -> int:
-        """Send the missing files; return how many. Raise InputError for an unreadable one."""
+        """Send the missing files; return how many."""
         oldest = datetime.now(UTC) - _FRESH
         with translate(f"send files to bucket {self.bucket}"):
             there = {name for name, found in self._listed("in").items() if found["LastModified"] > oldest}
@@ -67,7 +65,7 @@ class JobFiles:
         """Write a result to `target`, whole or not at all.
 
         Args:
-            moved: called with the bytes that came, often, from any thread.
+            moved: called with new bytes, from any thread.
         """
         part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
         try:
@@ -129,7 +127,7 @@ def _names(note: bytes) -> list[str]:
 
 
 def name_of(path: Path) -> str:
-    """Return the name in S3, by content; raise InputError if unreadable."""
+    """Return the name in S3, by content."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:_LETTERS]

@@ -1,4 +1,4 @@
-"""Makes and changes our job queues; uses others' as they are."""
+"""Makes and changes our job queues."""
 
 import time
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class JobQueue:
 
 
 def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
-    """Add the queue's environment, unless an input says another."""
+    """Add the queue's environment, unless given."""
     if not settings.job_queue:
         return settings
     with translate(f"job queue {settings.job_queue}"):
@@ -60,12 +60,11 @@ def ensure_queue(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> JobQueue:
-    """Make our queue feed the environment of `settings`; wait until both are VALID.
+    """Make our queue and its environment VALID.
 
     Call `others_queue` first: others' queues need no network.
 
     Raises:
-        InputError: the existing environment cannot become as wanted.
         BatchError: AWS says INVALID, and why.
     """
     with translate(f"job queue {queue}"):
@@ -85,10 +84,11 @@ def feed(
     sleep: Sleep = time.sleep,
     given: frozenset[str] = _SAID,
 ) -> JobQueue:
-    """Make or change the queue for `environment` (ARN); wait until it is VALID.
+    """Make or change the queue, and wait until it is VALID.
 
     Args:
-        given: inputs that somebody said; an existing queue keeps the rest.
+        environment: ARN.
+        given: inputs that somebody said; the rest stays.
 
     Raises:
         BatchError: AWS says INVALID, and why.

@@ -50,7 +50,7 @@ class Job:
 
     @property
     def lacks_role(self) -> bool:
-        """Tell whether ECS could not assume its role, which may be too new."""
+        """Tell whether its role may be too new."""
         return self.status == "FAILED" and self.exit_code is None and says_role_is_new(self.reason)
 
 
@@ -79,8 +79,8 @@ def send_jobs(
 
     Args:
         definition: ARN or NAME.
-        output: `{name}` stands for the input's file name without its suffix.
-        once: take a job under way for the same inputs: its sender may have ended before noting it.
+        output: `{name}` stands for the input's stem.
+        once: take one under way, whose sender may have ended before noting it.
     """
     for part in job_list.parts(inputs, output):
         same = hashlib.sha256(json.dumps([definition, part, output]).encode()).hexdigest()[:12]
@@ -125,7 +125,7 @@ def follow_to_end(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Follow jobs to their end; for a while, resend to `sent` those whose role could not be assumed."""
+    """Follow jobs to their end; resend, into `sent`, those whose role is too new."""
     following, until = list(sent), clock() + _ROLE_SECONDS
     while following:
         early: list[str] = []
@@ -152,7 +152,7 @@ def follow_jobs(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Yield ended jobs and failed children of arrays; explain a job that stays RUNNABLE.
+    """Yield ended jobs and failed children of arrays.
 
     Args:
         done: inputs done before, for the progress.
@@ -187,7 +187,7 @@ def follow_jobs(
 
 
 def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Return the `jobs` that have not ended; all, if AWS cannot be asked."""
+    """Return jobs not ended; all, if AWS cannot be asked."""
     try:
         return tuple(job for job in _look(aws, {job.id: job for job in jobs}) if not job.over)
     except (AwsError, AwsAccessError):
@@ -195,7 +195,7 @@ def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
-    """Terminate `jobs`; return those that did not end."""
+    """Terminate the jobs; return the failures."""
     left = []
     for job in jobs:
         try:

@@ -28,11 +28,10 @@ class SubmittedJob:
 
 
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
-    """Send the job once, by its definition's highest ACTIVE revision.
+    """Send the job once, by its highest ACTIVE definition.
 
     Raises:
-        InputError: there is no such definition.
-        AwsError: Batch refused it, e.g. for lack of the queue.
+        AwsError: Batch refused it.
     """
     definition = latest_job_definition(aws, job.definition)
     retries: Any = {"retryStrategy": {"attempts": job.retry_attempts}} if job.retry_attempts else {}

@@ -1,4 +1,4 @@
-"""Explains why a Batch job does not start, as far as AWS shows it.
+"""Explains why a Batch job does not start.
 
 Source: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
 """

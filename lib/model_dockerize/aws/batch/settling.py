@@ -17,7 +17,7 @@ _STALE = 7
 
 
 def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, sleep: Sleep) -> Any:
-    """Return what `look` finds once no deletion holds the name; raise BatchError if it stays."""
+    """Return what `look` finds once no deletion holds the name."""
 
     def late(_: Any, waited: float) -> BatchError:
         return BatchError(f"{what} is still being deleted after {waited:.0f} s.", "Run again, or choose another name.")
@@ -34,16 +34,16 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
 
 
 def unlike(there: Any, wanted: Mapping[str, Any]) -> list[Difference]:
-    """Return the differences, at least one of what is INVALID: Batch rechecks only what changes."""
+    """Return differences; INVALID is one: Batch rechecks only what changes."""
     is_invalid = there.get("status") == "INVALID"
     return differences(wanted, there) or ([Difference("status", "INVALID", "VALID")] if is_invalid else [])
 
 
 def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep: Sleep) -> None:
-    """Wait until it is VALID; `former` is its status before our change.
+    """Wait until it is VALID; `former` is its status before.
 
     Raises:
-        BatchError: it is INVALID, or not VALID in time.
+        BatchError: it is INVALID, or late.
     """
     if aws.only_asks:
         return

@@ -1,4 +1,4 @@
-"""The client of AWS: sign-in, errors, retries, waiting, plans."""
+"""The client of AWS."""
 
 from model_dockerize.aws.client.account import Aws, connect
 from model_dockerize.aws.client.names import TAG, short_arn

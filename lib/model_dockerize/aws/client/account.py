@@ -108,7 +108,7 @@ class Aws:
         return self._session.get_credentials()
 
     def client(self, service: str) -> Any:
-        """Return the one client of `service`, e.g. `ecs`: making one is slow and not thread-safe."""
+        """Return the one client: making one is slow and not thread-safe."""
         with self._lock:
             if service not in self._clients:
                 client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
@@ -119,7 +119,7 @@ class Aws:
             return self._clients[service]
 
     def listen(self, event: str, function: Callable[..., Any]) -> None:
-        """Have later clients call `function` at botocore's `event`, e.g. `before-call`."""
+        """Have later clients call `function` at botocore's `event`."""
         self._listeners.append((event, function))
 
     def apart(self, only_asks: bool = False) -> "Aws":
@@ -134,7 +134,7 @@ class Aws:
         )
 
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
-        """Report a resource as made, changed (in `fields`) or left."""
+        """Report a resource's change."""
         self.changes.append(Change(action, kind, name, fields))
         progress.info(text or f"{kind} {name}: {_DONE[action]}" + (f" ({', '.join(fields)})" if fields else ""))
 
@@ -142,12 +142,11 @@ class Aws:
 def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> Aws:
     """Sign in and ask AWS who we are.
 
-    The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials are found as by
-    every AWS tool, in `environment` only.
+    Credentials come from `environment` only.
 
     Raises:
         InputError: no region.
-        AwsAccessError: credentials are missing, wrong, expired, or not of `settings.aws_account_id`.
+        AwsAccessError: credentials are unusable, or another account's.
         AwsError: AWS cannot be reached.
     """
     missing = warn_of_missing_files(environment, _CERTIFICATES, progress)

@@ -1,6 +1,6 @@
-"""Credentials of `role-to-assume`, for GitHub's token (OIDC) or other credentials.
+"""Credentials of `role-to-assume`, by GitHub's token (OIDC) or others.
 
-A build may outlive them: botocore renews them in time, with a fresh token.
+A build may outlive them: botocore renews them.
 """
 
 import base64
@@ -32,10 +32,7 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class GitHubToken:
-    """Gets OIDC tokens from GitHub's runner.
-
-    Source: ACTIONS_ID_TOKEN_REQUEST_* of its environment.
-    """
+    """Gets OIDC tokens from GitHub's runner."""
 
     url: str
     bearer: str
@@ -43,7 +40,7 @@ class GitHubToken:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "GitHubToken | None":
-        """Return None outside of a job that may ask for tokens."""
+        """Return None where the job may not ask for tokens."""
         url = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
         bearer = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
         certificates = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or ""
@@ -53,7 +50,7 @@ class GitHubToken:
         return "GitHubToken(...)"
 
     def fetch(self) -> str:
-        """Return a fresh token; retry what passes (no connection, 5xx).
+        """Return a fresh token.
 
         Raises:
             AwsAccessError: GitHub gives none.
@@ -82,7 +79,7 @@ class GitHubToken:
 
 
 class RoleCredentials:
-    """A role's credentials, by GitHub's token or others (role chaining)."""
+    """A role's credentials, by GitHub's token or role chaining."""
 
     def __init__(self, role: str, token: GitHubToken | None, client: Client, progress: Progress) -> None:
         self._role, self._token, self._client, self._progress = role, token, client, progress

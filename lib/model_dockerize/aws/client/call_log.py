@@ -1,4 +1,4 @@
-"""Logs name and end of each call to AWS, no content."""
+"""Logs calls to AWS, without content."""
 
 import logging
 import time

@@ -1,6 +1,6 @@
-"""Compares what AWS has with what is wanted: the one rule of equality.
+"""The one rule of equality of what is wanted and found.
 
-AWS ignores empty values, and the order of structures and sets. A role is named, or given by its ARN.
+AWS ignores empty values, and the order of structures and sets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _ROLES = frozenset(("instanceRole", "serviceRole"))
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that is not as wanted; its text, `cpu 256 -> 1024`, holds no secret."""
+    """A field that is not as wanted; its text holds no secret."""
 
     path: str
     found: Any
@@ -33,7 +33,7 @@ def differences(wanted: Mapping[str, Any], found: Any, whole: Shape | None = Non
     """Return where `found` is not as `wanted`; more is no difference.
 
     Args:
-        whole: shape of the request that makes it: compare all that it can say, except tags.
+        whole: the request's shape: compare all of it, except tags.
     """
     if whole is None:
         return list(_differing(wanted, found or {}, "", False))

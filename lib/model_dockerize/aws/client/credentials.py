@@ -1,8 +1,7 @@
-"""Signs in: finds credentials and region in a given environment.
+"""Finds credentials and region in a given environment.
 
-botocore reads the process's, so its public pieces that take a mapping (configuration chain, endpoint lookup, credential
-providers) are combined here. Proxies, and `credential_source = Environment` of an assume-role profile, still come from
-the process.
+botocore reads the process's, so its pieces that take a mapping are combined here. Proxies, and `credential_source =
+Environment` of an assume-role profile, still come from the process.
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from model_dockerize.settings import AwsSettings
 
 
 class Session(botocore.session.Session):
-    """Takes endpoints and certificates from a mapping, for botocore's own clients (STS), too."""
+    """Takes endpoints and certificates from a mapping, for STS, too."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
@@ -41,11 +40,9 @@ class Session(botocore.session.Session):
         self.role: Credentials | None = None
 
     def get_credentials(self) -> Credentials | None:
-        """Return the role's credentials, else botocore's."""
         return self.role or super().get_credentials()
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """Take the client's endpoint from the mapping."""
         if not kwargs.get("endpoint_url") and not self.get_config_variable("our_ignore_endpoints"):
             kwargs["endpoint_url"] = ConfiguredEndpointProvider(
                 full_config=self.full_config,
@@ -61,7 +58,7 @@ class Session(botocore.session.Session):
 
 
 def sign_in(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> tuple[Session, str]:
-    """Return a session that signs as `settings` and `environment` say, and its region.
+    """Return a session that signs, and its region.
 
     Raises:
         InputError: no region.

@@ -1,4 +1,4 @@
-"""Translates botocore's errors: who was refused what, on which resource, and what to do."""
+"""Translates botocore's errors, with remedies."""
 
 import re
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def message_of(error: ClientError) -> str:
 
 
 def passing(error: Exception) -> bool:
-    """Tell whether a call may soon work: throttled, AWS's failure, no connection."""
+    """Tell whether a call may soon work."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return code_of(error) in THROTTLED or status >= 500 or code_of(error) in ("RequestTimeout", "ServerException")
@@ -92,7 +92,7 @@ def passing(error: Exception) -> bool:
 
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
-    """Turn errors of botocore, and of files that it reads, into ours, naming `doing`."""
+    """Turn errors of botocore, and of its files, into ours."""
     try:
         yield
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Names that AWS takes, and the tag of what is ours."""
+"""Names that AWS takes, and our tag."""
 
 import re
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ def tagged(tags: Iterable[Any]) -> bool:
 
 
 def legal_name(text: str, longest: int = 255) -> str:
-    """Make `text` a name for a container, task family, service or (`longest` 128) job definition."""
+    """Make `text` a legal name; `longest` is 128 for job definitions."""
     legal = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:longest]
     return legal or "model"
 
 
 def short_arn(arn: str) -> str:
-    """Return what follows an ARN's last slash, e.g. `iris:3`."""
+    """Return what follows the last slash."""
     return arn.rsplit("/", 1)[-1]

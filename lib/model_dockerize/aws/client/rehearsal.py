@@ -1,7 +1,6 @@
-"""A connection that changes nothing: reads go to AWS, other calls are noted and answered here.
+"""A connection that changes nothing, for plans.
 
-So a plan runs the stages themselves. A request leaves this process only if its operation is a known read, or asks
-CloudFormation for a plan.
+A request leaves this process only if its operation is a known read, or asks CloudFormation for a plan.
 """
 
 from collections.abc import Iterator
@@ -23,19 +22,18 @@ _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A plan: with `aws`, stages change nothing. `calls` are `service:Operation`."""
+    """A plan; `calls` are `service:Operation`."""
 
     aws: Aws
     calls: list[str] = field(default_factory=list)
 
     @property
     def changes(self) -> list[Change]:
-        """Return what was looked at, in the stages' order."""
         return self.aws.changes
 
 
 def is_read(operation: str) -> bool:
-    """Tell whether an operation is a read; an unknown one is none."""
+    """Tell whether it is a known read."""
     return operation.startswith(_READS)
 
 

@@ -1,9 +1,7 @@
-"""The one place where calls are repeated for reasons that botocore cannot know.
+"""Repeats calls for reasons that botocore cannot know.
 
-- What AWS has made but does not show everywhere yet is asked for again (`once_...`). Real refusals pass at once.
-- Some operations take no idempotency token: after a lost answer, the `ensure_` around them, which reads before it
-  makes, runs again (`finds_what_was_lost`).
-- What is to be removed may be gone already (`gone_is_well`).
+Some operations take no idempotency token: after a lost answer, the `ensure_` around them, which reads before it makes,
+runs again.
 """
 
 import functools
@@ -65,12 +63,12 @@ _MOST_STEPS = 10
 
 
 def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
-    """Repeat while EC2 answers `Invalid...NotFound` for what it just made."""
+    """Repeat while EC2 does not show what it made."""
     return _again(call, lambda e: re.fullmatch(r"Invalid\w+\.NotFound", code_of(e)) is not None, seconds)
 
 
 def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
-    """Repeat while a `fresh` role cannot be passed or assumed."""
+    """Repeat while a `fresh` role cannot be used."""
     if not fresh:
         return call()
 
@@ -81,12 +79,12 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
 
 
 def says_role_is_new(text: str) -> bool:
-    """Tell whether AWS says that a role cannot be assumed: it may be too new."""
+    """Tell whether a role may be too new."""
     return _NEW_ROLE.search(text) is not None
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:
-    """Tell whether ECS's own role is missing or just being made."""
+    """Tell whether ECS's own role is not there yet."""
     return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
 
 
@@ -96,12 +94,12 @@ def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
 
 
 def once_free(call: Callable[[], T], seconds: float = 120) -> T:
-    """Repeat while something that goes away (a task's interface) holds what is removed."""
+    """Repeat while something that goes away holds it."""
     return _again(call, _is_held, seconds)
 
 
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
-    """Repeat while S3 does not know yet that it may invoke a function."""
+    """Repeat while S3 may not invoke the function yet."""
     return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
 
 
@@ -133,7 +131,7 @@ def never_repeat(client: Any) -> None:
 
 
 def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
-    """Run `ensure`, which reads before it makes, again after a lost answer, five times at most."""
+    """Run `ensure`, which reads before it makes, again after a lost answer."""
 
     @functools.wraps(ensure)
     def again(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -181,7 +179,7 @@ def _error(operation: Any, why: str) -> AnswerLostError:
 
 
 def gone_is_well(remove: Callable[[], object]) -> None:
-    """Run `remove` until it ends, or AWS says twice that the same is not there."""
+    """Run `remove` until it ends, or finds the same gone twice."""
     said: tuple[str, str] | None = None
     for _ in range(_MOST_STEPS):
         try:
@@ -199,7 +197,7 @@ def gone_is_well(remove: Callable[[], object]) -> None:
 
 
 def says_gone(error: ClientError) -> bool:
-    """Tell whether AWS refused because the thing is not there."""
+    """Tell whether AWS says that it is gone."""
     if code_of(error) == "ClientException":
         return _GONE_BY_WORDS.search(message_of(error)) is not None
     return _GONE.fullmatch(code_of(error)) is not None

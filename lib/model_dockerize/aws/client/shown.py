@@ -1,4 +1,4 @@
-"""Shows values in a plan that are no secret: numbers, and what is listed here."""
+"""Shows values that are no secret: numbers, and safe fields."""
 
 from collections.abc import Iterator
 from typing import Any

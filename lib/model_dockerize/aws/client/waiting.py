@@ -1,7 +1,6 @@
 """The one way to wait for AWS.
 
-botocore's waiters pause for 6 to 30 seconds, say nothing, and never give up early. What is followed (a rollout, a
-stack, jobs, a log) has its own pace.
+botocore's waiters pause for 6 to 30 seconds, say nothing, and never give up early.
 """
 
 import time
@@ -23,7 +22,7 @@ def wait_until(
     sleep: Sleep | None = None,
     begin: Callable[[], None] = lambda: None,
 ) -> T:
-    """Return what `look` shows once it `is_over`: a look a second at first, later every two.
+    """Return what `look` shows once it `is_over`.
 
     Args:
         late: makes the error after `seconds`; None: return what was seen last.
@@ -43,6 +42,6 @@ def wait_until(
 
 
 def not_ready(what: str) -> Late[object]:
-    """Return what makes the error for `wait_until`."""
+    """Return a `late` for `wait_until`."""
     remedy = "Run again: what was made is found and waited for."
     return lambda _, waited: AwsError(f"{what} is not ready after {waited:.0f} s.", remedy)

@@ -1,6 +1,6 @@
-"""Removes what one deployment of a model has; with the last one, what models share.
+"""Removes a deployment and, with the last one, what models share.
 
-Only what bears our tag or is in our stacks, and nobody else uses. The rest is named.
+Only what bears our tag or is in our stacks, and nobody else uses.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _ADMINISTRATOR = User("bootstrap, which an administrator ran", "bootstrap", froz
 
 @dataclass(frozen=True)
 class Destruction:
-    """A plan of what to remove and to leave."""
+    """A plan of a removal."""
 
     running: tuple[str, ...]  # what runs now and would end
     things: tuple[Thing, ...]  # what would go, in this order
@@ -75,7 +75,7 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
 
 
 def remove(found: Destruction, progress: Progress) -> None:
-    """Remove what was found, unless something that stays uses it.
+    """Remove what nobody who stays uses.
 
     Raises:
         AwsError: `details` say what stayed and why.

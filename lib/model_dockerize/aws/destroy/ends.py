@@ -1,4 +1,4 @@
-"""Ends what no stack holds: services, jobs, definitions, queues, environments, data.
+"""Ends what no stack holds.
 
 Each function resumes after a killed run or a lost answer.
 """
@@ -24,7 +24,7 @@ _WHY = "model-dockerize destroy"
 
 
 def end_service(aws: Aws, cluster: str, name: str, sleep: Sleep = time.sleep) -> None:
-    """Delete the service; wait for its tasks, which use its role and security group."""
+    """Delete the service; wait for its tasks, which use its role."""
     there = _service(aws, cluster, name)
     if there is None:
         return
@@ -86,7 +86,7 @@ def end_environment(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
 
 
 def end_data(aws: Aws, file_system: str) -> None:
-    """Delete a file system with its data, after its mount targets and access points."""
+    """Delete a file system with its data."""
     pages = aws.efs.get_paginator("describe_access_points").paginate(FileSystemId=file_system)
     for point in [each for page in pages for each in page["AccessPoints"]]:
         aws.efs.delete_access_point(AccessPointId=point["AccessPointId"])

@@ -1,4 +1,4 @@
-"""Reads what our stacks hold, and who uses that from outside."""
+"""Reads our stacks' contents and outside users."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ EVERY_MODEL = "every model"
 
 @dataclass(frozen=True)
 class Held:
-    """Our stack with its physical ids by type."""
+    """Our stack with its contents."""
 
     stack: Stack
     resources: Mapping[str, tuple[str, ...]]
@@ -42,12 +42,11 @@ class Held:
 
 
 def stack_id(name: str) -> str:
-    """Return a stack's id among users."""
     return f"stack:{name}"
 
 
 def logs_id(group: str) -> str:
-    """Return the id of log groups' folder: models in their own cluster have one."""
+    """Return a log folder's id: models in their own cluster have one."""
     return f"logs:{group.rpartition('/')[0]}"
 
 
@@ -100,11 +99,11 @@ def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iter
 
 
 def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozenset[str]) -> Iterator[User]:
-    """Return outside users of a stack's networks and security groups.
+    """Return outside users of a stack's network.
 
     Args:
         owners: by network interface.
-        ids: of all looked at: balancers and volumes have interfaces in other stacks' networks.
+        ids: of all stacks: balancers and volumes have interfaces in others' networks.
     """
     groups, vpcs = held.of("AWS::EC2::SecurityGroup"), held.of("AWS::EC2::VPC")
     for interface in interfaces(aws, held):
@@ -130,7 +129,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozens
 
 
 def interfaces(aws: Aws, held: Held) -> list[Any]:
-    """Return interfaces in a stack's networks and security groups."""
+    """Return interfaces in a stack's network."""
     by_id: dict[str, Any] = {}
     for name, values in (
         ("vpc-id", held.of("AWS::EC2::VPC")),
@@ -144,12 +143,12 @@ def interfaces(aws: Aws, held: Held) -> list[Any]:
 
 
 def lingering(aws: Aws, held: Held) -> list[str]:
-    """Return interfaces that nothing in the stack owns: they block its deletion."""
+    """Return ownerless interfaces, which block the deletion."""
     return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held.ids)]
 
 
 def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
-    """Return others' listeners and rules of our balancer."""
+    """Return listeners and rules of our balancer."""
     for balancer in held.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
         with suppress(aws.elbv2.exceptions.LoadBalancerNotFoundException):
             pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)

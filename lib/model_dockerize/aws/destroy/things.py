@@ -1,4 +1,4 @@
-"""Finds what is ours of a deployment, and what models share, in order of removal."""
+"""Finds what is to be removed, in order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -59,7 +59,6 @@ class Deployment:
 
     @property
     def service(self) -> Any:
-        """Return our service, or None."""
         if not self.names.service:
             return None
         name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"

@@ -1,6 +1,6 @@
 """Reads who uses what in the region.
 
-Every text that AWS shows of a user counts as a use, unknown fields included.
+Every text that AWS shows counts as a use, unknown fields included.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -113,12 +113,12 @@ def family_of(definition: Any) -> str:
 
 
 def in_cluster(arn: str) -> str:
-    """Return `CLUSTER/NAME` of an ARN; `NAME` of a short one."""
+    """Return `CLUSTER/NAME`; `NAME` of a short ARN."""
     return arn.rpartition(":")[2].partition("/")[2]
 
 
 def last(arn: str) -> str:
-    """Return an ARN's part after the last slash."""
+    """Return what follows the last slash."""
     return arn.rpartition("/")[2]
 
 

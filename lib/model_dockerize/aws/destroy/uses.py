@@ -1,4 +1,4 @@
-"""Decides what may go: a thing stays while somebody who stays uses it."""
+"""Decides what may go: nothing that somebody who stays uses."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _TOLD = 3  # users by name; of more, how many
 
 @dataclass(frozen=True)
 class User:
-    """A user, who goes with the thing of the same `id`."""
+    """A user, gone with the thing of its `id`."""
 
     name: str  # as people know it: `service production/iris`
     id: str
@@ -32,7 +32,7 @@ class Kept:
 
 
 def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing, ...], tuple[Kept, ...]]:
-    """Return what may go, in order, and what stays for others."""
+    """Return what may go, in order, and what stays."""
     going, kept = list(things), list[Kept]()
     while True:
         gone = frozenset[str]().union(*(thing.ids for thing in going))
@@ -49,7 +49,7 @@ def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing,
 
 
 def named_in(document: Any) -> frozenset[str]:
-    """Return all texts in AWS's answer, so all ARNs and ids."""
+    """Return all texts of an answer, so all ids."""
     return frozenset(_texts(document))
 
 

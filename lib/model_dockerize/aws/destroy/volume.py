@@ -1,4 +1,4 @@
-"""Finds a model's volume, and removes it and its data if asked to."""
+"""Finds and removes a model's volume."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 @dataclass(frozen=True)
 class Volume:
-    """Our file system; without stack if `destroy` was killed before its data went."""
+    """Our file system; without stack after a killed `destroy`."""
 
     name: str
     file_system: str
@@ -43,12 +43,12 @@ class Volume:
         return (self.held.ids if self.held else frozenset()) | {self.file_system}
 
     def thing(self, aws: Aws, progress: Progress) -> Thing:
-        """Return it as a thing; the stack, which keeps the data, goes first."""
+        """Return the thing; its stack, which keeps the data, goes first."""
         return Thing("volume", f"{self._words}, with its data", partial(_end, aws, self, progress), self.ids)
 
 
 def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
-    """Return our volume that the model's stack names, else by name."""
+    """Find our volume by the model's stack, else by name."""
     by_name = {stack.name: stack for stack in stacks}
     model = by_name.get(names.stack)
     held_by_model = model.parameters.get("VolumeStack", "") if model else ""
@@ -64,7 +64,7 @@ def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
 
 
 def volume_users(aws: Aws, volume: Volume) -> Iterator[User]:
-    """Return its access points and mount targets as users, which go with their stacks."""
+    """Return its access points and mount targets."""
     asked = {"FileSystemId": volume.file_system}
     pages = aws.efs.get_paginator("describe_access_points").paginate(**asked)  # type: ignore[arg-type]
     for point in (each for page in pages for each in page["AccessPoints"]):
