@@ -40,7 +40,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class PushedImage:
-    """An image as read back from the registry."""
+    """An image read from the registry."""
 
     repository: str
     digest: str  # sha256:...
@@ -62,16 +62,11 @@ _BUILD = re.compile(r"build-[0-9a-f]{32}")
 
 
 def build_tag(build_id: str) -> str:
-    """Return a build's tag."""
     return f"build-{build_id}"
 
 
 def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
-    """Make the repository if absent: private, tags mutable, AES-256, no scan on push.
-
-    Raises:
-        InputError: ECR refuses the name.
-    """
+    """Make the repository if absent."""
     if not (2 <= len(name) <= 256 and _NAME.fullmatch(name)):
         raise InputError(
             f"'{name}' cannot be the name of an ECR repository.",
@@ -108,13 +103,13 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 
 
 def build_of(aws: Aws, image: str) -> str:
-    """Return the build id that tags `repository@sha256:...`; empty if unknown."""
+    """Return the image's build id; empty if unknown."""
     builds = (tag.removeprefix(build_tag("")) for tag in _tags_of(aws, image) if _BUILD.fullmatch(tag))
     return next(builds, "")
 
 
 def version_of(aws: Aws, image: str) -> str:
-    """Return the version that tags `repository@sha256:...`; empty if unknown."""
+    """Return the image's version; empty if unknown."""
     return next((tag for tag in _tags_of(aws, image) if not _BUILD.fullmatch(tag)), "")
 
 
@@ -145,11 +140,7 @@ def repository_of(reference: str) -> str:
 
 
 def pinned(aws: Aws, reference: str, progress: Progress) -> str:
-    """Replace a tag of our registry by the digest; keep another registry's.
-
-    Raises:
-        InputError: our registry lacks it.
-    """
+    """Replace a tag of our registry by its digest."""
     host, name, tag = parts_of(reference)
     if not tag or host != login(aws).registry:
         return reference
@@ -164,7 +155,7 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
 
 
 def check_tag(aws: Aws, repository: str, tag: str) -> None:
-    """Raise PushError, before a build, for an immutable tag of another image."""
+    """Raise PushError for another image's immutable tag."""
     with translate(f"look for {repository}:{tag}"):
         there = _describe(aws, repository)
         found = _image(aws, repository, {"imageTag": tag}) if there and _is_fixed(there, tag) else None
@@ -190,10 +181,10 @@ def login(aws: Aws) -> RegistryLogin:
 
 
 def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """Tag the image in the registry; return the tags that were missing.
+    """Tag the image; return the tags that were missing.
 
     Raises:
-        PushError: the digest is missing, or an immutable tag is another's.
+        PushError: no such digest, or a tag is immutable.
     """
     with translate(f"tag {digest} in repository {repository}"):
         image = _image(aws, repository, {"imageDigest": digest})

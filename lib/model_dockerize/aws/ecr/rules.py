@@ -1,6 +1,6 @@
-"""Rules for images of our repositories: immutable tags, a scan, no garbage.
+"""Rules for images of our repositories.
 
-Settings only turn rules on. What somebody else chose, and another's repository, stay.
+Settings only turn rules on. Others' choices and repositories stay.
 """
 
 import json
@@ -48,7 +48,7 @@ _LIFECYCLE = {
 
 
 def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Progress) -> None:
-    """Set the wanted rules; untagged images expire after 14 days."""
+    """Set the wanted rules."""
     with translate(f"rules of repository {name}"):
         there = next(iter(aws.ecr.describe_repositories(repositoryNames=[name])["repositories"]), None)
         # In a plan, a repository that is still to be made is not there.
@@ -82,10 +82,10 @@ def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Prog
 def check_findings(
     aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Wait for the image's scan, begun here if the push did not, and count findings.
+    """Wait for the image's scan and judge its findings.
 
     Args:
-        least: the lowest refused severity: CRITICAL, HIGH, MEDIUM or LOW.
+        least: lowest refused severity: CRITICAL, HIGH, MEDIUM or LOW.
 
     Raises:
         PushError: there is one, or no result.

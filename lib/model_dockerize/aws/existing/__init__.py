@@ -1,1 +1,1 @@
-"""Reads what is there: whose, by which inputs, and what stays."""
+"""Reads what is there."""

@@ -46,11 +46,7 @@ _INPUTS = {
 
 
 def check_ours(now: Current, settings: ServiceSettings) -> None:
-    """Refuse another's service, unless it is adopted.
-
-    Raises:
-        InputError: with what would change and stay.
-    """
+    """Refuse another's service, unless it is adopted."""
     if now.is_ours or settings.adopt:
         return
     name, cluster = now.service["serviceName"], settings.cluster
@@ -63,7 +59,7 @@ def check_ours(now: Current, settings: ServiceSettings) -> None:
 
 
 def runs_family(now: Current | None, family: str) -> bool:
-    """Tell whether our service `now` deploys this family: moved by somebody, another's stays another's."""
+    """Tell whether our service deploys this family; moved by somebody, another's stays another's."""
     if now is None or now.definition is None or now.definition["family"] != family:
         return False
     is_adopted = any(tag["key"] == ADOPTED for tag in now.service.get("tags", []))
@@ -71,11 +67,7 @@ def runs_family(now: Current | None, family: str) -> bool:
 
 
 def check_family(latest: Any, family: str, adopt: bool) -> None:
-    """Refuse another's task definition family, unless adopted.
-
-    Raises:
-        InputError: with its latest revision.
-    """
+    """Refuse another's task definition family, unless adopted."""
     if latest is None or adopt or tagged(latest["tags"]):
         return
     images = ", ".join(f"{each['name']} {each['image']}" for each in latest["containerDefinitions"])
@@ -87,7 +79,7 @@ def check_family(latest: Any, family: str, adopt: bool) -> None:
 
 
 def changed(now: Current, settings: ServiceSettings) -> Iterator[str]:
-    """Return what changes, a field a line: `changes: desired-count 3 -> 1`."""
+    """Yield lines such as `changes: desired-count 3 -> 1`."""
     found: dict[str, Any] = {**of_service(now.service, False), "desired_count": now.service["desiredCount"]}
     if now.definition:
         container = replaced_container(now.definition, now.service)
@@ -102,7 +94,7 @@ def changed(now: Current, settings: ServiceSettings) -> Iterator[str]:
 
 
 def kept(now: Current, settings: ServiceSettings) -> Iterator[str]:
-    """Return what stays, a field a line: `stays: enableExecuteCommand true`."""
+    """Yield lines such as `stays: enableExecuteCommand true`."""
     said = frozenset(_INPUTS[name] for name in settings.given & _INPUTS.keys())
     definition = now.definition or {"containerDefinitions": []}
     own = replaced_container(definition, now.service) if now.definition else {}

@@ -15,10 +15,9 @@ _LOG_GROUP = "awslogs-group"
 
 
 def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, container: str) -> dict[str, Any]:
-    """Complete the request `asked` from `former`, which a service runs.
+    """Complete the request `asked` from `former`.
 
     Args:
-        shape: of the request, the most that it can ask for.
         container: of `former`, which the model replaces.
     """
     kept = _said(former, shape)
@@ -36,7 +35,7 @@ def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, 
 
 
 def job_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any) -> dict[str, Any]:
-    """Complete the request `asked` from the revision `former`."""
+    """Complete the request `asked` from `former`."""
     kept = _said(former, shape)
     container, there = asked["containerProperties"], former.get("containerProperties", {})
     outer = {**kept, **asked, "propagateTags": former.get("propagateTags", asked.get("propagateTags", False))}
@@ -65,19 +64,18 @@ def _container(asked: Mapping[str, Any], there: Any) -> dict[str, Any]:
 
 
 def _log(asked: Any, there: Any) -> Any:
-    """Return where to log: as somebody chose; our own groups may have changed."""
+    """Keep somebody's choice; our own groups may have changed."""
     former = there.get("logConfiguration")
     is_own = not former or former.get("options", {}).get(_LOG_GROUP, "").startswith(_OWN_LOG)
     return asked if is_own else former
 
 
 def _united(first: Iterable[Any], second: Iterable[Any], key: str) -> list[Any]:
-    """Return `first`, and what it lacks of `second`."""
     found = {each.get(key): each for each in second} | {each.get(key): each for each in first}
     return list(found.values())
 
 
 def _said(former: Any, shape: Shape | None) -> dict[str, Any]:
-    """Return what can be asked for: AWS shows empty lists that it does not take."""
+    """Leave out empty lists, which AWS shows but does not take."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: value for name, value in former.items() if value and name in members}

@@ -1,4 +1,4 @@
-"""Reads the inputs that would make what is there; `as_found` keeps those that nobody says. Pure.
+"""Reads the inputs that would make what is there. Pure.
 
 A default is for making, never for changing: tests/unit/aws/test_as_it_is.py tries every input.
 """
@@ -25,7 +25,7 @@ def of_service(there: Any, is_placed: bool) -> Found:
     """Return the inputs that DescribeServices shows.
 
     Args:
-        is_placed: the model's stack knows its network and groups.
+        is_placed: the model's stack knows its network.
     """
     place = there.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     found: Found = {}
@@ -40,7 +40,6 @@ def of_service(there: Any, is_placed: bool) -> Found:
 
 
 def _of_rollout(configuration: Any) -> Found:
-    """Return a rollout's inputs; what ECS does not show is rolling."""
     if not configuration:
         return {}
     found: Found = {"rollout": configuration.get("strategy", "ROLLING").lower().replace("_", "-")}
@@ -55,10 +54,10 @@ def _of_rollout(configuration: Any) -> Found:
 
 
 def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
-    """Return the inputs that the definition of the service `there` shows.
+    """Return the inputs that the definition shows.
 
     Args:
-        is_ours: what our server is not told, it was not to be told.
+        is_ours: a missing variable is an answer.
     """
     container = replaced_container(definition, there)
     found = {

@@ -1,4 +1,4 @@
-"""Keeps a definition's fields that this botocore does not know: from the answer's JSON to the request's."""
+"""Keeps a definition's fields that this botocore does not know."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from botocore.model import ListShape, Shape, StructureShape
 
 
 def unknown(shape: Shape, found: Any) -> Any:
-    """Return what `shape` does not know of `found` (JSON), named structures by name."""
+    """Return what `shape` lacks of `found`, named structures by name."""
     if isinstance(shape, StructureShape) and isinstance(found, dict):
         known = {k: unknown(shape.members[k], v) for k, v in found.items() if k in shape.members}
         return {k: v for k, v in known.items() if v} | {k: v for k, v in found.items() if k not in shape.members}
@@ -20,7 +20,7 @@ def unknown(shape: Shape, found: Any) -> Any:
 
 
 def merged(asked: Any, kept: Any) -> Any:
-    """Merge what `unknown` gave into the request `asked`, which wins."""
+    """Merge what `unknown` gave into `asked`, which wins."""
     if isinstance(asked, list):
         return [merged(entry, kept.get(entry.get("name"), {})) if isinstance(entry, dict) else entry for entry in asked]
     if isinstance(asked, dict) and isinstance(kept, dict):
@@ -31,7 +31,7 @@ def merged(asked: Any, kept: Any) -> Any:
 
 @contextmanager
 def heard(client: Any, operation: str) -> Iterator[dict[str, Any]]:
-    """Fill the dict, inside, with the JSON of answers to `operation`."""
+    """Fill the dict with JSON answers to `operation`."""
     said: dict[str, Any] = {}
 
     def listen(response_dict: Any, **_: Any) -> None:
@@ -43,7 +43,7 @@ def heard(client: Any, operation: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def saying(client: Any, operation: str, kept: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Add `kept` to every request of `operation` made inside."""
+    """Add `kept` to each request of `operation`."""
 
     def add(params: Any, **_: Any) -> None:
         params["body"] = json.dumps(merged(json.loads(params["body"]), kept)).encode()

@@ -11,10 +11,7 @@ PORT = 80
 
 
 def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
-    """Return the container named like the family, in a task or definition.
-
-    Of another's, the first that AWS did not add, one that ended before others; {}: none.
-    """
+    """Return the container named like the family, else the likeliest; {}: none."""
     family = task_definition_arn.rsplit("/", 1)[-1].partition(":")[0]
     theirs = [each for each in containers if not each["name"].startswith(_ADDED)]
     named = [each for each in theirs if each["name"] == family]
@@ -23,7 +20,7 @@ def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
 
 
 def replaced_container(definition: Any, service: Any) -> Any:
-    """Return the container that the model replaces: requests reach it, else the first essential one."""
+    """Return the container that the model replaces."""
     containers = [each for each in definition["containerDefinitions"] if not each["name"].startswith(_ADDED)]
     balanced = {each.get("containerName") for each in service.get("loadBalancers", [])}
     questions = (

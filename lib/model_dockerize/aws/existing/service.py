@@ -1,4 +1,4 @@
-"""Reads a service before anything is made for it."""
+"""Reads an existing service."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -20,7 +20,7 @@ _BATCH = "/aws-batch"
 
 
 def current_service(aws: Aws, cluster: str, name: str) -> Current | None:
-    """Return the ACTIVE service `name` with what it runs, or None."""
+    """Return the ACTIVE service, or None."""
     name = legal_name(name)
     with translate(f"service {name}"):
         there = describe_with_tags(aws, cluster, name)
@@ -34,12 +34,12 @@ def current_service(aws: Aws, cluster: str, name: str) -> Current | None:
 
 
 def describe_with_tags(aws: Aws, cluster: str, name: str) -> Any:
-    """Return the service with tags, whatever its status, or None."""
+    """Return the service in any status, or None."""
     return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"]))
 
 
 def first(describe_services: Callable[[], Any]) -> Any:
-    """Return the answer's only service; None: it or its cluster never was."""
+    """Return the answer's only service, or None."""
     try:
         found = describe_services()["services"]
     except ClientError as error:
@@ -50,7 +50,7 @@ def first(describe_services: Callable[[], Any]) -> Any:
 
 
 def describe_definition(aws: Aws, name: str) -> tuple[Any, dict[str, Any]]:
-    """Return a definition (of a family the latest ACTIVE) with tags and unknown fields, or None."""
+    """Return a definition, or a family's latest, and its unknown fields."""
     shape = aws.ecs.meta.service_model.shape_for("TaskDefinition")
     try:
         with heard(aws.ecs, "DescribeTaskDefinition") as said:
@@ -65,12 +65,12 @@ def describe_definition(aws: Aws, name: str) -> tuple[Any, dict[str, Any]]:
 
 
 def is_batchs(definition: Any) -> bool:
-    """Tell whether AWS Batch registered it: it is in nobody's way."""
+    """Tell whether AWS Batch registered it."""
     return str(definition.get("registeredBy", "")).endswith(_BATCH)
 
 
 def as_running(settings: ServiceSettings, now: Current | None, is_placed: bool) -> ServiceSettings:
-    """Return the settings, the unsaid as the service `now` has it, but for roles.
+    """Complete the settings from the service, except roles.
 
     Args:
         is_placed: the model's stack knows where it runs.
@@ -88,7 +88,7 @@ def as_running(settings: ServiceSettings, now: Current | None, is_placed: bool) 
 
 
 def with_roles(aws: Aws, settings: ServiceSettings, now: Current | None, own: Collection[str]) -> ServiceSettings:
-    """Return the settings with the roles that somebody named; `own`: our stacks'."""
+    """Add roles that somebody named; `own`: our stacks'."""
     if now is None or now.definition is None:
         return settings
     roles = {"task_role": now.definition.get("taskRoleArn"), "execution_role": now.definition.get("executionRoleArn")}

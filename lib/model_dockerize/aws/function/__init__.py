@@ -1,4 +1,4 @@
-"""The function that sends a Batch job for each file in S3."""
+"""The function that sends jobs for files in S3."""
 
 from model_dockerize.aws.function.function import ensure_function
 

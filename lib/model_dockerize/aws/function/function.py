@@ -1,4 +1,4 @@
-"""Makes the function that sends a Batch job for each file in S3, or changes its variables.
+"""Makes and changes the function that sends jobs.
 
 Of another's function only our variables change; code and role only with our tag.
 """
@@ -64,18 +64,14 @@ def ensure_function(
     source: str = "",
     sleep: Sleep = time.sleep,
 ) -> Function:
-    """Make the function submit to `queue`, by the highest ACTIVE revision of `definition`.
+    """Make the function submit `definition` to `queue`.
 
     Args:
-        output: where jobs write; `{name}` is the file's name without suffix. Empty: unchanged.
-        source: BUCKET or BUCKET/PREFIX whose new files invoke it. Empty: unchanged.
+        output: where jobs write; `{name}` is the file's stem. Empty: unchanged.
+        source: BUCKET or BUCKET/PREFIX of its files. Empty: unchanged.
 
     Returns:
-        With an `instruction` where these credentials may not read or change it.
-
-    Raises:
-        InputError: results would invoke it again, or there is no such bucket.
-        AwsError: it failed, or its variables cannot be read, hence not kept.
+        With an `instruction` where these credentials may not change it.
     """
     if feeds_itself(source, output):
         raise InputError(
@@ -109,7 +105,7 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """Yield our parts in order of removal; last the role, which shows what was ours.
+    """Yield our parts; last the role, which shows what was ours.
 
     Raises:
         AwsAccessError: nobody may see whose it is.

@@ -18,11 +18,7 @@ _KEY = "LambdaFunctionConfigurations"
 
 
 def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress) -> bool:
-    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke it; return whether that is new.
-
-    Raises:
-        InputError: there is no such bucket.
-    """
+    """Make new files under `source` invoke it; tell whether that is new."""
     bucket, _, prefix = source.partition("/")
     held = _notifications(aws, bucket)
     allowed = _allow(aws, name, bucket)
@@ -40,7 +36,7 @@ def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress
 
 
 def end_source(aws: Aws, name: str, arn: str) -> None:
-    """Stop all buckets, which its policy names, from invoking the function."""
+    """Stop all buckets from invoking the function."""
     for statement in _policy(aws, name):
         if statement.get("Sid") != _STATEMENT:
             continue

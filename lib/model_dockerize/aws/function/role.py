@@ -20,7 +20,7 @@ _FRESH = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Role:
-    """A role; a `fresh` one is too new for other services to see."""
+    """A role; a `fresh` one is too new for other services."""
 
     arn: str
     fresh: bool
@@ -32,7 +32,7 @@ class Role:
 
 
 def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progress: Progress) -> Role:
-    """Let the function submit `definition` to `queue`, read jobs, and log."""
+    """Make or change the function's role."""
     role_name = function_role_name(name, aws.identity.region)
     with translate(f"role {role_name}"):
         role = get_role(aws, role_name)

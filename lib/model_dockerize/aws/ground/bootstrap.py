@@ -1,4 +1,4 @@
-"""Makes, as an administrator, what lets others make models without being one."""
+"""Lets others than administrators make models."""
 
 import json
 import time
@@ -33,7 +33,7 @@ _TRIES, _PAUSE = 12, 5.0  # until CloudFormation may assume a role that was just
 def bootstrap(
     aws: Aws, settings: ServiceSettings, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> str:
-    """Make CloudFormation's role for models, and the shared stack; return the role's ARN."""
+    """Make CloudFormation's role and the shared stack; return the role's ARN."""
     where = Where(aws.identity.account, aws.identity.region, aws.identity.partition)
     bound = aws.permissions_boundary or _ensure_boundary(aws, where, progress)
     role, is_new = _ensure_role(aws, where, bound, progress)

@@ -29,9 +29,9 @@ class ChangeSet:
 
 
 def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tuple[ResourceChange, ...]:
-    """Return what would change of a stack that is there.
+    """Return what would change of an existing stack.
 
-    The fixed name removes what a former plan, killed or denied, has left.
+    Its fixed name removes what a killed plan left.
     """
     client.delete_change_set(StackName=wanted.name, ChangeSetName=_PLAN)  # AWS takes it where there is none, too
     made = create_change_set(client, wanted, there, pace, _PLAN)
@@ -44,11 +44,7 @@ def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tu
 def create_change_set(client: Any, wanted: Wanted, there: Stack | None, pace: Pace, own: str = "") -> ChangeSet | None:
     """Make a change set, if anything would change.
 
-    Args:
-        own: its name; empty: any.
-
     Raises:
-        InputError: a parameter is too long.
         AwsError: CloudFormation refuses it; `details` say where.
     """
     name, token = wanted.name, f"md-{uuid.uuid4().hex}"
@@ -79,11 +75,7 @@ def create_change_set(client: Any, wanted: Wanted, there: Stack | None, pace: Pa
 
 
 def check_lengths(wanted: Wanted) -> None:
-    """Refuse what CloudFormation would not take.
-
-    Raises:
-        InputError: a parameter is too long.
-    """
+    """Refuse what is too long for CloudFormation."""
     if len(wanted.template.body.encode()) > LONGEST:
         raise AssertionError(f"the template has more than {LONGEST} bytes")
     for name, value in wanted.values().items():

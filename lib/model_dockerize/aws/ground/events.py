@@ -67,7 +67,7 @@ _ELSE = "Correct what the reason names, then run again."
 
 @dataclass
 class Pace:
-    """The time between looks, short at first, and in all."""
+    """The time between looks, and in all."""
 
     limit: float = 3600.0
     first: float = 0.25
@@ -93,7 +93,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class End:
-    """An operation's end: what it touched, the first failures, what was kept."""
+    """An operation's end."""
 
     status: str
     reasons: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class End:
 
 
 def follow(client: Any, name: str, identity: str, token: str, progress: Progress, pace: Pace) -> End:
-    """Report each resource until the operation with `token` has ended."""
+    """Report resources until the operation has ended."""
     # The stack's status alone cannot tell: other runs may change the stack at once.
     seen: list[Any] = []
     looks = 0

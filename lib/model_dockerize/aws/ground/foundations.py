@@ -1,4 +1,4 @@
-"""Makes in stacks what containers stand on, and takes what is given."""
+"""Makes or takes what containers stand on."""
 
 from dataclasses import replace
 
@@ -42,13 +42,10 @@ def ensure_runtime(
     pace: Pace | None = None,
     role_of_instance: bool = False,
 ) -> Runtime:
-    """Return a model's roles and log group, enough for a job definition.
+    """Return a model's roles and log group.
 
     Args:
         role_of_instance: without a named task role, jobs have their instance's rights.
-
-    Raises:
-        InputError: a named role is missing.
     """
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
     shared = ensure_shared(aws, Needs(), progress, pace)
@@ -61,11 +58,7 @@ def ensure_runtime(
 def ensure_foundations(
     aws: Aws, settings: ServiceSettings, model: Model, progress: Progress, pace: Pace | None = None
 ) -> Foundations:
-    """Return all that a model's service stands on.
-
-    Raises:
-        InputError: what was given is missing or does not fit; something would be lost.
-    """
+    """Return all that a model's service stands on."""
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
     current = current_service(aws, settings.cluster, model.name)
     settings = as_running(settings, current, is_placed(there))
@@ -102,20 +95,12 @@ def ensure_foundations(
 
 
 def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace: Pace | None = None) -> Network:
-    """Return the given network, or the shared one.
-
-    Raises:
-        InputError: it is missing, in several VPCs, or the region has too few zones.
-    """
+    """Return the given network, or the shared one."""
     return _network(aws, settings, Needs(), progress, pace)[0]
 
 
 def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
-    """Return the network of AWS Batch; without a named group, jobs get one that admits nobody.
-
-    Raises:
-        InputError: as `ensure_network`.
-    """
+    """Return the jobs' network, with a security group."""
     network, shared = _network(aws, settings, Needs(), progress, None)
     if network.security_group_ids:
         return network
@@ -125,11 +110,7 @@ def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) 
 
 
 def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
-    """Return the ARN of the named instance profile, else the shared stack's.
-
-    Raises:
-        InputError: it is missing.
-    """
+    """Return the ARN of the named or shared instance profile."""
     if wanted:
         return given_profile(aws, wanted)
     return ensure_shared(aws, Needs(instances=True), progress).outputs["InstanceProfile"]
@@ -142,7 +123,7 @@ def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettin
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
-    """Return the container of `image_uri` (repository@sha256:...), as `settings` say."""
+    """Return the container as `settings` say."""
     return Container(
         image_uri=image_uri,
         platform=platform,
@@ -175,7 +156,6 @@ def _network(
 
 
 def _check_rollout(settings: ServiceSettings) -> None:
-    """Refuse a service's strategy where an input takes away what it needs."""
     if settings.shifts and settings.is_alone:
         raise InputError(
             f"The service goes by {settings.strategy}, and two versions would write one queue on the volume "
@@ -205,7 +185,6 @@ def _place(
 
 
 def _execution_role(aws: Aws, settings: ServiceSettings, progress: Progress) -> str:
-    """Return the named role's ARN; empty: the stack has its own."""
     if not settings.execution_role:
         return ""
     if settings.secret_arns:
@@ -227,7 +206,7 @@ def _is_fresh(stack: Stack) -> bool:
 
 
 def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
-    """Make the cluster if absent, in no stack: others may share it."""
+    """Make the cluster in no stack: others may share it."""
     if is_cluster(aws, name):
         aws.settled(progress, "leave", "cluster", name)
         return

@@ -1,4 +1,4 @@
-"""Uses what a user names as it is, or refuses it."""
+"""Uses what a user names, or refuses it."""
 
 from typing import Any
 
@@ -18,11 +18,7 @@ _NFS = 2049
 
 
 def given_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
-    """Return the network of `vpc`, `subnets` and `security_groups`.
-
-    Raises:
-        InputError: part is missing, or in another VPC.
-    """
+    """Return the network that inputs name."""
     with translate("network"):
         named: tuple[Subnet, ...] = ()
         vpc = settings.vpc
@@ -43,11 +39,7 @@ def given_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Ne
 
 
 def given_groups(aws: Aws, ids: tuple[str, ...], vpc: str) -> tuple[str, ...]:
-    """Return the security groups.
-
-    Raises:
-        InputError: one is not in `vpc`.
-    """
+    """Return the groups, all in `vpc`."""
     if not ids:
         return ()
     with translate("security groups"):
@@ -73,11 +65,7 @@ def default_group(aws: Aws, vpc: str) -> str:
 
 
 def given_balancer(aws: Aws, settings: ServiceSettings, vpc: str, there: Stack | None) -> Balancer:
-    """Return the named load balancer.
-
-    Raises:
-        InputError: it is not in `vpc`, or somebody else has its port.
-    """
+    """Return the named load balancer, if its port is free."""
     wanted = settings.load_balancer
     query: Any = {"LoadBalancerArns": [wanted]} if wanted.startswith("arn:") else {"Names": [wanted]}
     with translate(f"load balancer {wanted}"):
@@ -110,11 +98,7 @@ def given_balancer(aws: Aws, settings: ServiceSettings, vpc: str, there: Stack |
 
 
 def check_file_system(aws: Aws, system: str, network: Network, progress: Progress) -> None:
-    """Refuse another's file system that tasks could not mount.
-
-    Raises:
-        InputError: it is missing, in another VPC, or lacks a mount target.
-    """
+    """Refuse another's file system that tasks could not mount."""
     with translate(f"volume {system}"):
         try:
             aws.efs.describe_file_systems(FileSystemId=system)
@@ -145,11 +129,7 @@ def check_file_system(aws: Aws, system: str, network: Network, progress: Progres
 
 
 def given_role(aws: Aws, wanted: str, which: str) -> str:
-    """Return the ARN of the role that the input `which` names.
-
-    Raises:
-        InputError: it is missing.
-    """
+    """Return the ARN of the role in input `which`."""
     if wanted.startswith("arn:"):
         return wanted
     with translate(f"{which} {wanted}"):
@@ -160,11 +140,7 @@ def given_role(aws: Aws, wanted: str, which: str) -> str:
 
 
 def given_profile(aws: Aws, wanted: str) -> str:
-    """Return the ARN of `instance-role`'s profile.
-
-    Raises:
-        InputError: it is missing.
-    """
+    """Return the ARN of `instance-role`'s profile."""
     if wanted.startswith("arn:"):
         return wanted
     with translate(f"instance role {wanted}"):
@@ -178,7 +154,7 @@ def given_profile(aws: Aws, wanted: str) -> str:
 
 
 def admits_somebody(rule: Any, port: int, groups: tuple[str, ...]) -> bool:
-    """Tell whether a rule admits TCP `port` from one of `groups`, or addresses."""
+    """Tell whether a rule admits `groups`, or addresses, to TCP `port`."""
     pairs = {pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])}
     if not (rule.get("IpRanges") or pairs & set(groups)):
         return False
@@ -204,7 +180,6 @@ def _ports(aws: Aws, arn: str) -> set[int]:
 
 
 def _warn_unless_admitted(aws: Aws, target: str, tasks: tuple[str, ...], progress: Progress) -> None:
-    """Warn if no group admits the tasks; a new group is admitted by addresses only."""
     groups = aws.efs.describe_mount_target_security_groups(MountTargetId=target).get("SecurityGroups", [])
     # Asked for no group, EC2 would show all.
     described = found(aws.ec2.describe_security_groups, "SecurityGroups", GroupIds=groups) if groups else []

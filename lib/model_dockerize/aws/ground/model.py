@@ -1,4 +1,4 @@
-"""Makes a model's stack: log group, execution role, security group, balancer."""
+"""Makes a model's stack."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Place:
-    """A service's network, load balancer and volume; None for jobs alone."""
+    """A service's network, load balancer and volume."""
 
     network: Network
     balancer: Balancer | None = None  # None: none, or one of the model's own
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Model:
-    """The model's name in AWS, and its image's repository."""
+    """A model's name and repository."""
 
     name: str
     repository: str
@@ -61,10 +61,8 @@ def ensure_model(
 
     Args:
         execution_role: ARN of a given one; empty: the stack's own.
+        place: None: for jobs alone.
         there: the stack a moment ago.
-
-    Raises:
-        InputError: fewer than two public zones for a load balancer; or something would be lost.
     """
     name = model_stack(settings.cluster, model.name)
     parameters = {
@@ -94,7 +92,7 @@ def is_placed(stack: Stack | None) -> bool:
 
 
 def as_it_is(settings: ServiceSettings, stack: Stack | None) -> ServiceSettings:
-    """Complete the settings from the stack: network, volume, balancer, callers."""
+    """Complete the settings from the stack."""
     if stack is None:
         return settings
     # In a plan, what is to come says nothing yet.
@@ -162,7 +160,7 @@ def _balancing(settings: ServiceSettings, balancer: Balancer | None, network: Ne
 
 
 def _secrets(wanted: Iterable[str], there: Stack | None) -> dict[str, str]:
-    """Return the containers' secrets, a former revision's included for rollback."""
+    """Include a former revision's secrets, for rollback."""
     found = {}
     whole = [":".join(arn.split(":")[:7]) for arn in wanted]  # without one key or version of a secret
     for parameter, service in (("Secrets", "secretsmanager"), ("SecretParameters", "ssm")):

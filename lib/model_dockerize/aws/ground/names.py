@@ -1,4 +1,4 @@
-"""Names the stacks and log groups of models; no two models share one."""
+"""Names models' stacks and log groups; no two models share one."""
 
 import hashlib
 import re
@@ -11,25 +11,22 @@ _VOLUME = "volume-"
 
 
 def model_stack(cluster: str, name: str) -> str:
-    """Return the name of a model's stack."""
     place = name if cluster == SHARED else f"{cluster}-{name}"
     plain = cluster == SHARED and not name.startswith(_VOLUME)
     return f"{SHARED}-{_legal(place, plain, f'{cluster}/{name}')}"
 
 
 def volume_stack(name: str) -> str:
-    """Return the name of a volume's stack."""
     return f"{SHARED}-{_VOLUME}{_legal(name, True, name)}"
 
 
 def log_group(cluster: str, name: str) -> str:
-    """Return where a model's containers write."""
     return f"/{SHARED}/{name}" if cluster == SHARED else f"/{SHARED}/{cluster}/{name}"
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a model's things in a cluster; empty: there is none."""
+    """The names of a model's things; empty: none."""
 
     model: str
     repository: str
@@ -42,7 +39,7 @@ class Names:
 
     @classmethod
     def of_jobs(cls, definition: str, cluster: str, function: str = "") -> "Names":
-        """Return those of a job definition without a program folder: no service, and a given image."""
+        """Return those of a job definition without program folder."""
         return cls(definition, "", definition, "", "", cluster, function)
 
     @property
@@ -51,7 +48,7 @@ class Names:
 
     @property
     def job_stack(self) -> str:
-        """Return the stack of a BatchConfig.yml's job definition: often the same."""
+        """Return a BatchConfig.yml's stack, often the same."""
         return model_stack(self.cluster, self.job_definition)
 
     @property

@@ -1,4 +1,4 @@
-"""The rights to stacks: CloudFormation's role, its callers, all roles' boundary. Pure.
+"""The rights to stacks. Pure.
 
 A caller changes models' stacks by the role only, which makes roles within the boundary only, and changes only what
 bears our tag: nobody gains rights.
@@ -22,17 +22,17 @@ def service_role_policy(where: Where, boundary: str = "") -> dict[str, Any]:
     """Return what CloudFormation may do with our stacks.
 
     Args:
-        boundary: ARN of the policy that bounds roles; empty: bootstrap's.
+        boundary: ARN; empty: bootstrap's.
     """
     bound = boundary or where.arn("iam", f"policy/{BOUNDARY}", regional=False)
     return _document(*_ground({"ArnEquals": {"iam:PermissionsBoundary": bound}}, where))
 
 
 def own_policy(where: Where, boundary: str = "") -> dict[str, Any]:
-    """Return what stacks need without a role, where CloudFormation acts as the caller.
+    """Return what stacks need where CloudFormation acts as the caller.
 
     Args:
-        boundary: ARN of the policy that bounds new roles; empty: none.
+        boundary: ARN; empty: none.
     """
     stacks = where.arn("cloudformation", "stack/model-dockerize*/*")
     verbs = (*_LOOKS, "CreateChangeSet", *_CARRY_OUT)
@@ -233,7 +233,6 @@ _CHANGED = {
 
 
 def _things() -> tuple[Statement, ...]:
-    """Return the rights to make, tag, and change what bears our tag."""
     return (
         allow("Make", _MADE),
         *(
@@ -247,7 +246,7 @@ def _things() -> tuple[Statement, ...]:
 
 
 def suffix(where: Where) -> str:
-    """Return the end of services' names in this partition."""
+    """Return the domain of services' names."""
     return "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
 
 

@@ -25,7 +25,7 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
     """Return the stack as `wanted`, or as it would be.
 
     Args:
-        seen: the stack a moment ago; if it suits, nothing is asked.
+        seen: the stack a moment ago.
     """
     if not aws.only_asks:
         return ensure_stack(aws, wanted, progress, pace, seen)
@@ -46,8 +46,6 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
 
 
 class _Outputs(dict[str, str]):
-    """Outputs; those that are not there yet get a placeholder."""
-
     def __missing__(self, _: str) -> str:
         return TO_COME
 

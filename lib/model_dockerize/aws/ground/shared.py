@@ -24,7 +24,7 @@ _SUBNET_BITS = 28  # minus the prefix of the network, which is cut into 16 subne
 
 @dataclass(frozen=True)
 class Needs:
-    """The parts of the shared stack that a run needs."""
+    """Parts of the shared stack that a run needs."""
 
     cluster: bool = False
     instances: bool = False  # of AWS Batch
@@ -35,7 +35,7 @@ class Needs:
 
 
 def ensure_shared(aws: Aws, needs: Needs, progress: Progress, pace: Pace | None = None) -> Stack:
-    """Return the shared stack with what is needed; raise InputError for too few zones."""
+    """Return the shared stack with what is needed."""
     there = describe_stack(aws, SHARED)
     wanted = _wanted(aws, needs, there, progress)
     if wanted.parameters.get("Cluster") and not (there and there.parameters.get("Cluster")):
@@ -63,7 +63,7 @@ def network_of(shared: Stack, zones: int, private: bool) -> Network:
 
 
 def is_cluster(aws: Aws, name: str) -> bool:
-    """Tell whether the cluster exists; raise AwsError while it is being deleted."""
+    """Tell whether the cluster exists."""
     with translate(f"cluster {name}"):
         found = aws.ecs.describe_clusters(clusters=[name])["clusters"]
     status = found[0]["status"] if found else "MISSING"

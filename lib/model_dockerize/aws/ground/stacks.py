@@ -28,14 +28,14 @@ _TRIES = 5
 def ensure_stack(
     aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None, seen: Stack | None = None
 ) -> Stack:
-    """Return the stack as `wanted`; continue or replace what a killed run left.
+    """Make or change the stack, also after a killed run.
 
     Args:
-        seen: the stack a moment ago; if it suits, nothing is asked.
+        seen: the stack a moment ago.
 
     Raises:
         InputError: it is not ours, or would lose something precious.
-        AwsError: it failed; AWS has restored it.
+        AwsError: it failed.
     """
     if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
         aws.settled(progress, "leave", "stack", seen.name)
@@ -44,7 +44,7 @@ def ensure_stack(
 
 
 def plan_stack(aws: Aws, wanted: Wanted, pace: Pace | None = None) -> tuple[ResourceChange, ...]:
-    """Return what `ensure_stack` would change; a new stack's change set would make it, so its template tells."""
+    """Return the plan; a new stack's change set would make the stack."""
 
     def plan(clock: Pace) -> tuple[ResourceChange, ...]:
         client = aws.client("cloudformation")
@@ -59,11 +59,10 @@ def plan_stack(aws: Aws, wanted: Wanted, pace: Pace | None = None) -> tuple[Reso
 
 
 def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = None, role: str = "") -> tuple[str, ...]:
-    """Delete the stack and what it made; return what its template keeps.
+    """Delete the stack; return what its template keeps.
 
     Raises:
-        InputError: it is not ours.
-        AwsError: another stack imports from it (nothing was touched), or part is in use.
+        AwsError: another stack imports from it, or part is in use.
     """
 
     def delete(clock: Pace) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The templates, for CloudFormation and for comparison."""
+"""CloudFormation templates."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ class Template:
         return cls(body, hashlib.sha256(told).hexdigest()[:16], frozenset(meaning.get("Parameters", {})), meaning)
 
     def resources(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield a new stack's logical ids and types, with these parameters."""
+        """Yield a new stack's logical ids and types."""
         defaults = {name: each.get("Default", "") for name, each in self._meaning.get("Parameters", {}).items()}
         conditions = _Conditions(self._meaning.get("Conditions", {}), {**defaults, **values})
         for name, each in self._meaning["Resources"].items():
@@ -41,7 +41,7 @@ class Template:
                 yield name, each["Type"]
 
     def outputs_of(self, logical_ids: Set[str]) -> frozenset[str]:
-        """Return the outputs that show one of these resources."""
+        """Return the outputs that show these resources."""
         shown = ((name, each["Value"]) for name, each in self._meaning.get("Outputs", {}).items())
         return frozenset(name for name, value in shown if _referred(value) in logical_ids)
 
@@ -58,8 +58,6 @@ def load(name: str) -> Template:
 
 @dataclass(frozen=True)
 class _Conditions:
-    """The conditions of a template, for given parameters."""
-
     written: Mapping[str, Any]
     values: Mapping[str, Any]
 

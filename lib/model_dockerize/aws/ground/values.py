@@ -1,4 +1,4 @@
-"""The values of stacks: wanted, existing, planned."""
+"""The values of stacks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ _PRECIOUS = (
 
 
 def lettered(stem: str, values: Sequence[str], most: int = len(LETTERS)) -> dict[str, str]:
-    """Return `values` as the parameters `stem`A, `stem`B and so on, the rest empty."""
+    """Return `values` as parameters `stem`A, `stem`B, the rest empty."""
     return {f"{stem}{letter}": value for letter, value in zip(LETTERS[:most], [*values, *[""] * most], strict=False)}
 
 
@@ -49,7 +49,7 @@ class Wanted:
     may_lose: frozenset[str] = frozenset()  # logical ids of precious resources that may go
 
     def values(self) -> dict[str, str]:
-        """Return the parameters, the template's own among them."""
+        """Return all parameters."""
         return {**self.parameters, "Fingerprint": self.template.fingerprint}
 
     def tag_list(self) -> list[dict[str, str]]:
@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as DescribeStacks shows it, and what the returning call did."""
+    """A stack as DescribeStacks shows it."""
 
     name: str
     id: str
@@ -88,7 +88,7 @@ class Stack:
         )
 
     def filled(self, *stems: str) -> tuple[str, ...]:
-        """Return the non-empty parameters `SubnetA`, `SubnetB` and so on."""
+        """Return the non-empty parameters `SubnetA`, `SubnetB`, ..."""
         found = (self.parameters.get(f"{stem}{letter}", "") for stem in stems for letter in LETTERS)
         return tuple(value for value in found if value)
 
@@ -102,12 +102,11 @@ class Stack:
 
     @property
     def is_to_be_made(self) -> bool:
-        """Tell whether it is only a change set: of a plan, or of a killed run."""
+        """Tell whether it is only a change set."""
         return self.status == "REVIEW_IN_PROGRESS"
 
     @property
     def was_never_made(self) -> bool:
-        """Tell whether it is only a change set or a failed creation."""
         return self.is_to_be_made or self.status in _NEVER_WHOLE
 
     @property
@@ -126,7 +125,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """One resource's change by a change set."""
+    """One resource's change."""
 
     action: str  # Add, Modify, Remove
     logical_id: str
@@ -150,7 +149,7 @@ class ResourceChange:
 
     @property
     def loses(self) -> bool:
-        """Tell whether something precious would go, or might."""
+        """Tell whether something precious might go."""
         goes = self.action == "Remove" or self.replacement in ("True", "Conditional")
         return self.type in _PRECIOUS and goes
 

@@ -1,4 +1,4 @@
-"""Makes a volume's stack: a file system that a VPC's models share, and that outlives them."""
+"""Makes a volume's stack, which outlives models."""
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.ground.events import Pace
@@ -18,11 +18,7 @@ _MOST_GROUPS = 5
 def ensure_volume(
     aws: Aws, name: str, network: Network, shared: Stack, progress: Progress, pace: Pace | None = None
 ) -> Stack:
-    """Return the volume's stack, mountable from every zone of the tasks.
-
-    Raises:
-        InputError: the volume is in another VPC, or admits as many groups as it can.
-    """
+    """Return the volume's stack, mountable from the tasks' zones."""
     there = describe_stack(aws, volume_stack(name))
     _check_vpc(name, there, network, shared)
     groups = tuple(dict.fromkeys((*(there.filled("TaskGroup") if there else ()), *network.security_group_ids)))

@@ -25,10 +25,10 @@ def get_role(aws: Aws, name: str) -> Any:
 
 
 def named_roles(aws: Aws, arns: Mapping[str, str | None], own: Collection[str]) -> dict[str, object]:
-    """Return the roles given by somebody, not those of our stacks.
+    """Return roles given by somebody, not our stacks'.
 
     Args:
-        own: ARNs of our stacks' roles; IAM is asked for others of like names only.
+        own: ARNs of our stacks' roles, as far as known.
     """
     return {name: arn for name, arn in arns.items() if arn and arn not in own and not _is_stacks(aws, arn)}
 

@@ -12,7 +12,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True)
 class Where:
-    """The beginnings of ARNs; unknown parts are `*`, or a word to fill in."""
+    """Parts of ARNs; unknown ones are `*` or a placeholder."""
 
     account: str
     region: str

@@ -11,7 +11,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def found(describe: Any, key: str, **query: Any) -> list[Any]:
-    """Return all pages of an EC2 describe call; raise InputError for an unknown id."""
+    """Return all pages of an EC2 describe call."""
     things: list[Any] = []
     token: dict[str, str] = {}
     while True:
@@ -30,7 +30,6 @@ def found(describe: Any, key: str, **query: Any) -> list[Any]:
 
 
 def within(vpc: str) -> Any:
-    """Return a filter for this VPC."""
     return {"Name": "vpc-id", "Values": [vpc]}
 
 

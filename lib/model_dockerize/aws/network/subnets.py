@@ -23,7 +23,7 @@ _FARGATE_ZONES = {
 
 
 def block(vpc_cidr: str, place: int, private: bool) -> str:
-    """Return the addresses of our subnet in zone number `place`."""
+    """Return our subnet's addresses in zone number `place`."""
     blocks = list(IPv4Network(vpc_cidr).subnets(prefixlen_diff=_BITS))
     return str(blocks[place + (_PRIVATE if private else 0)])
 
@@ -35,7 +35,7 @@ def zone_names(region: str, described: Iterable[Any]) -> list[str]:
 
 
 def ways_out(subnets: Iterable[Any], tables: Iterable[Any]) -> dict[str, str]:
-    """Return by subnet id `public` (by an internet gateway), `private` (another way out) or `isolated`."""
+    """Return `public`, `private` or `isolated` by subnet id."""
     known = list(tables)
     main = {t["VpcId"]: t for t in known for a in t.get("Associations", []) if a.get("Main")}
     own = {a["SubnetId"]: t for t in known for a in t.get("Associations", []) if a.get("SubnetId")}
@@ -43,7 +43,7 @@ def ways_out(subnets: Iterable[Any], tables: Iterable[Any]) -> dict[str, str]:
 
 
 def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
-    """Return each zone's subnet: AWS's default one, else the first by id."""
+    """Return a subnet a zone, preferably AWS's default one."""
     chosen: dict[str, Subnet] = {}
     for subnet in sorted(subnets, key=lambda s: (not s.get("DefaultForAz"), s["SubnetId"])):
         chosen.setdefault(subnet["AvailabilityZone"], Subnet.of(subnet))
@@ -51,14 +51,7 @@ def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
 
 
 def suitable(vpc: str, subnets: list[Any], ways: dict[str, str], public_address: bool) -> tuple[Subnet, ...]:
-    """Return one subnet a zone in which tasks can run.
-
-    Args:
-        public_address: tasks need an internet gateway.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return one subnet a zone in which tasks can run."""
     details = tuple(
         f"{s['SubnetId']}: {s.get('CidrBlock', 'IPv6')} in {s['AvailabilityZone']}, {_unfit(s) or ways[s['SubnetId']]}"
         for s in subnets
@@ -95,7 +88,7 @@ def _way_out(table: Any) -> str:
 
 
 def takes_balancer(subnet: Any) -> bool:
-    """Tell whether our load balancer may use it: IPv4, in a zone of the region."""
+    """Tell whether our load balancer may use it."""
     return bool(subnet.get("CidrBlock")) and not subnet.get("OutpostArn") and _region(subnet) != ""
 
 

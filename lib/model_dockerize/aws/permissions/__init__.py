@@ -1,4 +1,4 @@
-"""The policies that a role needs for what the other packages call."""
+"""The policies that a role needs."""
 
 from model_dockerize.aws.permissions.policy import (
     files_policy,

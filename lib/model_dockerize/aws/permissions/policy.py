@@ -1,4 +1,4 @@
-"""The least rights for one configuration, and who may assume the role. Pure; docs/iam.md explains it."""
+"""The least rights of a configuration. Pure; docs/iam.md explains them."""
 
 from typing import Any
 
@@ -15,10 +15,7 @@ from model_dockerize.settings import BatchSettings, ServiceSettings, Settings
 
 
 def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
-    """Return what a run calls directly.
-
-    Stacks need `stack_policy` besides, functions `function_policy`, `destroy` `destroy_policy`.
-    """
+    """Return what a run calls directly."""
     asking = _asking(settings)
     statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
@@ -38,7 +35,7 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
 
 
 def function_policy(settings: Settings, where: Where, after_bootstrap: bool = False) -> dict[str, Any] | None:
-    """Return the rights of a run with the function, and its role, or None."""
+    """Return the rights to the function and its role."""
     if not (settings.batch.create_job_def and settings.batch.update_function):
         return None
     bound = settings.aws.permissions_boundary
@@ -48,7 +45,7 @@ def function_policy(settings: Settings, where: Where, after_bootstrap: bool = Fa
 
 
 def files_policy(where: Where) -> dict[str, Any]:
-    """Return the rights of a `submit` that sends a computer's files, besides a run's."""
+    """Return what `submit` of local files needs besides."""
     bucket = f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}"
     statements = [
         _allow("FilesOfJobs", ("s3:GetObject", "s3:PutObject"), f"{bucket}/*"),
@@ -58,7 +55,7 @@ def files_policy(where: Where) -> dict[str, Any]:
 
 
 def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
-    """Return the rights to stacks: by bootstrap's role, or as the caller."""
+    """Return the rights to stacks."""
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
@@ -78,9 +75,9 @@ _WRITES_ROLES = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
 
 
 def trust_policy(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
-    """Return who may assume the role: `OWNER/REPO`'s jobs for main and tags v*.
+    """Return who may assume the role: jobs for main and tags v*.
 
-    In either form of GitHub's subject; jobs with an `environment` have another.
+    Jobs with an `environment` have another subject.
     """
     owner, _, name = repository.partition("/")
     forms = (f"repo:{repository}", f"repo:{owner}@{owner_id}/{name}@{repository_id}")
@@ -106,7 +103,7 @@ def trust_policy(repository: str, repository_id: str, owner_id: str, where: Wher
 
 
 def _asking(settings: Settings) -> Statement:
-    """Return the reads without a resource. sts:GetCallerIdentity needs no right."""
+    """Leave out sts:GetCallerIdentity, which needs no right."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
     if settings.registry.scan_gate:
         actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
@@ -119,7 +116,6 @@ def _asking(settings: Settings) -> Statement:
 
 
 def _named_image(settings: Settings) -> str:
-    """Return a job definition's repository, looked up where nothing is pushed."""
     file = settings.batch.file
     _, repository, tag = parts_of(file.job_definition.image if file and file.job_definition else "")
     return "" if settings.registry.push_to_ecr or not tag else repository
@@ -156,7 +152,6 @@ def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:
-    """Return the right to pass on roles, our stacks' and named ones."""
     given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
     shifts = settings.service.deploy_service and settings.service.shifts
@@ -176,10 +171,7 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 
 
 def _service(names: Names, where: Where, settings: ServiceSettings) -> list[Statement]:
-    """Return the rights to the service; only what is made or adopted may get our tag.
-
-    Else who may tag and `destroy` could delete others' things.
-    """
+    """Let only what is made or adopted get our tag: with it, `destroy` could delete others' things."""
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
@@ -208,7 +200,6 @@ def _service(names: Names, where: Where, settings: ServiceSettings) -> list[Stat
 
 
 def _volume(settings: Settings, where: Where) -> list[Statement]:
-    """Return the right to look at a given volume."""
     if not settings.service.volume.startswith("fs-"):
         return []
     look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeMountTargetSecurityGroups")
@@ -264,7 +255,7 @@ _BUCKET = (
 
 
 def _instance_role(wanted: str, where: Where) -> list[Statement]:
-    """Return the right to pass on the profile's role, whose name may differ."""
+    """Guess the role's name by the profile's; it may differ."""
     name = wanted.rpartition("/")[2] or "model-dockerize-*"
     profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
     looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
@@ -272,7 +263,6 @@ def _instance_role(wanted: str, where: Where) -> list[Statement]:
 
 
 def _to_batch(where: Where) -> dict[str, Any]:
-    """Return the condition for passing roles to compute environments."""
     return {"StringEquals": {"iam:PassedToService": ["batch.amazonaws.com", f"ec2.{suffix(where)}"]}}
 
 
@@ -299,7 +289,6 @@ def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Stateme
 
 
 def _network(settings: Settings) -> Statement:
-    """Return the right to look at a given network, or zones."""
     service = settings.service
     looking: tuple[str, ...] = ()
     if service.deploy_service:

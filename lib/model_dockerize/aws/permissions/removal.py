@@ -1,7 +1,4 @@
-"""The rights to destroy, besides those to stacks. Pure; docs/iam.md explains it.
-
-Users are searched in the whole region; only what bears our tag goes.
-"""
+"""The rights to destroy, besides stacks. Pure; docs/iam.md explains them."""
 
 from typing import Any
 

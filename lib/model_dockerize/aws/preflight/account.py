@@ -1,4 +1,4 @@
-"""Reads what in an account may stop a run: region, credentials, roles, quotas."""
+"""Reads what in an account may stop a run."""
 
 import difflib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _LINKED = {"AWSServiceRoleForECS": "ECS", "AWSServiceRoleForBatch": "Batch"}
 
 @dataclass(frozen=True)
 class Quota:
-    """A limit, if known, and what a run would bring it to."""
+    """A limit and the use after a run."""
 
     name: str
     needed: float
@@ -32,12 +32,11 @@ class Quota:
 
     @property
     def enough(self) -> bool:
-        """Tell whether it fits; unknown does."""
         return self.limit is None or self.needed <= self.limit
 
 
 def similar_region(name: str) -> str | None:
-    """Return the region nearest to an unknown one, or empty; None if AWS has it."""
+    """Return the nearest region, or empty; None if AWS has it."""
     session = boto3.Session()
     known = {
         r for partition in session.get_available_partitions() for r in session.get_available_regions("ecs", partition)
@@ -48,7 +47,7 @@ def similar_region(name: str) -> str | None:
 
 
 def lifetime(aws: Aws, environment: Mapping[str, str]) -> tuple[str, datetime | None]:
-    """Return how long the credentials last, and their end if known."""
+    """Return the credentials' lifetime, and their end if known."""
     credentials = aws.credentials
     if isinstance(credentials, RefreshableCredentials):
         return "they renew themselves", None
@@ -79,7 +78,7 @@ def distrusting(aws: Aws, roles: tuple[str, ...], service: str = "ecs-tasks.amaz
 
 
 def linked_roles(aws: Aws, wanted: tuple[str, ...]) -> Mapping[str, str]:
-    """Return by service whether AWS's own role is there, missing, or not to be seen."""
+    """Return the state of AWS's own roles by service."""
     said = {}
     for role, service in _LINKED.items():
         if service in wanted:
@@ -94,7 +93,7 @@ def linked_roles(aws: Aws, wanted: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def quotas(aws: Aws, new_vpcs: int, vcpus: float) -> tuple[Quota, ...]:
-    """Return the limits of VPCs and Fargate's vCPUs, which new accounts reach."""
+    """Return the limits that new accounts reach."""
     found = []
     if new_vpcs:
         with translate("count the VPCs"):

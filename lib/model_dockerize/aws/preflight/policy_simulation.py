@@ -19,7 +19,7 @@ _SIDE_BY_SIDE = 4  # IAM throttles early
 
 @dataclass(frozen=True)
 class Simulation:
-    """IAM's answer, or the `reason` why it was not asked."""
+    """IAM's answer, or why it was not asked."""
 
     allowed: int = 0
     denied: tuple[tuple[str, str], ...] = ()  # action, resource
@@ -28,8 +28,6 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _Question:
-    """Some actions on one resource; an action fits only some kinds."""
-
     actions: tuple[str, ...]
     resource: str
     kind: str
@@ -37,11 +35,7 @@ class _Question:
 
 
 def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
-    """Ask whether the caller may do all that `document` allows.
-
-    Raises:
-        AwsError: for a reason other than access or the kind of caller.
-    """
+    """Ask whether the caller may do all that `document` allows."""
     arn = aws.identity.arn
     count = sum(len(statement["Action"]) for statement in document["Statement"])
     if arn.endswith(":root"):
