@@ -1,4 +1,4 @@
-"""All actions on a model, from a run to its outcome."""
+"""All actions on a model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +65,7 @@ def run(run: Run) -> Outcome:
 
 
 def plan(run: Run) -> Outcome:
-    """Report what `run` would do; change nothing, not even the folder."""
+    """Report what `run` would do; change nothing."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     _, release = everything.check(run, prepared)
@@ -86,10 +86,10 @@ def batch_environment(run: Run) -> Outcome:
 
 
 def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False, by_name: bool = False) -> Outcome:
-    """Remove the model from AWS; with the last, also what all share.
+    """Remove the model from AWS.
 
     Args:
-        agreed: sees what runs, goes and stays, and decides.
+        agreed: decides.
         by_name: no folder is read, here and below.
     """
     account, prepared = _service(run, by_name)
@@ -99,38 +99,38 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
 
 
 def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome:
-    """Remove the BatchConfig.yml's job definition; with the last, also what all share."""
+    """Remove the BatchConfig.yml's job definition."""
     names = batch_file.names_of(run, batch_file.read(run))
     return removal.destroy(run, names, _account(run), agreed)
 
 
 def list_models(run: Run) -> Outcome:
-    """Report the models deployed in the region."""
+    """Report the region's models."""
     return listing.list_models(run, _account(run))
 
 
 def rollback(run: Run, to: str, by_name: bool = False) -> Outcome:
-    """Roll the service back to revision `to`; empty: the last verified one."""
+    """Roll back to revision `to`; empty: the last verified one."""
     return operate.rollback(run, *_service(run, by_name), to)
 
 
 def status(run: Run, by_name: bool = False) -> Outcome:
-    """Report what the service runs, where, and what ran before."""
+    """Report what the service runs and ran."""
     return operate.status(run, *_service(run, by_name))
 
 
 def logs(run: Run, lines: int, follow: bool, show: Callable[[str], None], by_name: bool = False) -> Outcome:
-    """Give `show` the service's last log lines; if `follow`, also new ones."""
+    """Give `show` the service's log lines."""
     return operate.logs(run, *_service(run, by_name), lines, follow, show)
 
 
 def iam_policy(run: Run, show: Callable[[str], None], after_bootstrap: bool = False) -> Outcome:
-    """Give `show` the settings' least policy and trust policy, without AWS."""
+    """Give `show` the policies, without AWS."""
     return policies.show(run, show, after_bootstrap)
 
 
 def submit(run: Run, asked: Work, by_name: bool = False) -> Outcome:
-    """Run a Batch job for each input to its end."""
+    """Run a Batch job for each input."""
     account, prepared = _service(run, by_name)
     return jobs.submit(run, prepared, account, asked)
 
@@ -144,12 +144,12 @@ def dockerfile(run: Run) -> Outcome:
 
 
 def mapping(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
-    """Write the mapping file for a data set of this model."""
+    """Write the mapping file of a data set."""
     return proposal.write(run, data, mime_type, target)
 
 
 def load(run: Run, archive: Path) -> Outcome:
-    """Check an image archive and load it into the engine."""
+    """Load an image archive into the engine."""
     with run.recorder.stage("load") as stage:
         engine = image.probe(run.environment)
         contents = download.look(archive, engine.platform, stage)
@@ -160,12 +160,12 @@ def load(run: Run, archive: Path) -> Outcome:
 
 
 def login(run: Run) -> Outcome:
-    """Sign the docker command in to the account's registry."""
+    """Sign docker in to the registry."""
     return steps.login(run, _account(run))
 
 
 def bootstrap(run: Run) -> Outcome:
-    """Make what all models share, so that runs need no administrator."""
+    """Make what all models share, as administrator."""
     return steps.bootstrap(run, _account(run))
 
 
@@ -205,7 +205,7 @@ def smoke_service(run: Run) -> Outcome:
 
 
 def smoke(run: Run, keep: bool = False) -> Outcome:
-    """Test the model at `smoke-url`, else the folder's image. `keep`: its answer becomes the expected one."""
+    """Test the model; `keep`: its answer becomes the expected one."""
     return testing.keep(run) if keep else testing.test(run)
 
 

@@ -8,19 +8,19 @@ _INTERNET = "anyone on the internet"
 
 
 def who_can_reach(service: ServiceSettings) -> str:
-    """Say who can reach the deployed model: "10.0.0.0/8, with an API key"."""
+    """Return e.g. "10.0.0.0/8, with an API key"."""
     return f"{_place(service)}, with an API key" if service.api_key else _place(service)
 
 
 def how_long(service: ServiceSettings) -> str:
-    """Say that a task's address changes; empty with a load balancer."""
+    """Say how long an address lasts; empty: for good."""
     if service.balanced:
         return ""
     return "changes with the next deployment; load-balancer: true keeps one (about 24 US dollars a month)"
 
 
 def warn_of_the_internet(service: ServiceSettings, progress: Progress) -> None:
-    """Warn if the whole internet can send jobs, and read and delete others'."""
+    """Warn if the whole internet can use it."""
     if who_can_reach(service) == _INTERNET:
         progress.warning(
             "Anyone on the internet can use the model, see and delete its jobs. Set allow-from (who may connect), "

@@ -29,7 +29,7 @@ class Aside(Generic[T]):
             self._future.result()
 
     def result(self) -> T:
-        """Wait for its end; return its result or raise its error."""
+        """Wait for its result or error."""
         return self._future.result()
 
     def leave(self) -> None:

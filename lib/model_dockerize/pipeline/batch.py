@@ -43,7 +43,7 @@ def ensure_jobs(
 
 
 def ensure_queue(run: Run, account: Aws, queue: str, platform: str, progress: Progress) -> JobQueue:
-    """Return a given queue as it is, else make ours."""
+    """Make our queue, or return another's."""
     if theirs := batch.others_queue(account, queue, progress):
         return theirs
     network = ground.ensure_job_network(account, run.settings.service, progress)
@@ -71,7 +71,7 @@ def ensure_written(
     runtime: Runtime,
     progress: Progress,
 ) -> JobDefinition:
-    """Make the definition of section job_def, for EC2 instances."""
+    """Make section job_def, for EC2 instances."""
     service, jobs = run.settings.service, run.settings.batch
     sized = replace(
         service,
@@ -91,7 +91,7 @@ def ensure_written(
 
 
 def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace: Pace | None = None) -> Runtime:
-    """Make a job's roles and log group, if no service has them."""
+    """Make a job's roles and log group."""
     definition = run.settings.batch.definition(model)
     jobs, service = batch.as_defined(account, definition, run.settings.batch, run.settings.service)
     if jobs.file and (written := jobs.file.job_definition):
@@ -106,11 +106,7 @@ def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace:
 
 
 def image_of(run: Run, account: Aws, pushed: str, progress: Progress) -> str:
-    """Return the image `pushed` by this run, else job_def's.
-
-    Raises:
-        InputError: our registry lacks it.
-    """
+    """Return the image `pushed` by this run, else job_def's."""
     file = run.settings.batch.file
     named = file.job_definition.image if file and file.job_definition else ""
     if file:

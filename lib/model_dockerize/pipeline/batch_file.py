@@ -1,4 +1,4 @@
-"""Makes a Batch environment as a BatchConfig.yml describes it."""
+"""Makes what a BatchConfig.yml describes."""
 
 import shlex
 from collections.abc import Callable
@@ -43,7 +43,7 @@ _PRIORITY, _VCPUS = 100, 128
 
 
 def update(run: Run, file: BatchFile) -> Outcome:
-    """Make or change what each section describes; section `job` sends a job."""
+    """Make what each section describes; `job` sends a job."""
     run.settings = replace(run.settings, batch=replace(run.settings.batch, file=file))
     start_sandbox(run)
     with run.recorder.stage("check") as stage:
@@ -94,7 +94,7 @@ def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -
 def ensure_environment(
     run: Run, account: Aws, written: ComputeEnvironmentConfig, progress: Progress
 ) -> ComputeEnvironment:
-    """Make section comp_env: a managed environment of EC2 instances."""
+    """Make section comp_env, of EC2 instances."""
     service, settings = _as_inputs(run, written)
     network = ground.ensure_job_network(account, service, progress)
     return ensure_compute_environment(account, settings, network, batch.ANY_PLATFORM, progress)
@@ -113,7 +113,7 @@ def ensure_queue(
 
 
 def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, progress: Progress) -> JobDefinition:
-    """Make section job_def, with its roles and log."""
+    """Make section job_def."""
     uri = ecr.pinned(account, written.image, progress)
     model = Model(written.name, ecr.repository_of(written.image) or written.name)
     _, service = as_defined(account, written.name, run.settings.batch, run.settings.service)
@@ -183,11 +183,7 @@ def _plan(run: Run, file: BatchFile, account: Aws) -> Outcome:
 
 
 def names_of(run: Run, file: BatchFile) -> Names:
-    """Return the names of the job definition and its stack.
-
-    Raises:
-        InputError: the file describes none.
-    """
+    """Return the names of the job definition."""
     if file.job_definition is None:
         raise InputError(
             f"{file.path} describes no job definition (job_def), and what was made for one is found by its name.",
@@ -197,11 +193,7 @@ def names_of(run: Run, file: BatchFile) -> Names:
 
 
 def read(run: Run) -> BatchFile:
-    """Read the whole file of `batch-config-file`.
-
-    Raises:
-        InputError: it is wrong.
-    """
+    """Read the file of `batch-config-file`."""
     path = run.settings.batch.batch_config_file
     if path is None:
         raise InputError("No BatchConfig.yml is named.", "Name it: model-dockerize batch BatchConfig.yml AwsConfig.ini")

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Said(Generic[T]):
-    """A check's words, and its value for later checks."""
+    """A check's words and value."""
 
     text: str
     value: T
@@ -22,7 +22,7 @@ class Said(Generic[T]):
 
 @dataclass
 class Checks:
-    """Findings in their order, and the errors of failed checks."""
+    """Findings in order, and errors."""
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[ModelDockerizeError] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Checks:
         return said.value
 
     def fail(self, name: str, error: ModelDockerizeError) -> None:
-        """Add a check that failed with `error`."""
+        """Add a failed check."""
         text = " ".join((str(error), *error.details))
         self.findings.append(Finding(name, "failed", text, error.remedy))
         self.errors.append(error)

@@ -1,4 +1,4 @@
-"""The context that the stages of one run share."""
+"""The context of a run's stages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,13 +35,13 @@ class Prepared:
 
     @property
     def made_here(self) -> bool:
-        """Tell whether the image is ours, with our server."""
+        """Tell whether it has our server."""
         return True
 
 
 @dataclass(frozen=True)
 class FromFolder(Prepared):
-    """A program folder, ready to be built."""
+    """A program folder to build."""
 
     program: program.Program
     dockerfile: str
@@ -50,7 +50,7 @@ class FromFolder(Prepared):
 
 @dataclass(frozen=True)
 class Named:
-    """A Model that is only a name and a version."""
+    """A name and a version."""
 
     name: str
     version: str
@@ -58,7 +58,7 @@ class Named:
 
 @dataclass(frozen=True)
 class FromArchive(Prepared):
-    """A finished image, ready to be loaded."""
+    """A finished image to load."""
 
     contents: image.Contents
 

@@ -1,4 +1,4 @@
-"""Tests a deployed model, from here or by a task inside its network."""
+"""Tests a deployed model, also from inside its network."""
 
 import socket
 import time
@@ -26,7 +26,7 @@ _LAUNCH_SECONDS = 180.0
 
 
 def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> Address:
-    """Return where the service answers: smoke-url, or by AWS."""
+    """Return where the service answers."""
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
     lasts = "" if said else how_long(run.settings.service)
@@ -35,15 +35,15 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
 
 
 def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:
-    """Return where a version waits without traffic: never smoke-url, where the former answers."""
+    """Return the test address: never smoke-url, where the former answers."""
     return endpoint.address_of(account, service, stage, of_test=True)
 
 
 def own_check(run: Run, where: Address, waiting: str, stage: StageProgress) -> tuple[str, ...]:
-    """Run the caller's own test; return why it failed, if it did.
+    """Run the user's own test; return why it failed.
 
     Args:
-        waiting: the build that waits without traffic; the former may answer a moment longer. Empty: none.
+        waiting: the build without traffic; the former may answer a moment longer.
     """
     smoke_settings = run.settings.smoke
     if not smoke_settings.check:
@@ -58,7 +58,7 @@ def own_check(run: Run, where: Address, waiting: str, stage: StageProgress) -> t
 def smoke_waiting(
     run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
-    """Test as `smoke_deployed` a waiting version, once it answers there."""
+    """Test a waiting version, once it answers."""
     if not is_asked_from_here(run, prepared, where):
         return _smoke_inside(run, prepared, account, service, where, stage)
     url, build = where.outside or where.url, prepared.expectation.build_id
@@ -97,12 +97,12 @@ def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgre
 
 
 def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
-    """Test as `smoke_deployed`, from where we are."""
+    """Test as `smoke_deployed`, from here."""
     return from_here(run, prepared, url, stage).failures
 
 
 def from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> smoke.SmokeResult:
-    """Test the model at `url` from where we are."""
+    """Test the model at `url` from here."""
     with_key = replace(prepared.expectation, api_key=run.settings.smoke.smoke_api_key)
     result = make.prove(run, replace(prepared, expectation=with_key), (url,), stage)
     stage.found(facts.SmokeTested("service", smoke_report(result, prepared.expectation)))
@@ -145,7 +145,6 @@ def _inside(
 
 
 def _refusal(run: Run, where: Address) -> str:
-    """Say why the model would not answer us, if so."""
     service = run.settings.service
     if service.api_key and not run.settings.smoke.smoke_api_key:
         return "wants an API key, and smoke-api-key is empty"
@@ -156,7 +155,7 @@ def _refusal(run: Run, where: Address) -> str:
 
 
 def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
-    """Tell whether to test from here: only our own server can test another."""
+    """Tell whether to test from here: only our server tests another."""
     if not prepared.made_here or not where.inside:
         return True
     if _refusal(run, where):
@@ -165,7 +164,6 @@ def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
 
 
 def _is_reached(url: str, seconds: float) -> bool:
-    """Tell whether `url` accepts a connection within `seconds`."""
     place = urlsplit(url)
     end = time.monotonic() + seconds
     while True:

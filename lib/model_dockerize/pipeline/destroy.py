@@ -15,7 +15,7 @@ from model_dockerize.report.facts import Headline, Planned
 
 @dataclass(frozen=True)
 class Question:
-    """The question: what would end, go and stay."""
+    """The question before a removal."""
 
     running: tuple[str, ...]
     going: tuple[str, ...]
@@ -32,7 +32,7 @@ class Question:
 
 
 def on_this_computer(run: Run, model: str) -> tuple[str, ...]:
-    """Return commands that remove the model's images from this computer."""
+    """Return commands that remove the model's local images."""
     try:
         images = image.named(image.probe(run.environment), model)
     except EngineError:
@@ -50,7 +50,7 @@ def destroy(
     delete_data: bool = False,
     local: tuple[str, ...] = (),
 ) -> Outcome:
-    """Run stages `look` and `destroy`, with the question in between."""
+    """Run stages `look` and, if agreed, `destroy`."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))

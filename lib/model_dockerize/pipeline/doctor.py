@@ -1,4 +1,4 @@
-"""Checks, before the build, everything that could stop a run."""
+"""Checks everything that could stop a run."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,10 +17,10 @@ _DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
 
 
 def examine(run: Run) -> Outcome:
-    """Run stage `doctor`: a finding for each check, in a run's order.
+    """Run stage `doctor`.
 
     Raises:
-        ModelDockerizeError: the first that would stop a run.
+        ModelDockerizeError: of the first failed check's type.
     """
     with run.recorder.stage("doctor") as stage:
         checks, here, there = Checks(), Checks(), Checks()

@@ -17,7 +17,7 @@ _PORT = 80  # of the container API
 
 
 def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
-    """Check the archive, and name its image by settings, labels or file."""
+    """Check the archive and name its image."""
     settings = run.settings
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
     labels = contents.labels if contents.claim else {}
@@ -58,12 +58,7 @@ def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
 
 
 def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
-    """Refuse early what would stop the run in the end.
-
-    Raises:
-        EngineError: the engine cannot run this platform.
-        InputError: jobs need a command, which the image lacks.
-    """
+    """Refuse early what would stop the run."""
     settings = run.settings
     if settings.smoke.of_image and not image.runs(engine, prepared.platform):
         raise EngineError(
@@ -78,7 +73,7 @@ def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
 
 
 def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -> image.Image:
-    """Return the image in the engine, loaded if need be."""
+    """Load the image, unless the engine holds it."""
     held = image.held(engine, contents)
     if held:
         stage.unchanged(f"The engine holds {held.ref} already: {held.id[7:19]}")

@@ -17,7 +17,7 @@ from model_dockerize.settings import Settings
 
 
 def from_folder_to_service(run: Run) -> Outcome:
-    """Run all stages of the model and, if wanted, its release."""
+    """Run all stages."""
     prepared = make.prepare(run)
     engine, release = check(run, prepared)
     if release is None:
@@ -31,7 +31,7 @@ def from_folder_to_service(run: Run) -> Outcome:
 
 
 def task_definition(run: Run) -> Outcome:
-    """Run the stages up to `task-definition`, which nothing runs yet."""
+    """Run the stages up to `task-definition`."""
     prepared = make.prepare(run)
     _, release = check(run, prepared)
     if release is None:
@@ -59,7 +59,7 @@ def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
 
 
 def carry_out(release: Release, stages: Sequence[Stage]) -> Release:
-    """Run the wanted stages, an `is_beside` one along with the next, which waits for it."""
+    """Run the wanted stages, an `is_beside` one along with the next."""
     beside: Aside[Release] | None = None
     try:
         for stage in stages:
@@ -87,7 +87,7 @@ def _begin(stage: Stage, release: Release) -> Aside[Release]:
 
 
 def outcome(settings: Settings, changed: bool) -> Outcome:
-    """Return a finished run's outcome; without `wait`, it is unknown."""
+    """Return a finished run's outcome."""
     if settings.service.deploy_service and not settings.service.wait:
         return Outcome.STARTED
     if not changed:

@@ -18,7 +18,7 @@ _AT_ONCE = 8  # models that are looked at side by side; each takes about five ca
 
 
 def list_models(run: Run, account: Aws) -> Outcome:
-    """Run stage `list`: services first, then jobs alone."""
+    """Run stage `list`."""
     with run.recorder.stage("list") as stage:
         services = history.every_service(account)
         jobs = batch.every_job_definition(account)

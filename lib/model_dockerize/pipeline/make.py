@@ -1,4 +1,4 @@
-"""Makes the image that passed its smoke test, from a folder or archive."""
+"""Makes and tests the image."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from model_dockerize.settings import ServiceSettings, in_action, is_file, warn_o
 
 
 def prepare(run: Run) -> Prepared:
-    """Run stage `program`: know folder, Dockerfile and build id, or the archive."""
+    """Run stage `program`."""
     with run.recorder.stage("program") as stage:
         prepared = inspect(run, stage)
         if not isinstance(prepared, FromFolder):
@@ -29,7 +29,7 @@ def prepare(run: Run) -> Prepared:
 
 
 def inspect(run: Run, stage: StageProgress) -> Prepared:
-    """Return what `prepare` finds out, with nothing written."""
+    """Return as `prepare`, but write nothing."""
     settings = run.settings
     for note in settings.notes:
         stage.info(note)
@@ -61,11 +61,7 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
 
 
 def engine_for(run: Run) -> image.Engine:
-    """Return the Docker Engine.
-
-    Raises:
-        EngineError: it is missing, too old, or would drop the attestations.
-    """
+    """Return a usable Docker Engine."""
     engine = image.probe(run.environment)
     if run.settings.image.provenance and not engine.containerd_store:
         raise EngineError(
@@ -77,12 +73,7 @@ def engine_for(run: Run) -> image.Engine:
 
 
 def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
-    """Refuse early what would stop build or smoke test.
-
-    Raises:
-        EngineError: the engine cannot make this platform.
-        InputError: a file, or the wanted license key, is missing.
-    """
+    """Refuse early what would stop build or smoke test."""
     service = run.settings.service
     if service.deploy_service and service.api_key and not prepared.made_here:
         raise InputError(
@@ -98,11 +89,6 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
 
 
 def _check_tasks(service: ServiceSettings) -> None:
-    """Refuse several tasks that do not share their jobs.
-
-    Raises:
-        InputError: there would be such tasks.
-    """
     several = "max-count" if service.max_count > 1 else "desired-count" if (service.desired_count or 1) > 1 else ""
     if several and service.balanced and not service.queue_url:
         raise InputError(
@@ -132,7 +118,6 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
 
 
 def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
-    """Return what was found in the folder, a line each."""
     sample = model.sample
     mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
@@ -149,14 +134,14 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
 
 
 def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> image.Cache:
-    """Return where the build keeps its cache; a finished image has none."""
+    """Return where the build keeps its cache."""
     if isinstance(prepared, FromArchive):
         return image.Cache("none")
     return image.choose_cache(run.settings.image.cache, engine, pushes, run.environment)
 
 
 def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Run stage `build` or `load`; return the untested image. Arguments as of `build`."""
+    """Run stage `build` or `load`; return the untested image."""
     if isinstance(prepared, FromFolder):
         return _build(run, prepared, engine, cache, repository)
     assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
@@ -167,9 +152,10 @@ def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cach
 
 
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Run stages `build` or `load`, `smoke-local` and `archive`; return the image.
+    """Run stages `build` (or `load`), `smoke-local` and `archive`.
 
-    `repository` may keep the cache.
+    Args:
+        repository: may keep the cache.
     """
     settings = run.settings
     built = obtain(run, prepared, engine, cache, repository)
@@ -229,21 +215,18 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
 
 
 def _secrets(run: Run) -> dict[str, Path]:
-    """Name the files mounted into the build as secrets."""
     settings = run.settings.program
     named = {"ca-bundle": settings.ca_bundle, "pip-config": settings.pip_config}
     return {key: path for key, path in named.items() if path}
 
 
 def _warn_of_environment(run: Run, stage: StageProgress) -> None:
-    """Warn of SSL_CERT_FILE and proxies, which the build cannot follow."""
     warn_of_missing_files(run.environment, ["SSL_CERT_FILE"], stage)
     for variable in image.unreachable_proxies(run.environment):
         stage.warning(f"{variable} names a proxy on this computer's loopback, where a build cannot reach it.")
 
 
 def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
-    """Say which cache it is, and why not the asked one."""
     for reason in cache.passed_over:
         (stage.info if wanted == "auto" else stage.warning)(reason)
     if cache.kind != "none" or cache.passed_over:
@@ -253,11 +236,7 @@ def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
 def smoke_local(
     run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress
 ) -> smoke.SmokeResult:
-    """Test the image with its service's variables and memory.
-
-    Raises:
-        SmokeError: it does not answer as it must.
-    """
+    """Test the image with its service's variables and memory."""
     settings, limit = run.settings, memory.of_test(run.settings)
     variables = dict(settings.service.environment)
     with image.run(engine, built.id, variables, "model-dockerize-smoke", memory=limit) as container:
@@ -277,7 +256,7 @@ def smoke_local(
 
 
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
-    """Return a function that tells why the container is gone, or None."""
+    """Return a function that tells why the container ended."""
 
     def alive() -> str | None:
         code = container.exited()
@@ -293,7 +272,7 @@ def prove(
     stage: StageProgress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> smoke.SmokeResult:
-    """Test all of our API, or what another's image offers."""
+    """Test our API, or what another's image offers."""
     check = smoke.check if prepared.made_here else smoke.check_foreign
     result = check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
     stage.info(result.summary)

@@ -15,11 +15,7 @@ from model_dockerize.report.facts import Headline
 
 
 def write(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
-    """Run stage `mapping` with the model at `smoke-url`, else the folder's image.
-
-    Raises:
-        InputError: the data is unreadable, or `target` unwritable.
-    """
+    """Run stage `mapping`."""
     url = run.settings.smoke.smoke_url
     if url:
         with run.recorder.stage("mapping") as stage:

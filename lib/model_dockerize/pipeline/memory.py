@@ -10,7 +10,7 @@ _KILLED = re.compile(r"killed by SIGKILL|exit code:? 137|OutOfMemory")
 
 
 def of_test(settings: Settings) -> int:
-    """Return a tested model's MiB; 0, without an input: no limit."""
+    """Return a test's MiB; 0: no limit."""
     service = settings.service
     is_shipped = service.deploy_service or settings.batch.create_job_def
     return service.memory if is_shipped or "memory" in service.given else 0
@@ -22,7 +22,7 @@ def was_killed(evidence: Iterable[str]) -> bool:
 
 
 def remedy(service: ServiceSettings) -> str:
-    """Say what to do about a killed model, with Fargate's next size."""
+    """Return advice with Fargate's next size."""
     cpu, memory = nearest(service.cpu, 2 * service.memory)
     flags = f"--memory {memory}" if cpu == service.cpu else f"--memory {memory} --cpu {cpu}"
     return f"Most likely its memory was too small, {service.memory} MiB: give it more, e.g. {flags}."

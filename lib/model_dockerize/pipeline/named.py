@@ -1,4 +1,4 @@
-"""A model by its name alone."""
+"""Finds a model by its name."""
 
 from dataclasses import dataclass, replace
 
@@ -25,11 +25,7 @@ class ByName(Prepared):
 
 
 def look_up(run: Run, account: Aws) -> Prepared:
-    """Return the model of `service` or `image-name`, with both names.
-
-    Raises:
-        InputError: neither is given.
-    """
+    """Return the model of `service` or `image-name`."""
     settings = run.settings
     named = settings.service.service or settings.image.image_name
     if not named:

@@ -1,4 +1,4 @@
-"""Looks at a service, reads its log, rolls it back."""
+"""Looks at a service and rolls it back."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rol
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
-    """Run stage `status`: what runs since when and where, and what ran before."""
+    """Run stage `status`."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
         _tell(account, now, stage)
@@ -62,7 +62,7 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
 
 
 def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> Outcome:
-    """Give `show` the last `lines` of the log; with `follow` also new ones."""
+    """Give `show` the log's lines."""
     service = _running(run, account, prepared).service
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
@@ -72,11 +72,7 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
 
 
 def url_of(run: Run, account: Aws, name: str) -> str:
-    """Return where the service answers.
-
-    Raises:
-        InputError: it is missing, or nothing runs.
-    """
+    """Return the running service's URL."""
     with run.recorder.stage("status") as stage:
         now = history.running(account, run.settings.service.cluster, name)
         if not now.running:
@@ -85,7 +81,7 @@ def url_of(run: Run, account: Aws, name: str) -> str:
 
 
 def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
-    """Run stage `smoke-deployed` on the service as it runs."""
+    """Run stage `smoke-deployed`."""
     now = _running(run, account, prepared)
     with run.recorder.stage("smoke-deployed") as stage:
         _tell(account, now, stage)
@@ -96,13 +92,12 @@ def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
 
 
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
-    """Run stages `rollback` and `smoke-deployed`: a former revision runs again, and answers.
+    """Run stages `rollback`, `smoke-deployed` and `shift`.
 
-    While both versions run, the traffic goes back at once. Else, where ECS moves it, the former is tested first (stage
-    `shift`).
+    While both versions run, the traffic goes back at once. Else, where ECS moves it, the former is tested first.
 
     Args:
-        to: a revision (`3`); empty: the last one deployed whole.
+        to: a revision (`3`); empty: the last verified one.
     """
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
@@ -138,7 +133,6 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
 
 
 def _asked_back(run: Run, account: Aws, now: Running, target: str, stage: StageProgress) -> tuple[Service, Verdict]:
-    """Ask for `target`; follow it until it runs or waits."""
     marked = ecs.mark_proving(account, now.service, now.tags, target)
     stage.info(f"service {marked.name}: rolling back {short_arn(marked.task_definition_arn)} -> {short_arn(target)}")
     service = ecs.put_back(account, marked, target)
@@ -161,11 +155,6 @@ def _check_back(verdict: Verdict, wanted: Outcome, target: str = "the former ver
 
 
 def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address, pause: Pause | None) -> None:
-    """Test the former version; take it back from `pause` if it fails.
-
-    Raises:
-        DeployedSmokeError: it does not answer as it must.
-    """
     # The folder's expected result is that of its present program, which is not what runs now.
     build = ecr.build_of(account, former.image)
     asked = replace(prepared, expectation=replace(prepared.expectation, build_id=build, sample_expected=None))
@@ -211,7 +200,6 @@ def _revision(task_definition_arn: str) -> str:
 
 
 def _tell(account: Aws, now: Running, stage: StageProgress) -> None:
-    """Put into the report what runs now."""
     definition = now.service.task_definition_arn
     stage.found(facts.Rolled(now.service.arn, definition))
     stage.found(facts.Pushed(now.image, now.digest))

@@ -1,4 +1,4 @@
-"""Names a program the same on every computer with its repository."""
+"""Names a program the same on every computer."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _PLACES = (
 
 
 def origin(folder: Path, environment: Mapping[str, str]) -> str:
-    """Return repository and folder, `github.com/org/models//iris`, else two folders' names.
+    """Return `github.com/org/models//iris`, else two folders' names.
 
     Args:
         folder: with links followed.

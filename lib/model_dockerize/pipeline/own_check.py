@@ -1,4 +1,4 @@
-"""Runs the user's own test: a command, without shell and credentials."""
+"""Runs the user's own test, without shell and credentials."""
 
 import os
 import shlex
@@ -22,11 +22,10 @@ _HARMLESS = frozenset(("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_C
 def own_check(
     command: str, url: str, seconds: float, environment: Mapping[str, str], progress: Progress
 ) -> tuple[str, ...]:
-    """Run `command` with MODEL_URL; return why it failed, with its last lines.
+    """Run `command` with MODEL_URL; return why it failed.
 
     Args:
-        seconds: after which it and all that it started are ended.
-        environment: of the run.
+        seconds: after which it and its children are ended.
     """
     words = shlex.split(command)
     variables = {k: v for k, v in environment.items() if k in _HARMLESS or not k.startswith(_OURS)} | {"MODEL_URL": url}
@@ -67,7 +66,7 @@ def _read(child: subprocess.Popen[str], last: deque[str], progress: Progress) ->
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """End what is left of its process group, at once after its own end."""
+    """End its process group, even after its own end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, number)

@@ -1,4 +1,4 @@
-"""Plans a run, with a connection that only asks."""
+"""Plans a run."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from model_dockerize.report.facts import Planned
 
 
 def plan(release: Release) -> Outcome:
-    """Run stage `plan`: every resource's change, in the run's order."""
+    """Run stage `plan`."""
     run, rehearsal = release.run, rehearse(release.account)
     with run.recorder.stage("plan") as progress:
         asked = replace(release, account=rehearsal.aws)

@@ -1,4 +1,4 @@
-"""The IAM documents of a configuration, without AWS."""
+"""The IAM documents of a configuration."""
 
 import json
 from collections.abc import Callable
@@ -15,10 +15,7 @@ _MANAGED = 6144
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> Outcome:
-    """Give `show` the policies of run, function, stacks and `destroy`, and the trust.
-
-    After `bootstrap`, a run needs fewer.
-    """
+    """Give `show` all policies and the trust policy."""
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:
         model = make.inspect(run, stage).program.name

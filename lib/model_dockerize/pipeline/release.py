@@ -1,4 +1,4 @@
-"""The stages that take a model into AWS, and what they hand on."""
+"""The stages that take a model into AWS."""
 
 import time
 from collections.abc import Callable
@@ -30,21 +30,18 @@ class Release:
 
     @property
     def settings(self) -> Settings:
-        """Return what was asked for."""
         return self.run.settings
 
     @property
     def names(self) -> Names:
-        """Return what its things are called in AWS."""
         return names_of(self.settings, self.prepared.program.name)
 
     @property
     def version(self) -> str:
-        """Return the tag of the image in the repository."""
         return self.settings.registry.version or self.prepared.program.version
 
     def standing_on(self, runtime: Runtime, is_new: bool) -> "Release":
-        """Return it on `runtime`, the unsaid settings as the service is."""
+        """Return it on `runtime`; complete the run's settings."""
         if isinstance(runtime, Foundations):
             self.run.settings = replace(self.settings, service=runtime.settings)
         return replace(self, runtime=runtime, changed=self.changed or is_new)
@@ -52,7 +49,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Stage:
-    """An entry of the list for `run`, `plan` and `doctor`."""
+    """A stage for `run`, `plan` and `doctor`."""
 
     name: str  # of the finding of `doctor`
     is_wanted: Callable[[Release], bool]
@@ -65,7 +62,7 @@ class Stage:
 
 
 def names_of(settings: Settings, model: str) -> Names:
-    """Return what the things of the model are called."""
+    """Return the names of the model's things."""
     volume = settings.service.volume
     return Names(
         model=model,

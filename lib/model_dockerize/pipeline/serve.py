@@ -12,10 +12,10 @@ from model_dockerize.report.facts import Address, SmokeTested
 
 
 def start(run: Run, place: image.Place) -> Outcome:
-    """Run stages `build` (or `load`), `serve` and `smoke-local`, unless it answers already.
+    """Run stages `build` (or `load`), `serve` and `smoke-local`.
 
     Raises:
-        SmokeError: it does not answer as it must; the former one runs again.
+        SmokeError: it does not answer; the former one runs again.
     """
     prepared = make.prepare(run)
     place = replace(place, hosts=run.settings.service.allowed_hosts)
@@ -49,7 +49,7 @@ def start(run: Run, place: image.Place) -> Outcome:
 
 
 def stop(run: Run) -> Outcome:
-    """Run stage `serve`: remove the model's container, not its data volume."""
+    """Remove the model's container, not its data volume."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     with run.recorder.stage("serve") as stage:
@@ -62,7 +62,7 @@ def stop(run: Run) -> Outcome:
 
 
 def who_can_reach(place: image.Place) -> str:
-    """Say who can reach a model on this computer."""
+    """Say who can reach the model."""
     if place.is_loopback:
         return "this computer"
     at = f"port {place.port}" if place.address in ("0.0.0.0", "::") else f"{place.address}:{place.port}"  # noqa: S104

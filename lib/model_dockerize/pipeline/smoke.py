@@ -1,4 +1,4 @@
-"""The smoke test as a command, and keeping an answer as the expected one."""
+"""The smoke test as a command."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +22,7 @@ def test(run: Run) -> Outcome:
 
 
 def keep(run: Run) -> Outcome:
-    """Write what it answers as the expected answer.
-
-    Raises:
-        InputError: there is no sample, or the file cannot be written.
-    """
+    """Write what it answers as the expected answer."""
     prepared = make.prepare(run)
     if not isinstance(prepared, FromFolder) or prepared.program.sample is None:
         raise InputError("There is no sample whose answer could be kept.", "Put smoke/input.* into the folder.")

@@ -10,7 +10,7 @@ from model_dockerize.report.facts import Headline
 
 
 def login(run: Run, account: Aws) -> Outcome:
-    """Run stage `login`: docker may use the registry for the twelve hours of ECR's token."""
+    """Run stage `login`; ECR's token lasts twelve hours."""
     with run.recorder.stage("login") as stage:
         engine = image.probe(run.environment)
         found = ecr.login(account)
@@ -22,7 +22,7 @@ def login(run: Run, account: Aws) -> Outcome:
 
 
 def network(run: Run, account: Aws) -> Outcome:
-    """Run stage `network`: the services' VPC, subnets and security groups."""
+    """Run stage `network`."""
     with run.recorder.stage("network") as stage:
         made = ground.ensure_network(account, run.settings.service, stage)
         outcome = _outcome(account, stage)
@@ -32,7 +32,7 @@ def network(run: Run, account: Aws) -> Outcome:
 
 
 def bootstrap(run: Run, account: Aws) -> Outcome:
-    """Run stage `bootstrap`: CloudFormation's role, the bound of all roles, the shared stack."""
+    """Run stage `bootstrap`."""
     with run.recorder.stage("bootstrap") as stage:
         role = ground.bootstrap(account, run.settings.service, stage)
         outcome = _outcome(account, stage)

@@ -1,4 +1,4 @@
-"""Sends jobs to AWS Batch, follows and judges them."""
+"""Sends and follows jobs of AWS Batch."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ class Sending:
 
 
 def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
-    """Run stages `submit` and `jobs`; fail unless all jobs succeeded."""
+    """Run stages `submit` and `jobs`."""
     settings, model = run.settings, prepared.program.name
     queue, total = settings.batch.job_queue or QUEUE, len(asked.files) + len(asked.inputs)
     sending = Sending((), "", {})

@@ -7,7 +7,7 @@ from model_dockerize.settings import ServiceSettings
 
 
 def remedy(service: ServiceSettings, evidence: Iterable[str]) -> str:
-    """Say what to do where a failed test names the service's secrets, if it does."""
+    """Return advice where a failed test names secrets."""
     lines = "\n".join(evidence)
     named = [name for name, _ in service.secrets if re.search(rf"\b{re.escape(name)}\b", lines)]
     if not named:

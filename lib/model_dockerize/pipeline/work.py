@@ -20,7 +20,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Work:
-    """The inputs of jobs, all of one kind, and their outputs."""
+    """The inputs of jobs, all of one kind."""
 
     files: tuple[Path, ...]  # of this computer
     inputs: tuple[str, ...]  # as a container sees them
@@ -29,11 +29,11 @@ class Work:
 
     @property
     def folder(self) -> Path | None:
-        """Return where files' results come back to; None: logs keep them."""
+        """Return the results' folder; None: logs keep them."""
         return Path(self.output) if self.files and self.output != _LOG else None
 
     def target(self, path: Path) -> Path:
-        """Return a file's result path, by its name or `{name}` in the output."""
+        """Return the path of a file's result."""
         if "{name}" in self.output:
             return Path(array_jobs.place(self.output, path.name))
         return Path(self.output) / path.name
@@ -45,9 +45,6 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
     Args:
         words: files here, and s3:// addresses.
         inputs: s3:// addresses, and container paths.
-
-    Raises:
-        InputError: with every problem.
     """
     files = tuple(Path(word) for word in words if not word.startswith(_S3))
     seen = (*(word for word in words if word.startswith(_S3)), *inputs)
@@ -67,11 +64,7 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
 
 
 def check_places(work: Work, definition: JobDefinition) -> None:
-    """Refuse container paths where nothing can be, or nothing stays.
-
-    Raises:
-        InputError: with every problem.
-    """
+    """Refuse container paths where nothing can be, or nothing stays."""
     volumes = tuple(f"{mount.rstrip('/')}/" for mount in definition.mounts)
     problems = [
         f"{path}: a file of this computer; no job sees it"

@@ -1,4 +1,4 @@
-"""A release's stages in order: a new one is a module with a `Stage`, and its name here."""
+"""A release's stages: a new one is a module, and its name here."""
 
 from model_dockerize.pipeline.release import Stage
 from model_dockerize.pipeline.stages.foundations import FOUNDATIONS

@@ -1,4 +1,4 @@
-"""Makes what service and jobs stand on, during the build."""
+"""Makes what service and jobs stand on."""
 
 from dataclasses import replace
 

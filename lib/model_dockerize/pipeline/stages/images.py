@@ -1,4 +1,4 @@
-"""Brings the image into ECR, or only builds it, or finds the jobs' image."""
+"""Builds and pushes the image."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ def _is_named(release: Release) -> bool:
 
 
 def push(release: Release) -> Release:
-    """Run stages `build` to `scan`: find the image in ECR, or build, test and push it."""
+    """Run stages `build` to `scan`."""
     run, account, name, registry = release.run, release.account, release.names.repository, release.settings.registry
     tags = (release.version, ecr.build_tag(release.prepared.build_id))
     found = ecr.find_build(account, name, release.prepared.build_id)

@@ -1,4 +1,4 @@
-"""Makes the image's Batch job definition, and what sends its jobs."""
+"""Makes the image's Batch job definition."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def define(release: Release) -> Release:
-    """Run stage `batch`: make definition and, if asked for, queue and function."""
+    """Run stage `batch`."""
     run = release.run
     with run.recorder.stage("batch") as stage:
         uri = batch.image_of(run, release.account, release.uri, stage)

@@ -1,4 +1,4 @@
-"""Refuses, before the build, what is not this run's to change."""
+"""Refuses early what is not this run's to change."""
 
 from model_dockerize.aws import batch, ecs
 from model_dockerize.pipeline.release import Release, Stage
@@ -11,10 +11,9 @@ def _is_wanted(release: Release) -> bool:
 
 
 def take_turn(release: Release) -> Release:
-    """Check that the service is this release's to change.
+    """Refuse a service that is not this release's.
 
     Raises:
-        InputError: it is another's, or cannot be rolled.
         SupersededError: a newer run deployed it.
     """
     names, service = release.names, release.settings.service
@@ -24,7 +23,7 @@ def take_turn(release: Release) -> Release:
 
 
 def check(release: Release) -> Release:
-    """Check service and jobs. Raises as `take_turn`."""
+    """Check service and jobs."""
     if release.settings.batch.create_job_def:
         _check_jobs(release)
     return take_turn(release)

@@ -1,4 +1,4 @@
-"""Rolls the service to the image, and rolls back failures."""
+"""Rolls the service to the image."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def _is_wanted(release: Release) -> bool:
 def deploy(release: Release) -> Release:
     """Run stages `deploy`, `smoke-deployed`, `shift` and `scaling`.
 
-    Where ECS moves traffic, a version is tested before it has any. Without `wait` nothing is followed.
+    Where ECS moves traffic, a version is tested before it has any.
     """
     run, account, settings = release.run, release.account, release.settings.service
     with run.recorder.stage("deploy") as stage:
@@ -64,7 +64,6 @@ def deploy(release: Release) -> Release:
 
 
 def _followed(release: Release, service: Service, stage: StageProgress) -> tuple[Service, Verdict]:
-    """Follow the rollout to its end or pause; start it again for a role too new."""
     settings = release.settings.service
     for again in range(_NEW_ROLE_TRIES, -1, -1):
         verdict = ecs.follow(release.account, service, settings.wait_timeout, stage, skip_bake=settings.skip_bake)
@@ -77,7 +76,6 @@ def _followed(release: Release, service: Service, stage: StageProgress) -> tuple
 
 
 def _proved(release: Release, service: Service, verdict: Verdict) -> Verdict:
-    """Test the service, continue a waiting version, return the verdict."""
     run = release.run
     if service.desired == 0:
         return _shifted(release, service, verdict.pause) if verdict.pause else verdict
@@ -98,7 +96,6 @@ def _proved(release: Release, service: Service, verdict: Verdict) -> Verdict:
 
 
 def _test(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[str, ...]:
-    """Return why the service fails its tests, if it does."""
     run, account, prepared = release.run, release.account, release.prepared
     if verdict.pause:
         where = deployed.test_address(account, service, stage)
@@ -119,7 +116,6 @@ def _test(release: Release, service: Service, verdict: Verdict, stage: StageProg
 
 
 def _shifted(release: Release, service: Service, pause: Pause) -> Verdict:
-    """Continue the waiting version; return the verdict at its end."""
     run, account, settings = release.run, release.account, release.settings.service
     with run.recorder.stage("shift") as stage:
         verdict = ecs.end_pause(
@@ -156,7 +152,7 @@ def _ask(release: Release, progress: Progress) -> Release:
 
 
 def define(release: Release, progress: Progress) -> TaskDefinition:
-    """Make the image's task definition, which nothing runs yet."""
+    """Make the image's task definition."""
     return ecs.ensure_task_definition(release.account, release.names.task_definition, _container(release), progress)
 
 
@@ -222,7 +218,6 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
 
 
 def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[Outcome, str]:
-    """Go back, or to no task, where ECS gave up."""
     account, former = release.account, service.previous_task_definition_arn
     if former is None:
         if verdict.running_task_definition_arn is None:
@@ -239,7 +234,6 @@ def _put_right(release: Release, service: Service, verdict: Verdict, stage: Stag
 def _put_back(
     release: Release, service: Service, evidence: tuple[str, ...], verdict: Verdict, stage: StageProgress
 ) -> DeployedSmokeError:
-    """Go back to the last verified revision or nothing, unless this one was verified."""
     run, account, former = release.run, release.account, service.previous_task_definition_arn
     outcome = Outcome.FAILED
     if verdict.pause:
@@ -264,7 +258,6 @@ def _put_back(
 
 
 def _taken_back(release: Release, service: Service, pause: Pause, stage: StageProgress) -> tuple[Outcome, str]:
-    """Take a waiting version back; return outcome and what runs."""
     account, timeout = release.account, release.settings.service.wait_timeout
     try:
         back = ecs.end_pause(account, service, pause, Action.ROLLBACK, timeout, stage)
@@ -286,7 +279,6 @@ def _taken_back(release: Release, service: Service, pause: Pause, stage: StagePr
 
 
 def _tell_back(release: Release, service: Service, former: str | None, stage: StageProgress) -> None:
-    """Report that the service runs `former` again, marked as proved if it was."""
     stage.found(facts.NoAddress())
     if former:
         if former == service.previous_task_definition_arn:
