@@ -1,1 +1,1 @@
-"""AWS, a package a service. Every `ensure_` reads, compares, and changes only what differs."""
+"""AWS: every `ensure_` reads, compares, and changes only what differs."""

@@ -65,7 +65,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet and its zone, e.g. us-east-1a."""
+    """A subnet and its zone."""
 
     id: str
     zone: str
@@ -173,11 +173,7 @@ class Container:
 
     @property
     def architecture(self) -> str:
-        """Return Fargate's name of the architecture.
-
-        Raises:
-            InputError: neither linux/amd64 nor linux/arm64.
-        """
+        """Return Fargate's name of the architecture."""
         system, _, machine = self.platform.partition("/")
         machine = machine.split("/")[0]
         if system != "linux" or machine not in _ARCHITECTURES:

@@ -42,7 +42,6 @@ def place(output: str, path: str) -> str:
 
 
 def too_long(path: str, output: str) -> bool:
-    """Tell whether no job takes them."""
     return len(path.encode()) + len(place(output, path).encode()) > _ROOM
 
 

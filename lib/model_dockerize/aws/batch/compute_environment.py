@@ -32,7 +32,7 @@ _SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state", "status")
 
 @dataclass(frozen=True)
 class ComputeEnvironment:
-    """A compute environment that is VALID, or somebody else's."""
+    """An environment, VALID or somebody else's."""
 
     arn: str
     name: str
@@ -40,7 +40,7 @@ class ComputeEnvironment:
 
 
 def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
-    """Return a compute environment, or raise InputError."""
+    """Return an existing environment."""
     with translate(f"compute environment {name}"):
         there = environment_of(aws, name)
     if there is None or there["status"] in GOING:
@@ -59,13 +59,10 @@ def ensure_compute_environment(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> ComputeEnvironment:
-    """Make or change our compute environment; use another's as it is.
+    """Make or change our compute environment.
 
     Args:
         platform: of the jobs' image, e.g. linux/amd64.
-
-    Raises:
-        BatchError: AWS says INVALID, and why.
     """
     name = settings.compute_environment
     there = _found(aws, name, progress, sleep)
@@ -99,9 +96,6 @@ def converge_environment(
         wanted: without maxvCpus, a new one may have 128.
         role: of Batch; empty: its own, or as it is.
         making: `computeResources` of a new one.
-
-    Raises:
-        BatchError: AWS says INVALID, and why.
     """
     what = f"compute environment {name}"
     there = _found(aws, name, progress, sleep)
@@ -186,7 +180,7 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
 
 
 def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
-    """Return the `computeResources`, without the instance role."""
+    """Return `computeResources`, without the instance role."""
     kind = settings.compute_type
     resources: dict[str, Any] = {
         "type": kind,
@@ -211,7 +205,6 @@ def compute_resources(settings: BatchSettings, network: Network, platform: str) 
 
 
 def environment_of(aws: Aws, name: str) -> Any:
-    """Return Batch's description, or None."""
     return next(iter(aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]), None)
 
 

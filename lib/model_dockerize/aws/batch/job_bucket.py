@@ -159,7 +159,6 @@ def _let_in(aws: Aws, name: str, prefix: str, role: str) -> bool:
 
 
 def statements(bucket: str, prefix: str, role: str) -> list[dict[str, Any]]:
-    """Return the bucket policy's statements."""
     return [
         {
             "Sid": "OnlyByTLS",

@@ -56,9 +56,6 @@ def ensure_job_definition(
 
     Args:
         command: argv; the job's parameter `input` replaces `Ref::input`.
-
-    Raises:
-        BatchError: Batch refused it.
     """
     wanted = job_definition(batch, legal_name(name, 128), container, command, parameters)
     return register(aws, wanted, progress, container.adopt, container.runtime.fresh_roles)
@@ -68,11 +65,7 @@ def ensure_job_definition(
 def register(
     aws: Aws, wanted: dict[str, Any], progress: Progress, adopt: bool, fresh_roles: bool = False
 ) -> JobDefinition:
-    """Return the latest revision if it is as `wanted`, else a new one.
-
-    Raises:
-        BatchError: Batch refused it.
-    """
+    """Return the latest revision if it is as `wanted`, else a new one."""
     name = wanted["jobDefinitionName"]
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
@@ -123,7 +116,7 @@ def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
 
 
 def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
-    """Refuse somebody else's job definition, unless `adopt`."""
+    """Refuse somebody else's definition, unless `adopt`."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         _check_ours(name, latest_revision(aws, name), adopt)
@@ -154,7 +147,7 @@ def _check_ours(name: str, latest: Any, adopt: bool) -> None:
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
-    """Return the highest ACTIVE revision, or raise InputError."""
+    """Return the highest ACTIVE revision."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)

@@ -57,7 +57,7 @@ class JobFiles:
         return len(missing)
 
     def results(self) -> dict[str, int]:
-        """Return results' bytes by name."""
+        """Return sizes in bytes by name."""
         with translate(f"look for results in bucket {self.bucket}"):
             return {name: found["Size"] for name, found in self._listed("out").items()}
 

@@ -22,7 +22,7 @@ _SAID = frozenset(("compute_environment", "queue_priority"))
 
 @dataclass(frozen=True)
 class JobQueue:
-    """A job queue that is VALID, or somebody else's."""
+    """A queue, VALID or somebody else's."""
 
     arn: str
     name: str
@@ -40,7 +40,7 @@ def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
 
 
 def others_queue(aws: Aws, queue: str, progress: Progress) -> JobQueue | None:
-    """Return the queue if somebody else made it."""
+    """Return the queue, if another's."""
     with translate(f"job queue {queue}"):
         there = _queue(aws, queue)
     if there is None or there["status"] in GOING or TAG in there.get("tags", {}):
@@ -63,9 +63,6 @@ def ensure_queue(
     """Make our queue and its environment VALID.
 
     Call `others_queue` first: others' queues need no network.
-
-    Raises:
-        BatchError: AWS says INVALID, and why.
     """
     with translate(f"job queue {queue}"):
         settings = as_found(settings, _found(_queue(aws, queue)))
@@ -89,9 +86,6 @@ def feed(
     Args:
         environment: ARN.
         given: inputs that somebody said; the rest stays.
-
-    Raises:
-        BatchError: AWS says INVALID, and why.
     """
     if theirs := others_queue(aws, queue, progress):
         return theirs

@@ -34,7 +34,7 @@ Sleep = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A submitted job or array, as last seen."""
+    """A job or array, as last seen."""
 
     id: str
     inputs: tuple[str, ...]
@@ -125,7 +125,7 @@ def follow_to_end(
     clock: Callable[[], float] = time.monotonic,
     done: int = 0,
 ) -> Iterator[Job]:
-    """Follow jobs to their end; resend, into `sent`, those whose role is too new."""
+    """Follow jobs; resend, into `sent`, those whose role is too new."""
     following, until = list(sent), clock() + _ROLE_SECONDS
     while following:
         early: list[str] = []
@@ -207,7 +207,6 @@ def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
 
 
 def log_of(aws: Aws, group: str, job: Job) -> tuple[str, ...]:
-    """Return the job's last lines."""
     return last_lines(aws, group, job.stream, _LINES) if job.stream else ()
 
 
@@ -247,7 +246,7 @@ def _failed_children(aws: Aws, parent: Job, told: set[str]) -> Iterator[Job]:
 
 
 def tally(jobs: Iterable[Job], done: int = 0) -> str:
-    """Return `13/20 done, 1 failed, 6 running`."""
+    """Return `13/20 done, 1 failed`."""
     states, total = Counter({"done": done}), done
     for job in jobs:
         total += len(job.inputs)

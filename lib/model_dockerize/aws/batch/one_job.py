@@ -19,7 +19,7 @@ _NEWEST = 100  # jobs of one name; ListJobs with a filter gives the newest first
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    """A job that AWS Batch accepted."""
+    """A submitted job."""
 
     id: str
     name: str
@@ -28,11 +28,7 @@ class SubmittedJob:
 
 
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
-    """Send the job once, by its highest ACTIVE definition.
-
-    Raises:
-        AwsError: Batch refused it.
-    """
+    """Send the job once."""
     definition = latest_job_definition(aws, job.definition)
     retries: Any = {"retryStrategy": {"attempts": job.retry_attempts}} if job.retry_attempts else {}
     sending, sent = uuid.uuid4().hex, list[str]()

@@ -20,7 +20,7 @@ _HELP = {
 
 
 def why_runnable(aws: Aws, queue: str, job_id: str) -> tuple[str, ...]:
-    """Return why a RUNNABLE job does not start."""
+    """Return the reasons, as far as AWS shows them."""
     with translate("look why no job starts"):
         (there,) = aws.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
         order = [entry["computeEnvironment"] for entry in there["computeEnvironmentOrder"]]

@@ -70,7 +70,6 @@ def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep
 
 
 def warn_if_idle(what: str, there: Any, progress: Progress) -> None:
-    """Warn that another's resource runs no jobs."""
     if there["state"] != "ENABLED" or there["status"] != "VALID":
         why = f": {there['statusReason']}" if there.get("statusReason") else ""
         progress.warning(f"{what} is {there['state']} and {there['status']}{why}. Jobs may not start; it is not ours.")

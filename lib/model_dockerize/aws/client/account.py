@@ -1,4 +1,4 @@
-"""The account at AWS and its clients."""
+"""An AWS account and its clients."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -119,11 +119,11 @@ class Aws:
             return self._clients[service]
 
     def listen(self, event: str, function: Callable[..., Any]) -> None:
-        """Have later clients call `function` at botocore's `event`."""
+        """Register `function` for later clients."""
         self._listeners.append((event, function))
 
     def apart(self, only_asks: bool = False) -> "Aws":
-        """Return the account with its own clients and changes."""
+        """Return it with own clients and changes."""
         return replace(
             self,
             _clients={},
@@ -143,11 +143,6 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
     """Sign in and ask AWS who we are.
 
     Credentials come from `environment` only.
-
-    Raises:
-        InputError: no region.
-        AwsAccessError: credentials are unusable, or another account's.
-        AwsError: AWS cannot be reached.
     """
     missing = warn_of_missing_files(environment, _CERTIFICATES, progress)
     environment = {name: text for name, text in environment.items() if name not in missing}

@@ -32,7 +32,7 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class GitHubToken:
-    """Gets OIDC tokens from GitHub's runner."""
+    """Gets OIDC tokens from GitHub."""
 
     url: str
     bearer: str
@@ -50,11 +50,7 @@ class GitHubToken:
         return "GitHubToken(...)"
 
     def fetch(self) -> str:
-        """Return a fresh token.
-
-        Raises:
-            AwsAccessError: GitHub gives none.
-        """
+        """Return a fresh token."""
         session = requests.Session()
         retry = Retry(total=3, backoff_factor=0.5, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
         for scheme in ("http://", "https://"):
@@ -79,7 +75,7 @@ class GitHubToken:
 
 
 class RoleCredentials:
-    """A role's credentials, by GitHub's token or role chaining."""
+    """A role's credentials."""
 
     def __init__(self, role: str, token: GitHubToken | None, client: Client, progress: Progress) -> None:
         self._role, self._token, self._client, self._progress = role, token, client, progress

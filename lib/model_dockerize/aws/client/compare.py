@@ -1,4 +1,4 @@
-"""The one rule of equality of what is wanted and found.
+"""The one rule of equality.
 
 AWS ignores empty values, and the order of structures and sets.
 """
@@ -19,7 +19,7 @@ _ROLES = frozenset(("instanceRole", "serviceRole"))
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that is not as wanted; its text holds no secret."""
+    """A difference; its text holds no secret."""
 
     path: str
     found: Any

@@ -1,7 +1,7 @@
 """Finds credentials and region in a given environment.
 
-botocore reads the process's, so its pieces that take a mapping are combined here. Proxies, and `credential_source =
-Environment` of an assume-role profile, still come from the process.
+botocore reads the process's, so its pieces that take a mapping are combined here. Proxies, and
+`credential_source = Environment` of an assume-role profile, still come from the process.
 """
 
 from collections.abc import Mapping
@@ -58,12 +58,7 @@ class Session(botocore.session.Session):
 
 
 def sign_in(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> tuple[Session, str]:
-    """Return a session that signs, and its region.
-
-    Raises:
-        InputError: no region.
-        AwsAccessError: nothing to assume the role with.
-    """
+    """Return a session that signs, and its region."""
     session = session_of(environment)
     region = settings.aws_region or session.get_config_variable("region")
     if not region:

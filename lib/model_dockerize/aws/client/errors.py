@@ -78,7 +78,7 @@ def code_of(error: ClientError) -> str:
 
 
 def message_of(error: ClientError) -> str:
-    """Return AWS's sentence, without botocore's prefix."""
+    """Return AWS's own sentence."""
     return str(error.response.get("Error", {}).get("Message", "")) or str(error)
 
 
@@ -92,7 +92,7 @@ def passing(error: Exception) -> bool:
 
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
-    """Turn errors of botocore, and of its files, into ours."""
+    """Translate errors of botocore and of its files."""
     try:
         yield
     except ClientError as error:

@@ -23,11 +23,10 @@ def tagged(tags: Iterable[Any]) -> bool:
 
 
 def legal_name(text: str, longest: int = 255) -> str:
-    """Make `text` a legal name; `longest` is 128 for job definitions."""
+    """Make `text` a legal name."""
     legal = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:longest]
     return legal or "model"
 
 
 def short_arn(arn: str) -> str:
-    """Return what follows the last slash."""
     return arn.rsplit("/", 1)[-1]

@@ -84,7 +84,6 @@ def says_role_is_new(text: str) -> bool:
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:
-    """Tell whether ECS's own role is not there yet."""
     return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
 
 
@@ -124,14 +123,14 @@ class AnswerLostError(AwsError):
 
 
 def never_repeat(client: Any) -> None:
-    """Raise AnswerLostError where botocore would repeat one of NOT_REPEATED."""
+    """Raise AnswerLostError instead of repeating one of NOT_REPEATED."""
     service = client.meta.service_model.service_name
     for operation in NOT_REPEATED.get(service, ()):
         client.meta.events.register(f"needs-retry.{service}.{operation}", _lost)
 
 
 def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
-    """Run `ensure`, which reads before it makes, again after a lost answer."""
+    """Run `ensure` again after a lost answer."""
 
     @functools.wraps(ensure)
     def again(*args: P.args, **kwargs: P.kwargs) -> T:

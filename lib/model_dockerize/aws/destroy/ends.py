@@ -64,7 +64,6 @@ def end_task_definition(aws: Aws, arn: str) -> None:
 
 
 def end_queue(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
-    """Disable and delete the queue."""
     _end_of_batch(
         f"job queue {name}",
         lambda: aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"],
@@ -75,7 +74,6 @@ def end_queue(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
 
 
 def end_environment(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
-    """Disable and delete the compute environment."""
     _end_of_batch(
         f"compute environment {name}",
         lambda: aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"],

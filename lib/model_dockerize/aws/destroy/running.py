@@ -12,7 +12,7 @@ from model_dockerize.aws.network.queries import found
 
 
 def running_now(aws: Aws, there: Deployment, going: Iterable[Thing]) -> tuple[str, ...]:
-    """Describe the service and each queue's jobs."""
+    """Describe the service and jobs."""
     gone = frozenset[str]().union(*(thing.ids for thing in going))
     lines = []
     service = there.service

@@ -56,7 +56,7 @@ def repository_id(name: str) -> str:
 
 
 def our_stacks(aws: Aws) -> tuple[Stack, ...]:
-    """Return our stacks in the region."""
+    """Return our stacks."""
     pages = aws.client("cloudformation").get_paginator("describe_stacks").paginate()
     stacks = (Stack.of(shown) for page in pages for shown in page["Stacks"])
     return tuple(stack for stack in stacks if stack.is_ours)
@@ -129,7 +129,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozens
 
 
 def interfaces(aws: Aws, held: Held) -> list[Any]:
-    """Return interfaces in a stack's network."""
+    """Return a stack's network interfaces."""
     by_id: dict[str, Any] = {}
     for name, values in (
         ("vpc-id", held.of("AWS::EC2::VPC")),
@@ -148,7 +148,7 @@ def lingering(aws: Aws, held: Held) -> list[str]:
 
 
 def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
-    """Return listeners and rules of our balancer."""
+    """Return our balancer's listeners and rules."""
     for balancer in held.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
         with suppress(aws.elbv2.exceptions.LoadBalancerNotFoundException):
             pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)

@@ -27,7 +27,7 @@ _CLUSTER = "AWS::ECS::Cluster"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model in a cluster, and its region."""
+    """A deployed model and its region."""
 
     aws: Aws
     names: Names

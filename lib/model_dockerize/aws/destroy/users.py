@@ -118,7 +118,6 @@ def in_cluster(arn: str) -> str:
 
 
 def last(arn: str) -> str:
-    """Return what follows the last slash."""
     return arn.rpartition("/")[2]
 
 

@@ -21,7 +21,7 @@ class User:
 
 @dataclass(frozen=True)
 class Kept:
-    """A thing that stays, and for whom."""
+    """A thing that stays."""
 
     thing: Thing
     users: tuple[str, ...]

@@ -48,7 +48,7 @@ class Volume:
 
 
 def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
-    """Find our volume by the model's stack, else by name."""
+    """Find our volume by stack, else by name."""
     by_name = {stack.name: stack for stack in stacks}
     model = by_name.get(names.stack)
     held_by_model = model.parameters.get("VolumeStack", "") if model else ""

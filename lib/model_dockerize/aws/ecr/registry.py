@@ -1,4 +1,4 @@
-"""Amazon ECR: repository, login, images. Docker pushes."""
+"""Amazon ECR; Docker pushes."""
 
 import base64
 import re
@@ -103,13 +103,13 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 
 
 def build_of(aws: Aws, image: str) -> str:
-    """Return the image's build id; empty if unknown."""
+    """Return the build id; empty if unknown."""
     builds = (tag.removeprefix(build_tag("")) for tag in _tags_of(aws, image) if _BUILD.fullmatch(tag))
     return next(builds, "")
 
 
 def version_of(aws: Aws, image: str) -> str:
-    """Return the image's version; empty if unknown."""
+    """Return the version; empty if unknown."""
     return next((tag for tag in _tags_of(aws, image) if not _BUILD.fullmatch(tag)), "")
 
 
@@ -127,14 +127,14 @@ def _tags_of(aws: Aws, image: str) -> list[str]:
 
 
 def parts_of(reference: str) -> tuple[str, str, str]:
-    """Return registry, repository and tag, which may be empty."""
+    """Return registry, repository and tag; empty: none."""
     place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
     host, _, name = place.partition("/")
     return ("", reference, "") if "@" in reference or not name else (host, name, tag)
 
 
 def repository_of(reference: str) -> str:
-    """Return the repository, or empty without a registry."""
+    """Return the repository; empty without a registry."""
     host, _, name = reference.partition("@")[0].partition("/")
     return name.rpartition(":")[0] or name if "." in host else ""
 
@@ -171,7 +171,7 @@ def _is_fixed(repository: Any, tag: str) -> bool:
 
 
 def login(aws: Aws) -> RegistryLogin:
-    """Return fresh credentials, registered as a secret with `aws.progress`."""
+    """Return fresh credentials, registered as secrets."""
     with translate("log in to ECR"):
         data = aws.ecr.get_authorization_token()["authorizationData"][0]
     username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")

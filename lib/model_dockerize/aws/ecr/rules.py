@@ -82,13 +82,10 @@ def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Prog
 def check_findings(
     aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Wait for the image's scan and judge its findings.
+    """Wait for the image's scan; raise PushError unless it passes.
 
     Args:
         least: lowest refused severity: CRITICAL, HIGH, MEDIUM or LOW.
-
-    Raises:
-        PushError: there is one, or no result.
     """
     with translate(f"scan of {digest}"):
         found = _scan(aws, repository, digest, progress, sleep).get("imageScanFindings", {})

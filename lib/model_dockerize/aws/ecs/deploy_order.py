@@ -27,7 +27,6 @@ class RunOrder:
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "RunOrder":
-        """Read it from the inputs."""
         return cls(settings.commit, settings.run_number, settings.workflow, settings.source, settings.adopt)
 
     def tags(self) -> dict[str, str]:

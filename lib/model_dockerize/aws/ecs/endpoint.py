@@ -23,7 +23,7 @@ _SPREAD = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Address:
-    """A model's addresses for users and tests."""
+    """A model's addresses."""
 
     url: str
     outside: str  # `url` where a test may be worth a try; empty where it cannot work

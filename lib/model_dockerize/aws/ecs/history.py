@@ -61,11 +61,7 @@ class Running:
 
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
-    """Return the service and what it runs.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the service and what it runs."""
     name = legal_name(name)
     with translate(f"service {name}"):
         there = describe_with_tags(aws, cluster, name)
@@ -150,11 +146,7 @@ def revisions(aws: Aws, now: Running, most: int = 10) -> tuple[Revision, ...]:
 
 
 def named(aws: Aws, now: Running, number: int) -> str:
-    """Return the ARN of revision `number`.
-
-    Raises:
-        InputError: there is none, or it runs already.
-    """
+    """Return the ARN of revision `number`."""
     family, _, here = now.service.task_definition_arn.rpartition(":")
     name = short_arn(family)
     if number == int(here):
@@ -241,6 +233,5 @@ def _listed(aws: Aws, operation: str, key: str, **asked: Any) -> list[str]:
 
 
 def in_parts(things: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of at most `size`."""
     for start in range(0, len(things), size):
         yield list(things[start : start + size])

@@ -61,10 +61,6 @@ def ensure_service(
 
     Args:
         smoke_seconds: for tests of a version without traffic.
-
-    Raises:
-        SupersededError: a newer run deployed it.
-        TimedOutError: an old service of that name stays.
     """
     name = legal_name(name)
     order = RunOrder.of(settings)
@@ -134,9 +130,6 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
 
     Args:
         family: of the task definition, where nobody says another.
-
-    Raises:
-        SupersededError: a newer run deployed it.
     """
     name = legal_name(name)
     current = current_service(aws, settings.cluster, name)
@@ -161,7 +154,6 @@ def _check(there: Any, definition: Any, settings: ServiceSettings) -> None:
 
 
 def scale_to_zero(aws: Aws, service: Service) -> None:
-    """Stop all tasks; the service stays."""
     with translate(f"service {service.name}"):
         aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
 

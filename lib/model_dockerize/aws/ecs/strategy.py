@@ -68,7 +68,7 @@ def has_our_pause(configuration: Any) -> bool:
 
 
 def without_pause(configuration: Any) -> list[Any]:
-    """Return the hooks that are not ours."""
+    """Leave out our hooks."""
     return [hook for hook in configuration.get("lifecycleHooks", []) if not is_ours(hook)]
 
 

@@ -57,7 +57,7 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
     """Return the inputs that the definition shows.
 
     Args:
-        is_ours: a missing variable is an answer.
+        is_ours: a missing variable means its default.
     """
     container = replaced_container(definition, there)
     found = {
@@ -82,7 +82,7 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
 
 
 def of_job_definition(there: Any) -> Found:
-    """Return what DescribeJobDefinitions shows of the inputs."""
+    """Return the inputs that it shows."""
     container = there.get("containerProperties", {})
     needs = needs_of(container)
     found: Found = {**_variables(container), **_roles(container.get("jobRoleArn"), container.get("executionRoleArn"))}
@@ -106,7 +106,7 @@ def needs_of(container: Any) -> dict[str, str]:
 
 
 def of_environment(there: Any) -> Found:
-    """Return what DescribeComputeEnvironments shows of the inputs."""
+    """Return the inputs that it shows."""
     resources = there.get("computeResources", {})
     names = {"type": "compute_type", "maxvCpus": "max_vcpus", "instanceRole": "instance_role"}
     found: Found = {ours: resources[theirs] for theirs, ours in names.items() if theirs in resources}

@@ -34,7 +34,6 @@ def current_service(aws: Aws, cluster: str, name: str) -> Current | None:
 
 
 def describe_with_tags(aws: Aws, cluster: str, name: str) -> Any:
-    """Return the service in any status, or None."""
     return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"]))
 
 

@@ -69,9 +69,6 @@ def ensure_function(
     Args:
         output: where jobs write; `{name}` is the file's stem. Empty: unchanged.
         source: BUCKET or BUCKET/PREFIX of its files. Empty: unchanged.
-
-    Returns:
-        With an `instruction` where these credentials may not change it.
     """
     if feeds_itself(source, output):
         raise InputError(
@@ -105,11 +102,7 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """Yield our parts; last the role, which shows what was ours.
-
-    Raises:
-        AwsAccessError: nobody may see whose it is.
-    """
+    """Yield our parts; last the role, which shows what was ours."""
     if not name:
         return
     there: Any = _look(aws, name)

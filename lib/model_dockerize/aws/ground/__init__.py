@@ -1,4 +1,4 @@
-"""Makes by CloudFormation what is made once and stays."""
+"""Makes with CloudFormation what stays."""
 
 from model_dockerize.aws.ground.bootstrap import bootstrap
 from model_dockerize.aws.ground.events import Pace

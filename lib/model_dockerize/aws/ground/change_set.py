@@ -42,11 +42,7 @@ def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tu
 
 
 def create_change_set(client: Any, wanted: Wanted, there: Stack | None, pace: Pace, own: str = "") -> ChangeSet | None:
-    """Make a change set, if anything would change.
-
-    Raises:
-        AwsError: CloudFormation refuses it; `details` say where.
-    """
+    """Make a change set, if anything would change."""
     name, token = wanted.name, f"md-{uuid.uuid4().hex}"
     # By the token AWS knows the call that is repeated after a lost answer.
     arn = client.create_change_set(

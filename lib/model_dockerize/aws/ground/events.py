@@ -1,4 +1,4 @@
-"""Follows an operation on a stack by its events."""
+"""Follows a stack's operation by its events."""
 
 import re
 import time

@@ -95,7 +95,7 @@ def ensure_foundations(
 
 
 def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace: Pace | None = None) -> Network:
-    """Return the given network, or the shared one."""
+    """Return the given or shared network."""
     return _network(aws, settings, Needs(), progress, pace)[0]
 
 
@@ -123,7 +123,6 @@ def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettin
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
-    """Return the container as `settings` say."""
     return Container(
         image_uri=image_uri,
         platform=platform,

@@ -129,7 +129,7 @@ def check_file_system(aws: Aws, system: str, network: Network, progress: Progres
 
 
 def given_role(aws: Aws, wanted: str, which: str) -> str:
-    """Return the ARN of the role in input `which`."""
+    """Return the ARN of a named role."""
     if wanted.startswith("arn:"):
         return wanted
     with translate(f"{which} {wanted}"):

@@ -87,7 +87,7 @@ def ensure_model(
 
 
 def is_placed(stack: Stack | None) -> bool:
-    """Tell whether the stack knows where the service runs."""
+    """Tell whether it knows the service's network."""
     return bool(stack and stack.parameters.get("Subnets"))
 
 

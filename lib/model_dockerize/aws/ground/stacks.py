@@ -35,7 +35,6 @@ def ensure_stack(
 
     Raises:
         InputError: it is not ours, or would lose something precious.
-        AwsError: it failed.
     """
     if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
         aws.settled(progress, "leave", "stack", seen.name)

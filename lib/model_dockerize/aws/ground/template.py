@@ -52,7 +52,6 @@ def _referred(value: Any) -> str:
 
 @cache
 def load(name: str) -> Template:
-    """Return a template of this package."""
     return Template.of((resources.files(__package__) / "templates" / f"{name}.yml").read_text(encoding="utf-8"))
 
 

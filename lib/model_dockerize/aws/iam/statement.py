@@ -39,5 +39,4 @@ def only_if(condition: dict[str, Any], statement: Statement) -> Statement:
 
 
 def allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
-    """Allow actions on these resources, or on all."""
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}

@@ -51,7 +51,7 @@ def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
 
 
 def suitable(vpc: str, subnets: list[Any], ways: dict[str, str], public_address: bool) -> tuple[Subnet, ...]:
-    """Return one subnet a zone in which tasks can run."""
+    """Return one fit subnet a zone."""
     details = tuple(
         f"{s['SubnetId']}: {s.get('CidrBlock', 'IPv6')} in {s['AvailabilityZone']}, {_unfit(s) or ways[s['SubnetId']]}"
         for s in subnets

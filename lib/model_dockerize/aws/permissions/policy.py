@@ -35,7 +35,7 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
 
 
 def function_policy(settings: Settings, where: Where, after_bootstrap: bool = False) -> dict[str, Any] | None:
-    """Return the rights to the function and its role."""
+    """Return the rights to function and role."""
     if not (settings.batch.create_job_def and settings.batch.update_function):
         return None
     bound = settings.aws.permissions_boundary

@@ -32,9 +32,6 @@ def decide(
     Args:
         arn: of the service deployment.
         hook_id: empty to STOP.
-
-    Raises:
-        PausedError: it is not allowed.
     """
     for attempt in range(1, _TRIES + 1):
         try:

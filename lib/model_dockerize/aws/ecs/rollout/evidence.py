@@ -65,7 +65,6 @@ class Verdict:
         return "Correct what the reason says and run again."
 
     def details(self) -> tuple[str, ...]:
-        """Return the evidence as lines."""
         return _lines(self.targets, self.stopped_tasks, self.events)
 
     def _says(self, words: str) -> bool:

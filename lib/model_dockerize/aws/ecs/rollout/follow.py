@@ -82,7 +82,6 @@ class _Follower:
         self._failed_at: float | None = None  # when our deployment was first seen FAILED
 
     def to_the_end(self, timeout: float) -> Verdict:
-        """Look until there is a verdict."""
         seen, misses, changed_at = False, 0, self._started
         while True:
             service: Any = None

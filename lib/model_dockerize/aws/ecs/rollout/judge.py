@@ -108,7 +108,6 @@ def _finished(look: Observation, ours: Deployment) -> Judgement | None:
 
 
 def deployments_of(service: Any) -> tuple[Deployment, ...]:
-    """Read a service's deployments."""
     return tuple(
         Deployment(
             id=d["id"],

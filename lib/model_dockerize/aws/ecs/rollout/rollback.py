@@ -45,12 +45,6 @@ def rollback(
 
     Args:
         to_task_definition_arn: None: stop all tasks.
-
-    Returns:
-        None if no task is left.
-
-    Raises:
-        TimedOutError: it was not over in time.
     """
     if to_task_definition_arn is None:
         settle_failed_first_deployment(aws, service, progress)

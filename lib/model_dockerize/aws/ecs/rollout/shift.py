@@ -59,11 +59,7 @@ class _Follower:
         self._given_up = ""  # why we asked ECS to go back
 
     def to_the_end(self, timeout: float, skip_bake: bool) -> Verdict:
-        """Look until a verdict or our pause.
-
-        Raises:
-            TimedOutError: neither came.
-        """
+        """Look until a verdict or our pause."""
         looks = misses = 0
         end = self._evidence.started + timeout
         has_moved = False
