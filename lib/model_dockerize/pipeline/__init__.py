@@ -89,7 +89,6 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
     """Remove the model from AWS.
 
     Args:
-        agreed: decides.
         by_name: no folder is read, here and below.
     """
     account, prepared = _service(run, by_name)
@@ -105,7 +104,6 @@ def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome
 
 
 def list_models(run: Run) -> Outcome:
-    """Report the region's models."""
     return listing.list_models(run, _account(run))
 
 
@@ -144,7 +142,7 @@ def dockerfile(run: Run) -> Outcome:
 
 
 def mapping(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
-    """Write the mapping file of a data set."""
+    """Write a mapping file."""
     return proposal.write(run, data, mime_type, target)
 
 
@@ -170,7 +168,6 @@ def bootstrap(run: Run) -> Outcome:
 
 
 def network(run: Run) -> Outcome:
-    """Make the services' network."""
     return steps.network(run, _account(run))
 
 
@@ -180,12 +177,10 @@ def task_definition(run: Run) -> Outcome:
 
 
 def serve(run: Run, place: image.Place) -> Outcome:
-    """Start and test the model on this computer."""
     return local.start(run, place)
 
 
 def stop_serving(run: Run) -> Outcome:
-    """Stop the model on this computer."""
     return local.stop(run)
 
 
@@ -200,7 +195,7 @@ def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[byte
 
 
 def smoke_service(run: Run) -> Outcome:
-    """Test the settings' service, without a folder."""
+    """Test the settings' service."""
     return operate.smoke(run, *_service(run, by_name=True))
 
 

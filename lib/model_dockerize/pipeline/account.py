@@ -12,7 +12,7 @@ from model_dockerize.settings import BatchFile, read_aws_config
 
 
 def connect(run: Run, progress: Progress) -> Aws:
-    """Return the account and region that the settings mean."""
+    """Return the account that the settings mean."""
     path = run.settings.aws.aws_config_file
     if path is None:
         file = run.settings.batch.file

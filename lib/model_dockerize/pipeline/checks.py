@@ -44,7 +44,6 @@ class Checks:
         self.errors.append(error)
 
     def add(self, others: Sequence["Checks"]) -> None:
-        """Append those of others."""
         for other in others:
             self.findings += other.findings
             self.errors += other.errors

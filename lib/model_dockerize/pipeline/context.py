@@ -26,7 +26,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """An identified model, not yet built or loaded."""
+    """An identified model, not yet built."""
 
     program: Model
     build_id: str
@@ -79,7 +79,7 @@ class Run:
 
 
 def smoke_report(result: smoke.SmokeResult, expectation: smoke.Expectation) -> SmokeReport:
-    """Convert a smoke test's result for the report."""
+    """Convert a result for the report."""
     name = expectation.sample_expected.name if expectation.sample_expected else ""
     said = None if result.result is None else answer.read(result.result, name)
     checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)

@@ -17,11 +17,7 @@ _DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
 
 
 def examine(run: Run) -> Outcome:
-    """Run stage `doctor`.
-
-    Raises:
-        ModelDockerizeError: of the first failed check's type.
-    """
+    """Run stage `doctor`."""
     with run.recorder.stage("doctor") as stage:
         checks, here, there = Checks(), Checks(), Checks()
         prepared = checks.look("folder", lambda: _folder(run, stage))

@@ -1,4 +1,4 @@
-"""Starts and stops a model on this computer."""
+"""Serves a model on this computer."""
 
 import re
 from dataclasses import replace

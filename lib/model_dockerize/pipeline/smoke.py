@@ -22,7 +22,7 @@ def test(run: Run) -> Outcome:
 
 
 def keep(run: Run) -> Outcome:
-    """Write what it answers as the expected answer."""
+    """Keep its answer as the expected one."""
     prepared = make.prepare(run)
     if not isinstance(prepared, FromFolder) or prepared.program.sample is None:
         raise InputError("There is no sample whose answer could be kept.", "Put smoke/input.* into the folder.")

@@ -1,4 +1,4 @@
-"""Names secrets that a test on this computer lacks."""
+"""Names secrets that a local test lacks."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Checks the inputs of `submit`, and where results go."""
+"""Checks the inputs of `submit`."""
 
 import stat
 from collections import Counter

@@ -11,11 +11,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def take_turn(release: Release) -> Release:
-    """Refuse a service that is not this release's.
-
-    Raises:
-        SupersededError: a newer run deployed it.
-    """
+    """Refuse a service that is not this release's."""
     names, service = release.names, release.settings.service
     if service.deploy_service:
         ecs.check_service(release.account, service, names.service, names.task_definition)
