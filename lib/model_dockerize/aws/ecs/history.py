@@ -13,8 +13,8 @@ from model_dockerize.aws.client.names import legal_name, short_arn, tagged
 from model_dockerize.aws.ecs.deploy_order import tags_of
 from model_dockerize.aws.ecs.proving import PROVING, UNPROVED, proved_before
 from model_dockerize.aws.ecs.rollout.judge import deployments_of
-from model_dockerize.aws.ecs.service import service_of
 from model_dockerize.aws.ecs.service_fit import check_controller
+from model_dockerize.aws.ecs.service_state import service_of
 from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.aws.model import Service

@@ -10,7 +10,7 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import short_arn
 from model_dockerize.aws.client.waiting import wait_until
-from model_dockerize.aws.ecs.service import describe
+from model_dockerize.aws.ecs.service_state import describe
 from model_dockerize.aws.ecs.stopped_tasks import hint, log_place
 from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.logs import last_lines

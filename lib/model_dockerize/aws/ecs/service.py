@@ -15,16 +15,24 @@ from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
 from model_dockerize.aws.ecs.proving import NOTHING, PROVING, proved_before, write_proving
 from model_dockerize.aws.ecs.scalable_target import SCALED, check_target
-from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
+from model_dockerize.aws.ecs.service_fit import check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
-from model_dockerize.aws.ecs.strategy import has_our_pause, without_pause
+from model_dockerize.aws.ecs.service_state import (
+    ROLLING,
+    describe,
+    gave_up,
+    group_of,
+    previous_of,
+    service_of,
+    strategy_of,
+)
+from model_dockerize.aws.ecs.strategy import without_pause
 from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours, runs_family
 from model_dockerize.aws.existing.service import (
     as_running,
     current_service,
     describe_definition,
     describe_with_tags,
-    first,
     is_batchs,
 )
 from model_dockerize.aws.model import Current, Foundations, Service, TaskDefinition
@@ -36,7 +44,6 @@ from model_dockerize.settings.fargate import check_size
 _DRAIN_SECONDS = 300.0
 #: What of our requests begins a deployment where it differs. Source: UpdateService, of each of its members.
 _BEGINS = ("loadBalancers", "networkConfiguration", "platformVersion", "taskDefinition")
-_ROLLING = "ROLLING"
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
     "ClientException",
@@ -87,7 +94,7 @@ def ensure_service(
         previous = (
             proved_before(tags_of(there), there["taskDefinition"])
             if proving
-            else _previous(there, task_definition.arn) or there["taskDefinition"]
+            else previous_of(there, task_definition.arn) or there["taskDefinition"]
         )
         # Brought to no task because its first version failed: nobody wanted that number.
         is_given_up = proving == NOTHING and there["desiredCount"] == 0
@@ -98,7 +105,7 @@ def ensure_service(
         asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
         fields = [*differing(asked, there), *(() if TAG in tags_of(there) else ("adopted",))]
         begins = {name: value for name, value in asked.items() if name in _BEGINS}
-        if _gave_up(aws, there, is_same=not differing(begins, there)):
+        if gave_up(aws, there, is_same=not differing(begins, there)):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             asked["forceNewDeployment"] = True
             fields.append("the last deployment failed")
@@ -118,11 +125,6 @@ def ensure_service(
     # UpdateService does not show its tags, and a plan not what it is called.
     updated |= {key: there[key] for key in ("serviceArn", "serviceName", "clusterArn", "tags") if key in there}
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
-
-
-def describe(aws: Aws, cluster: str, name: str) -> Any:
-    """Return the service in any status, or None."""
-    return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
 
 
 def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -> None:
@@ -241,84 +243,12 @@ def _as_it_can(
     aws: Aws, settings: ServiceSettings, there: Any, foundations: Foundations, progress: Progress
 ) -> ServiceSettings:
     balancer = foundations.load_balancer
-    if settings.strategy != "rolling" or balancer is None or _strategy_of(there) == _ROLLING:
+    if settings.strategy != "rolling" or balancer is None or strategy_of(there) == ROLLING:
         return settings
-    if _group_of(aws, there) == balancer.target_group_arn:
+    if group_of(aws, there) == balancer.target_group_arn:
         return settings
     progress.info(
         "rollout: its users are at the second target group, and rolling is for the first. This deployment moves them "
         "there, as blue-green without a test; the next one rolls."
     )
     return replace(settings, rollout="blue-green", bake_minutes=0, wait=False)
-
-
-def _group_of(aws: Aws, there: Any) -> str:
-    arns = [each["arn"] for each in there.get("currentServiceRevisions", [])]
-    if len(arns) != 1:
-        return ""
-    (revision,) = aws.ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"]
-    groups = [g["targetGroupArn"] for g in revision.get("resolvedConfiguration", {}).get("loadBalancers", [])]
-    return groups[0] if len(groups) == 1 else ""
-
-
-def _strategy_of(service: Any) -> str:
-    return str(service.get("deploymentConfiguration", {}).get("strategy", _ROLLING))
-
-
-def _gave_up(aws: Aws, service: Any, is_same: bool) -> bool:
-    if _strategy_of(service) == _ROLLING:
-        primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
-        return bool(primary) and primary[0].get("rolloutState") == "FAILED"
-    # ECS documents that state for rolling alone.
-    arn = service.get("currentServiceDeployment")
-    if not (is_same and arn):
-        return False
-    found = aws.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
-    return bool(found) and found[0].get("status") in ("STOPPED", "ROLLBACK_FAILED")
-
-
-def _previous(service: Any, task_definition_arn: str) -> str | None:
-    others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
-    good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
-    return str(good[0]["taskDefinition"]) if good else None
-
-
-def service_of(
-    data: Any, task_definition_arn: str, changed: bool, previous: str | None, proving: bool = False
-) -> Service:
-    """Read a DescribeServices answer, whose primary deployment is ours."""
-    check_controller(data)
-    ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
-    return Service(
-        arn=data["serviceArn"],
-        name=data["serviceName"],
-        cluster=short_arn(data["clusterArn"]),
-        changed=changed,
-        deployment_id=ours[0]["id"],
-        task_definition_arn=task_definition_arn,
-        previous_task_definition_arn=previous,
-        proving=proving,
-        target_groups=_groups(data),
-        scaled=SCALED in tags_of(data),
-        desired=data["desiredCount"],
-        strategy=_strategy_of(data),
-        rule_arns=_rules(data),
-        is_paused_by_us=has_our_pause(data.get("deploymentConfiguration", {})),
-    )
-
-
-def _groups(service: Any) -> tuple[str, ...]:
-    balancers = service.get("loadBalancers", [])
-    both = [
-        (b.get("targetGroupArn"), b.get("advancedConfiguration", {}).get("alternateTargetGroupArn")) for b in balancers
-    ]
-    return tuple(group for pair in both for group in pair if group)
-
-
-def _rules(service: Any) -> tuple[str, ...]:
-    for balancer in service.get("loadBalancers", []):
-        advanced = balancer.get("advancedConfiguration", {})
-        rules = tuple(filter(None, map(advanced.get, ("productionListenerRule", "testListenerRule"))))
-        if rules:
-            return rules
-    return ()

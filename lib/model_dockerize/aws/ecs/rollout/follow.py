@@ -20,7 +20,7 @@ from model_dockerize.aws.ecs.rollout.judge import (
 )
 from model_dockerize.aws.ecs.rollout.service_deployment import ours_of
 from model_dockerize.aws.ecs.rollout.shift import follow_shift
-from model_dockerize.aws.ecs.service import describe
+from model_dockerize.aws.ecs.service_state import describe
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
 

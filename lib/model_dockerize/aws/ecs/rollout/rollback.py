@@ -12,7 +12,8 @@ from model_dockerize.aws.ecs.rollout.decide import Action, decide, look
 from model_dockerize.aws.ecs.rollout.evidence import Pause, Verdict
 from model_dockerize.aws.ecs.rollout.follow import follow
 from model_dockerize.aws.ecs.rollout.shift_judge import Shift
-from model_dockerize.aws.ecs.service import describe, put_back, scale_to_zero
+from model_dockerize.aws.ecs.service import put_back, scale_to_zero
+from model_dockerize.aws.ecs.service_state import describe
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
 

@@ -13,7 +13,7 @@ from model_dockerize.aws.ecs.rollout.evidence import Evidence, Pause, Verdict
 from model_dockerize.aws.ecs.rollout.judge import Judgement, deployments_of
 from model_dockerize.aws.ecs.rollout.service_deployment import ours_of
 from model_dockerize.aws.ecs.rollout.shift_judge import Shift, judge_shift
-from model_dockerize.aws.ecs.service import describe
+from model_dockerize.aws.ecs.service_state import describe
 from model_dockerize.aws.model import Service
 from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
