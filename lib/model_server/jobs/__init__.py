@@ -1,1 +1,1 @@
-"""Jobs: a durable queue with leases and fencing tokens, the jobs' files, and the workers."""
+"""Jobs: the durable queue, its files and its workers."""

@@ -1,9 +1,7 @@
-"""Batches: small jobs that wait are joined to one run of a program that takes many records at once.
+"""Batches: small waiting jobs, joined to one run of a program that takes many records.
 
-Each worker claims, leases and ends a job of its own, as without batches. In its runner's place stands a member
-(member.py). The runners, fewer than the members, take from `Batches` what the members bring. A joined run that gives
-anything but one record for each record counts for nothing: its jobs are run again, each alone, so that none suffers by
-another.
+A joined run without one record for each record counts for nothing: its jobs run again, each alone, so that none suffers
+by another.
 """
 
 import asyncio
@@ -34,7 +32,7 @@ _STOPPED = "its job was stopped"
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules for joining jobs."""
+    """Rules for joining jobs."""
 
     #: Of one run, at most.
     records: int
@@ -49,16 +47,15 @@ Objection = Callable[[Runner], Awaitable[str | None]]
 
 
 class Batches:
-    """The jobs that wait for a runner, and the runners that take them, in one loop."""
+    """Waiting jobs and the runners that take them, in one loop."""
 
     def __init__(self, runners: Sequence[Runner], folder: Path, rules: Rules, objection: Objection) -> None:
         """Start nothing yet.
 
         Args:
             runners: return results up to BATCH_RESULT_BYTES with their outcome.
-            folder: for the files of jobs that wait, closed to the program.
-            rules: for what is joined.
-            objection: is asked once, with a runner at rest, whether anything is joined at all.
+            folder: for files of waiting jobs, closed to the program.
+            objection: asked once, with a runner at rest.
         """
         self._runners = runners
         self.folder = str(folder)
@@ -82,14 +79,14 @@ class Batches:
         return next((runner.mode for runner in self._runners if runner.mode), "")
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the runners take jobs in `loop`, once it runs."""
+        """Have the runners take jobs in `loop`."""
         self._loop = loop
         self._serving = [asyncio.run_coroutine_threadsafe(self._serve(runner), loop) for runner in self._runners]
 
     def bring(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> PendingJob:
-        """Put a job behind those that wait."""
+        """Add a job behind those that wait."""
         records = None
         if self._may_join and content is not None:
             records = joinable(content, self._rules.input)
@@ -102,7 +99,7 @@ class Batches:
         return made
 
     def withdraw(self, job: PendingJob) -> None:
-        """Let a job go; from any thread. Its run is stopped if no other job is in it."""
+        """Withdraw a job; stop its run if it has no other. From any thread."""
         job.is_withdrawn = True
         run = job.run
         if run is not None and run.is_deserted:
@@ -112,7 +109,7 @@ class Batches:
                 self._loop.call_soon_threadsafe(self._drop, job)
 
     def leave(self, member: Member) -> None:
-        """End the runners with the last member; from any thread."""
+        """Close the runners with the last member. From any thread."""
         with self._guard:
             self._open.discard(member)
             is_over = not self._open
@@ -148,7 +145,6 @@ class Batches:
             logger.warning("no batches: %s", reason)
 
     async def _gather(self) -> list[PendingJob]:
-        """Return the jobs of the next run: one that runs alone, or what comes in time behind the first."""
         async with self._gathering:
             while True:
                 while not self._waiting:
@@ -211,18 +207,12 @@ class Batches:
         self._again([job for job in failed if not job.ended.done()])
 
     def _again(self, jobs: Sequence[PendingJob]) -> None:
-        """Have each run alone, before all that wait."""
         for job in jobs:
             job.records = None
         self._waiting.extendleft(reversed(jobs))
         self._changed.set()
 
     async def _run_alone(self, runner: Runner, job: PendingJob) -> None:
-        """Run one job as a worker's own runner would.
-
-        Raises:
-            RunnerDiedError, OSError: as the runner.
-        """
         output = f"{runner.folder}/{os.path.basename(job.output_path)}"  # noqa: PTH119 - a Path costs 20 µs
         source = f"{output}-input"
         is_clean = False
@@ -242,7 +232,6 @@ class Batches:
                 await asyncio.to_thread(remove, output, source)
 
     async def _run_joined(self, runner: Runner, jobs: Sequence[PendingJob]) -> bool:
-        """Run jobs as one, and hand each its part; False if that is not certain, and none has one."""
         parts = [job.records for job in jobs if job.records is not None]
         counts = [len(part.records) for part in parts]
         name = f"batch-{uuid.uuid4().hex[:12]}"
@@ -266,11 +255,6 @@ class Batches:
         return True
 
     async def _hand_over(self, job: PendingJob, outcome: Outcome) -> None:
-        """Give a job its outcome; a result that is not small is a file.
-
-        Raises:
-            OSError: there is no room for the file.
-        """
         if outcome.content is not None and len(outcome.content) > SMALL_BYTES:
             await asyncio.to_thread(Path(job.output_path).write_bytes, outcome.content)
             outcome = replace(outcome, content=None)

@@ -1,7 +1,7 @@
-"""Callbacks: requests to the CallbackUrl of an ended job, retried with growing pauses.
+"""Callbacks: calls to the CallbackUrl of ended jobs, retried with growing pauses.
 
-A due call is written in the transaction that ends the job, and claimed like a job. So none is lost by a crash, but it
-may come twice: the receiver knows it by the job's id.
+The transaction that ends a job makes its call due. So a crash loses none, but may repeat one: the receiver knows it by
+the job's id.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
 def problem(url: str, hosts: tuple[str, ...]) -> str | None:
-    """Return what is wrong with a CallbackUrl; only `hosts` may be called, if there are any."""
+    """Return what is wrong with a CallbackUrl; without `hosts`, any but our own may be called."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -49,7 +49,7 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
 
 
 def _is_own(host: str) -> bool:
-    """Tell whether it is the server's own computer; names are resolved when they are called."""
+    """Check IP addresses only: names are resolved when they are called."""
     try:
         return receivers.is_own(host)
     except ValueError:
@@ -57,22 +57,22 @@ def _is_own(host: str) -> bool:
 
 
 def pause(attempts: int) -> float | None:
-    """Return the seconds until the next attempt after so many; None: no further one."""
+    """Return the seconds before the next attempt; None: no further one."""
     if attempts >= bounds.CALL_ATTEMPTS:
         return None
     return float(min(_FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), _LONGEST_PAUSE_SECONDS))
 
 
 def receiver(url: str) -> str:
-    """Return a CallbackUrl up to its path."""
+    """Return a URL up to its path, in lower case."""
     return _RECEIVER.match(url)[0].lower()  # type: ignore[index]  # it matches every text
 
 
 class CallbackSender(threading.Thread):
-    """Sends callbacks: many at a time, few to one receiver, so that a slow one delays no other."""
+    """Sends callbacks, few at once to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
-        """Take the calls of `store`; `body` makes the JSON; `hosts` may be called wherever they are."""
+        """Send the calls of `store`; `hosts` may be called wherever they are."""
         super().__init__(name="callbacks", daemon=True)
         self._store = store
         self._body = body
@@ -83,7 +83,7 @@ class CallbackSender(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Break off the calls under way, which are due again after a while, and make no more."""
+        """Make no more calls; those under way become due again."""
         self._stopping.set()
         self._store.called.notify()
 
@@ -109,7 +109,6 @@ class CallbackSender(threading.Thread):
                 ringing = None
 
     async def _next(self) -> bool:
-        """Begin one call, if one is due; tell whether one was."""
         counts = Counter(self._calls.values())
         busy = [name for name, count in counts.items() if count >= bounds.CALLS_OF_A_RECEIVER]
         seconds = _CLAIM_CALLS * bounds.CALL_SECONDS
@@ -121,7 +120,6 @@ class CallbackSender(threading.Thread):
         return False
 
     async def _make(self, job: Job) -> None:
-        """Make a call and record how it went."""
         attempts = job.callback_attempts or 1
         try:
             # A server that ended in the midst of each attempt has recorded none.
@@ -136,7 +134,7 @@ class CallbackSender(threading.Thread):
             database.log_fault("a callback could not be made or recorded, trying again", error)
 
     async def _call(self, job: Job) -> str | None:
-        """Send the job's envelope; return why it was refused, or None. Never names the URL: it may hold a secret."""
+        """Return why the call failed; never name the URL: it may hold a secret."""
         import httpx  # noqa: PLC0415 - most servers never call anybody, and it costs memory
 
         if self._client is None:
@@ -154,7 +152,6 @@ class CallbackSender(threading.Thread):
             return f"it could not be reached ({type(error).__name__})"
 
     async def _request(self, job: Job) -> Any:
-        """Prepare the call of a job, to an address that may be called."""
         import httpx  # noqa: PLC0415 - as above
 
         url = httpx.URL(job.callback_url or "")

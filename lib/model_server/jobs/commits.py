@@ -1,4 +1,4 @@
-"""Group commit: changes that wait at the same time share one transaction, and so one sync of the disk."""
+"""Group commit: changes that wait together share one transaction and one disk sync."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ _KEPT_SECONDS = 0.02
 
 
 class Need(Enum):
-    """The time at which a change's result is needed."""
+    """The time at which a result is needed."""
 
     #: Once it is on the disk.
     DISK = "disk"
@@ -29,7 +29,7 @@ class Need(Enum):
 
 
 class Commits:
-    """Runs database changes of any number of threads in one thread; a lone change without delay."""
+    """Runs all threads' database changes in one thread; a lone change without delay."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -44,30 +44,33 @@ class Commits:
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
     def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
-        """Have `change` run in a transaction; its result is there once that is committed.
+        """Run `change` in a transaction; its result is there once that is committed.
 
-        A coroutine's is handed over when the turn of its loop ends, and its callbacks run in that loop, which must not
-        be blocked for it: the threads wake each other once for all changes of a turn. A loop that ends first may never
-        be told. Other callbacks run in the thread of this object and must be quick.
+        A coroutine's change is handed over when its loop's turn ends: the threads wake each other once a turn. Its
+        callbacks run in that loop, which must not block for it and, if it ends first, may never be told. Other
+        callbacks run in the commit thread and must be quick.
 
         Args:
-            change: only statements; may be run more than once, each time on a database that has seen nothing of it.
-            need: what the result waits for.
+            change: only statements; may run again, on a database that has seen nothing of it.
         """
         return self._post(_Change(change, need, asyncio._get_running_loop()))
 
     def run(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> R:
-        """Post a change and wait for its result; SQLAlchemyError: nothing was recorded."""
+        """Run a change and wait for its result.
+
+        Raises:
+            SQLAlchemyError: nothing was recorded, unless the answer to the commit was lost.
+        """
         return self._post(_Change(change, need, None)).result()
 
     @property
     def stalled_seconds(self) -> float:
-        """Return how long the transaction under way has taken; 0: there is none."""
+        """Return the age of the running transaction; 0: none."""
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
     def close(self) -> None:
-        """End the thread after what was posted; nothing may be posted any more."""
+        """End the thread after what was posted; post nothing more."""
         self._calls.put(False)
 
     def _post(self, change: "_Change[R]") -> Future[R]:
@@ -101,7 +104,6 @@ class Commits:
             self._began = None
 
     def _wait(self, seconds: float | None) -> None:
-        """Wait for a call; one answers all that came before."""
         try:
             is_last = not self._calls.get(timeout=seconds)
             while True:
@@ -111,7 +113,6 @@ class Commits:
             pass
 
     def _next_group(self) -> list["_Change[Any]"]:
-        """Return the changes that wait, or come within a moment."""
         if not self._changes and not self._is_over:
             self._began = None
             self._wait(_KEPT_SECONDS)
@@ -150,7 +151,6 @@ _Told = tuple[_Change[Any], Any, Exception | None]
 
 
 def _tell(told: Sequence[_Told]) -> None:
-    """Give results to those who wait: in their loop, which is woken once, or here."""
     by_loop: dict[asyncio.AbstractEventLoop | None, list[_Told]] = {}
     for one in told:
         by_loop.setdefault(one[0].loop, []).append(one)

@@ -1,4 +1,4 @@
-"""The database of the queue, where a commit survives a crash: SQLite on the volume, or PostgreSQL."""
+"""The queue's database: SQLite on the volume, or PostgreSQL."""
 
 import logging
 import math
@@ -31,7 +31,7 @@ _NOT_NOW = ("08", "25006", "28", "40", "53", "55", "57", "58")
 
 
 def is_away(error: SQLAlchemyError) -> bool:
-    """Tell whether the database does not answer, or not now; else the fault is ours."""
+    """Tell whether the database cannot answer now; else the fault is ours."""
     if not isinstance(error, DBAPIError):
         return type(error) in (SQLAlchemyError, DisconnectionError, TimeoutError)  # the first is from below
     cause = error.orig
@@ -42,7 +42,7 @@ def is_away(error: SQLAlchemyError) -> bool:
 
 
 def log_fault(fault: str, error: BaseException) -> None:
-    """Log a fault; of a database that does not answer, at most one line now and then."""
+    """Log a fault, of an unreachable database only now and then."""
     if not isinstance(error, SQLAlchemyError) or not is_away(error):
         logger.error("%s", fault, exc_info=error)
         return
@@ -57,13 +57,12 @@ def is_full(error: DBAPIError) -> bool:
 
 
 def _code_of(error: DBAPIError) -> str:
-    """Return PostgreSQL's code of an error; "" for others."""
     detail = error.orig.args[0] if error.orig is not None and error.orig.args else None
     return str(detail.get("C", "")) if isinstance(detail, dict) else ""
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
-    """Open the database file, made if need be; on a network file system a write-ahead log would corrupt it."""
+    """Open or make the file; on a network file system a write-ahead log would corrupt it."""
     mode = _journal_mode(path.parent, on_network)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
 
@@ -97,10 +96,10 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
 def open_postgres(text: str) -> Engine:
     """Open the database at `text`, e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
 
-    `sslmode` is libpq's: disable, require (encrypted, whoever answers), verify-full (and it is that host).
+    `sslmode` is libpq's: disable, require (encrypted, any host), verify-full.
 
     Raises:
-        StartError: it is no such URL, or the database does not answer. The text never holds the password.
+        StartError: a wrong URL, or no answer. The text never holds the password.
     """
     import pg8000  # type: ignore[import-untyped]  # noqa: PLC0415 - most servers never need it
 
@@ -130,7 +129,7 @@ def open_postgres(text: str) -> Engine:
 
 
 def _mind_lost_connections(engine: Engine) -> None:
-    """Make the network's errors, which the driver passes on as they are, errors of the database."""
+    """Treat network errors, which the driver passes on raw, as the database's."""
 
     @event.listens_for(engine, "handle_error")
     def name(context: ExceptionContext) -> None:
@@ -154,7 +153,7 @@ def _mind_lost_connections(engine: Engine) -> None:
 
 
 def journal_mode(engine: Engine) -> str:
-    """Return the journal mode, for the log."""
+    """Return the journal mode, in upper case for SQLite."""
     if engine.dialect.name != "sqlite":
         return "of the database server"
     with engine.execution_options(read_only=True).connect() as connection:
@@ -162,7 +161,6 @@ def journal_mode(engine: Engine) -> str:
 
 
 def _journal_mode(folder: Path, on_network: bool) -> str:
-    """Set and return WAL where a write proves that it works, else DELETE."""
     if on_network:
         return "DELETE"
     scratch = folder / ".journal-probe"
@@ -185,7 +183,6 @@ def _journal_mode(folder: Path, on_network: bool) -> str:
 
 
 def _tls(url: URL) -> ssl.SSLContext | None:
-    """Return the TLS context of `sslmode`; ValueError: the URL or the mode is none of ours."""
     if url.get_backend_name() != "postgresql" or not url.host:
         raise ValueError("not PostgreSQL")
     mode = url.query.get("sslmode", "disable")
@@ -201,7 +198,6 @@ def _tls(url: URL) -> ssl.SSLContext | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the database's own message, without the driver's wrapping."""
     cause = getattr(error, "orig", None) or error
     detail = cause.args[0] if cause.args else ""
     return str(detail.get("M", detail)) if isinstance(detail, dict) else str(cause.__cause__ or detail)

@@ -1,4 +1,4 @@
-"""Jobs that are recorded when they are over: nobody counts on them before, and most are over at once."""
+"""Jobs that are recorded when they are over, as most are at once."""
 
 import asyncio
 import threading
@@ -33,14 +33,13 @@ _Batch = list[_Deferred]
 
 
 class DeferredJobs:
-    """The jobs of this server that are not recorded yet, oldest first.
+    """This server's jobs that are not recorded yet, oldest first.
 
-    They are made and claimed in one loop, and end in any thread. Those that end in one turn of the loop share a
-    statement: at each one its thread and that of the database hold each other up.
+    They are made and claimed in one loop, and end in any thread. Those that end in one turn share a statement: at each,
+    the loop and the commit thread hold each other up.
     """
 
     def __init__(self, commits: Commits, insert: Callable[[Sequence[Row], Connection], None]) -> None:
-        """Record jobs, with their end if they are over, by `insert` in a transaction of `commits`."""
         self._commits = commits
         self._insert = insert
         self._jobs: dict[str, _Deferred] = {}
@@ -87,7 +86,7 @@ class DeferredJobs:
             return deferred.job
 
     def record(self, job_id: str, ended: JobResult | None = None) -> Future[Job] | None:
-        """Have a job recorded now, and return it then; None: it is, or is about to be."""
+        """Record a job now; None: it is, or is about to be."""
         with self._guard:
             deferred = self._jobs.pop(job_id, None)
             if deferred is None:
@@ -104,7 +103,6 @@ class DeferredJobs:
         return deferred.future
 
     def record_all(self) -> None:
-        """Have all of them recorded now."""
         for job_id in list(self._jobs):
             self.record(job_id)
 
@@ -137,7 +135,6 @@ class DeferredJobs:
         batch.clear()  # the thread of the database holds its last batch until the next
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Record those that have been here for long."""
         for job_id, deferred in list(self._jobs.items()):
             if deferred.due > loop.time():
                 loop.call_at(deferred.due, self._sweep, loop)

@@ -1,7 +1,6 @@
-"""An exclusive lock on a data directory whose network file system makes SQLite's locks unreliable.
+"""An exclusive lock on a data directory for network file systems.
 
-A file names the server and changes every few seconds; a second server watches it before it starts. No clock is compared
-and no lock is asked for: network file systems promise neither.
+The server keeps changing a file, which a second one watches: neither locks nor clocks are reliable there.
 """
 
 import json
@@ -23,7 +22,7 @@ _WATCH_BEATS = 4
 
 
 class ExclusiveLock:
-    """The only server on a data directory, until `release`."""
+    """The only server on a data directory."""
 
     def __init__(self, root: Path, beat_seconds: float) -> None:
         self._path = root / _NAME
@@ -33,7 +32,7 @@ class ExclusiveLock:
         self._over = threading.Event()
 
     def keep(self, lost: Callable[[], None]) -> None:
-        """Beat in the background; call `lost` once if another server has taken the place (we were frozen)."""
+        """Beat in the background; call `lost` once if another server took over while we were frozen."""
         threading.Thread(target=self._keep, args=(lost,), name="exclusive-lock", daemon=True).start()
 
     def release(self) -> None:
@@ -64,7 +63,7 @@ class ExclusiveLock:
             Path(file.name).unlink(missing_ok=True)
 
     def acquire(self, sleep: Callable[[float], None]) -> None:
-        """Become the only server; see the function `acquire`."""
+        """Become the only server, or raise VolumeError."""
         try:
             self._write(os.link)  # fails if the file is there, on every file system
             return

@@ -1,7 +1,4 @@
-"""The server's heartbeat: renews its leases, stops jobs that it lost, takes back those of dead servers.
-
-It also says that the server lives, for what its build has accepted (servers.py).
-"""
+"""The heartbeat: renews leases, stops lost jobs, gives back dead servers' jobs."""
 
 import threading
 import time
@@ -25,7 +22,7 @@ class Heartbeat(threading.Thread):
     def __init__(
         self, store: Store, lease_seconds: float, server: str, takes_jobs: Callable[[], bool] = lambda: True
     ) -> None:
-        """Beat for `server`, which is announced while it `takes_jobs`."""
+        """Announce `server` once it `takes_jobs`."""
         super().__init__(name="heartbeat", daemon=True)
         self._store = store
         self._lease = lease_seconds
@@ -41,20 +38,19 @@ class Heartbeat(threading.Thread):
         self._withdrawn = threading.Event()
 
     def keep_lease(self, job: Job, stop: Callable[[], None]) -> "_KeptLease":
-        """Extend the job's lease in an `async with`; call `stop` in another thread if it is lost.
+        """Keep the job's lease in an `async with`; call `stop` in another thread if it is lost.
 
-        And again at each look until the block ends: a runner just being started did not hear the first call. The block
-        ends after a call that is going on.
+        `stop` is called at each look: a runner just being started does not hear the first call. The block ends after a
+        running call.
         """
         return _KeptLease(self._kept, job, stop, self._lease / 3)
 
     def withdraw(self) -> None:
-        """Leave what waits for this server's build to all: it is about to end."""
+        """Leave this build's waiting jobs to all: the server ends."""
         self._withdrawn.set()
         self._store.deleted.notify()
 
     def stop(self) -> None:
-        """Beat no more."""
         self._stopping.set()
         self._store.deleted.notify()
 
@@ -94,7 +90,7 @@ class Heartbeat(threading.Thread):
                     held.stop()
 
     def _listen(self) -> None:
-        """Give back jobs of dead servers; only after beating, as a frozen server must not blame the others."""
+        """Give back dead servers' jobs; only after beating: a frozen server must not blame others."""
         now = time.monotonic()
         for lease in self._leases.missed(self._store.queue.leases(), now):
             if self._store.queue.expire(lease):
@@ -108,14 +104,14 @@ class Heartbeat(threading.Thread):
 
 
 class _SignsOfLife(Generic[S]):
-    """The last sign of each, and since when it has been as it is, by our own clock."""
+    """The age of each sign of life, by our own clock."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._since: dict[S, float] = {}
 
     def missed(self, signs: Iterable[S], now: float) -> list[S]:
-        """Return those of `signs` that have not changed for long."""
+        """Return the signs unchanged for too long."""
         self._since = {sign: self._since.get(sign, now) for sign in signs}
         return [sign for sign, since in self._since.items() if now - since > self._seconds]
 

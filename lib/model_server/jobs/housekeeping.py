@@ -1,4 +1,4 @@
-"""Background maintenance: give back jobs of dead servers, expire old jobs, delete orphaned files."""
+"""Maintenance: dead servers' jobs, old jobs, orphaned files."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Retention:
-    """The time and number for which ended jobs are kept. None: forever."""
+    """The days and number of ended jobs to keep; None: all."""
 
     days: float | None
     jobs: int | None
@@ -32,11 +32,10 @@ class Housekeeper(threading.Thread):
     def __init__(
         self, store: Store, volume: Volume, retention: Retention, locks_reach: bool, remove: instance.Remove
     ) -> None:
-        """Take the `volume` to maintain.
+        """Maintain `volume`.
 
         Args:
-            locks_reach: every server on the volume sees a file lock, so that one without its lock is dead.
-            remove: the folder of a dead server.
+            locks_reach: all servers see file locks: one without its lock is dead.
         """
         super().__init__(name="housekeeper", daemon=True)
         self._store = store
@@ -65,7 +64,7 @@ class Housekeeper(threading.Thread):
             self.remove_orphans(time.time() - _ORPHAN_SECONDS)
 
     def take_over(self) -> None:
-        """Give back the jobs of servers that died on this volume, and remove what else they left."""
+        """Give back dead servers' jobs and remove their folders."""
         if not self._locks_reach:
             return  # their leases end, which says the same later
         for name in set(instance.find_dead(self._volume.instances)) - self._kept:
@@ -83,7 +82,7 @@ class Housekeeper(threading.Thread):
             self._store.delete(job_id)
 
     def remove_orphans(self, before: float) -> None:
-        """Remove files that a crash left: older than `before`, and named by no job."""
+        """Remove files older than `before` that no job names."""
         for folder in (self._volume.inputs, self._volume.results):
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # another server was faster

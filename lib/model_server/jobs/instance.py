@@ -1,7 +1,6 @@
-"""The record of one running server on the volume: it shows others at once when the server is dead.
+"""A running server's folder on the volume, whose file lock shows others when it died.
 
-A folder holds a file that its server keeps locked; the kernel frees the lock however the process ends. Beside it lies
-what is worth nothing without the server: half-received uploads and results being written.
+The kernel frees the lock however the process ends. What lies in the folder is worth nothing without the server.
 """
 
 import fcntl
@@ -35,17 +34,17 @@ class Instance:
 
     @property
     def work(self) -> Path:
-        """Return the folder of the runners' folders."""
+        """Return the parent of the runners' folders."""
         return self.folder / "work"
 
     def unregister(self, remove: Remove) -> None:
-        """End the record; the server must own no job any more."""
+        """Remove the record; the server must own no jobs."""
         remove(self.id)
         os.close(self._lock)
 
 
 def register(instances: Path) -> Instance:
-    """Record a new instance in the folder `instances`."""
+    """Record a new instance."""
     instance_id = uuid.uuid4().hex
     folder = instances / instance_id
     with _turn(instances):
@@ -63,13 +62,13 @@ def register(instances: Path) -> Instance:
 
 
 def find_dead(instances: Path) -> list[str]:
-    """Return the names of the instances whose server is certainly dead."""
+    """Return the ids of instances whose server is certainly dead."""
     with _turn(instances):
         return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]
 
 
 def remover(instances: Path) -> Remove:
-    """Return a function that removes an instance's folder by its id, if all in it is ours."""
+    """Return a function that removes an instance's folder, as far as it is ours."""
     return lambda instance_id: shutil.rmtree(instances / instance_id, ignore_errors=True)
 
 
@@ -89,7 +88,7 @@ def _is_free(path: Path) -> bool:
 
 @contextmanager
 def _turn(instances: Path) -> Iterator[None]:
-    """Hold the lock between servers: nobody may read a record between its writing and its locking."""
+    """Lock out other servers: none may read a record before it is locked."""
     turn = os.open(instances / ".turn", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with suppress(OSError):  # as in `register`

@@ -1,11 +1,11 @@
-"""The values that queue, workers and requests exchange."""
+"""Values that queue, workers and requests exchange."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """A job's state, with the values of the container API."""
+    """A job's state in the container API."""
 
     CREATED = "Created"
     IN_PROGRESS = "InProgress"
@@ -27,7 +27,7 @@ class CallbackState(StrEnum):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A client's request for a job, without the data. None: not asked for."""
+    """A job request without its data; None: not asked for."""
 
     mime_type: str
     #: JSON text of the input and the output mapping.
@@ -93,7 +93,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Claim:
-    """The worker that takes a job, and the lease in seconds."""
+    """A worker's claim on a job."""
 
     owner: str
     lease_seconds: float
@@ -101,7 +101,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Lease:
-    """A running job as other servers see it: any change is a sign of life."""
+    """A running job's lease: any change is a sign of life."""
 
     id: str
     token: int
@@ -110,7 +110,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class JobResult:
-    """A job's end: its error, or where its result is."""
+    """A job's error, or its result."""
 
     #: Why it failed; None if it is complete.
     error: str | None
@@ -125,7 +125,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class JobTimes:
-    """The times at which a job was made, last begun, and ended; seconds since the epoch."""
+    """A job's times, in seconds since the epoch."""
 
     created: float
     started: float | None
@@ -134,7 +134,7 @@ class JobTimes:
 
 @dataclass(frozen=True)
 class Counts:
-    """The number of jobs in each state."""
+    """Jobs counted by state."""
 
     by_state: dict[State, int]
     #: When the oldest job that waits was made.

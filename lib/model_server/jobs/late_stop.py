@@ -14,13 +14,12 @@ class LateStop:
         self._is_over = False
 
     def __call__(self) -> None:
-        """Stop the work, unless it is over."""
         with self._guard:
             if not self._is_over:
                 self._stop()
 
     async def over(self) -> None:
-        """Note the end of the work, after a call that is going on."""
+        """Note the work's end, after a running call."""
         if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
             await asyncio.to_thread(self._guard.acquire)
         self._is_over = True

@@ -1,4 +1,4 @@
-"""Stands in the place of a worker's runner where jobs are joined (batches.py)."""
+"""A worker's runner where jobs are joined (batches.py)."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Member:
-    """Stands in the place of a worker's runner, and shares the runners with others."""
+    """Stands in for the runners that it shares."""
 
     def __init__(self, batches: "Batches") -> None:
         self._batches = batches
@@ -26,13 +26,13 @@ class Member:
         return self._batches.folder
 
     def prepare(self) -> None:
-        """Do nothing: the runners are prepared by those who serve them."""
+        """Do nothing: `Batches` prepares the runners."""
 
     async def ready(self) -> None:
         """Do nothing: the folder is always there."""
 
     def said(self, job_id: str) -> tuple[str, ...] | None:
-        """Return what the program printed for this job alone; what it prints in a joined run may be of other jobs."""
+        """Return this job's output; that of a joined run may be other jobs'."""
         job = self._job
         if job is None or job.job_id != job_id:
             return None
@@ -42,7 +42,7 @@ class Member:
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """Have the job run, alone or with others.
+        """Run the job, alone or with others.
 
         Raises:
             RunnerDiedError, OSError: as a runner.
@@ -56,13 +56,13 @@ class Member:
             self._job = None
 
     def stop(self) -> None:
-        """Withdraw the job, if there is one; from any thread."""
+        """Withdraw the job, if any. From any thread."""
         job = self._job
         if job is not None:
             self._batches.withdraw(job)
 
     def close(self) -> None:
-        """Withdraw it and take no further one; the last member's end is that of the runners."""
+        """Withdraw the job and take no more; the last member closes the runners."""
         self._is_closed = True
         self.stop()
         self._batches.leave(self)

@@ -1,6 +1,6 @@
 """Notifications between threads and requests of one server.
 
-They only save time: whoever waits also polls, since other servers do not notify this one.
+They only save time: whoever waits also polls, since other servers do not notify.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Notifier:
-    """Wakes threads; a notification between looking and waiting is not lost."""
+    """Wakes threads; no notification between looking and waiting is lost."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -27,7 +27,7 @@ class Notifier:
 
     @property
     def count(self) -> int:
-        """Return the number of notifications: read this before looking, then hand it to `wait`."""
+        """Return the count to read before looking and hand to `wait`."""
         return self._count
 
     def notify(self) -> None:
@@ -36,7 +36,7 @@ class Notifier:
             self._condition.notify_all()
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Return once the count is no longer `seen`, or after `seconds`."""
+        """Wait until the count is not `seen`, at most `seconds`."""
         with self._condition:
             self._condition.wait_for(lambda: self._count != seen, seconds)
 
@@ -49,7 +49,7 @@ class _Loop:
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have the loop call `function`, from any thread: at once in the loop itself, which spares a system call."""
+        """Call `function` in the loop: from its own thread at once, which spares a system call."""
         if threading.get_ident() == self._thread:
             function()
         else:
@@ -58,7 +58,7 @@ class _Loop:
 
 
 async def result_of(future: Future[R]) -> R:
-    """Return a future's result; mostly it is set in this loop, which then need not be woken."""
+    """Await a future; one set in this loop need not wake it."""
     if not future.done():
         loop = _Loop()
         told = loop.running.create_future()
@@ -73,7 +73,7 @@ def _wake(told: asyncio.Future[None]) -> None:
 
 
 class IdleWorker:
-    """A worker that waits in the running loop. Whoever takes it must give it a job or None."""
+    """A waiting worker; whoever takes it must give it a job or None."""
 
     def __init__(self, claim: Claim) -> None:
         #: Under which a job is added that is this worker's from the beginning.
@@ -83,7 +83,7 @@ class IdleWorker:
         self.given: asyncio.Future[Job | None] = self.loop.running.create_future()
 
     def give(self, job: Job | None) -> None:
-        """Wake the worker with a job of its own; None: to look for one. From any thread."""
+        """Wake the worker with a job, or None to look for one. From any thread."""
         self.loop.call(partial(self._take, job))
 
     def _take(self, job: Job | None) -> None:
@@ -92,10 +92,9 @@ class IdleWorker:
 
 
 class IdleWorkers:
-    """The idle workers of this server: a new job can be handed to one as it is added."""
+    """The idle workers, to whom new jobs can be handed."""
 
     def __init__(self, look_seconds: float) -> None:
-        """Have them look into the queue at least every `look_seconds`."""
         self._guard = threading.Lock()
         self._idle: list[IdleWorker] = []
         self._count = 0
@@ -106,7 +105,7 @@ class IdleWorkers:
 
     @property
     def count(self) -> int:
-        """Return the number of notifications: read this before looking for a job, then hand it to `wait`."""
+        """Return the count to read before looking and hand to `wait`."""
         return self._count
 
     def notify(self) -> None:
@@ -117,12 +116,12 @@ class IdleWorkers:
             worker.give(None)
 
     def found_nothing(self, seen: int) -> None:
-        """Note that the queue was empty when the count was `seen`."""
+        """Note that the queue was empty at count `seen`."""
         self._empty_at, self._look_at = seen, time.monotonic() + self._look_seconds
 
     @property
     def pause(self) -> float:
-        """Return the seconds until the next look without a notification; 0: now."""
+        """Return the seconds until the next look; 0: now."""
         return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._count else 0.0
 
     def take(self) -> IdleWorker | None:
@@ -130,7 +129,7 @@ class IdleWorkers:
             return self._idle.pop() if self._idle else None
 
     async def wait(self, claim: Claim, seen: int, seconds: float) -> Job | None:
-        """Wait for a job for this worker; None after `seconds`, or once the count is not `seen`."""
+        """Wait for a job; None after `seconds` or a notification."""
         worker = IdleWorker(claim)
         with self._guard:
             if self._count != seen:
@@ -143,7 +142,7 @@ class IdleWorkers:
             late.cancel()
 
     def _leave(self, worker: IdleWorker) -> None:
-        """End a wait, unless the worker was taken: then it is about to be given something."""
+        """End a wait; a worker already taken is about to be given something."""
         with self._guard:
             if worker not in self._idle:
                 return
@@ -171,7 +170,7 @@ class Watch:
             self._changed.set_result(None)
 
     async def wait(self, seconds: float) -> None:
-        """Return when something has changed, or after `seconds`."""
+        """Wait for a change, at most `seconds`."""
         if not self._changed.done():
             late = self._loop.running.call_later(seconds, self.look)
             try:
@@ -182,7 +181,7 @@ class Watch:
 
 
 class Watchers:
-    """The requests that wait for a job's end."""
+    """The requests that wait."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -191,7 +190,6 @@ class Watchers:
 
     @property
     def count(self) -> int:
-        """Return how many wait."""
         return self._count
 
     @property
@@ -215,7 +213,7 @@ class Watchers:
                     del self._watches[job_id]
 
     def notify(self, job_id: str, ended: JobResult | None = None) -> None:
-        """Wake those who wait for this job; say how it ended, where that is known."""
+        """Wake those who wait for a job; tell its end if known."""
         with self._guard:
             for watch in self._watches.get(job_id, ()):
                 watch.notify(ended)

@@ -1,4 +1,4 @@
-"""Jobs that wait for one of several runners, and the run that a runner has in hand."""
+"""Jobs that wait for a runner, and its current run."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class PendingJob:
 
 @dataclass(eq=False)
 class Run:
-    """The jobs that a runner has in hand."""
+    """The jobs a runner has in hand."""
 
     runner: Runner
     jobs: Sequence[PendingJob]

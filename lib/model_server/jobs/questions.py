@@ -1,4 +1,4 @@
-"""Questions about the jobs of a queue; nothing is changed."""
+"""Read-only questions about a queue's jobs."""
 
 import threading
 from collections import deque
@@ -16,7 +16,7 @@ _KEPT_CONNECTIONS = 2
 
 
 class Questions:
-    """Reads jobs. Any thread may call any method."""
+    """Reads jobs, for any thread."""
 
     def __init__(self, engine: Engine, statements: Statements) -> None:
         self._reader = engine.execution_options(read_only=True)
@@ -31,12 +31,11 @@ class Questions:
         self._get_result = statements.get_result
 
     def get(self, job_id: str) -> Job | None:
-        """Return the job, or None."""
         row = self._ask(self._get, job_id)
         return None if row is None else read_job(row)
 
     def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """Return the job, and its result if the queue keeps it."""
+        """Return the job, and its result if kept in the queue."""
         row = self._ask(self._get_result, job_id)
         return None if row is None else (read_job(row), row[-1])
 
@@ -64,9 +63,9 @@ class Questions:
             return [Lease(*row) for row in connection.execute(query)]
 
     def expired(self, finished_before: float | None, keep: int | None, limit: int) -> list[str]:
-        """Return up to `limit` ids of ended jobs that are too old, or not among the newest `keep`.
+        """Return ids of ended jobs too old, or beyond the newest `keep`.
 
-        A job whose callback is still to be made is never named.
+        A job with a callback still to make is never named.
         """
         rules: list[ColumnElement[bool]] = []
         over = _jobs.c.state.in_(OVER)
@@ -82,16 +81,16 @@ class Questions:
             return list(connection.execute(query.limit(limit)).scalars())
 
     def before(self, job_id: str) -> int:
-        """Count the jobs that will be taken before this one."""
+        """Count the waiting jobs added before this one."""
         mine = select(_jobs.c.number).where(_jobs.c.id == job_id).scalar_subquery()
         query = select(func.count()).where(_jobs.c.state == State.CREATED, _jobs.c.number < mine)
         with self._reader.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
     def times(self, limit: int, since: float, client: str | None = None) -> list[JobTimes]:
-        """Return the times of up to `limit` jobs made after `since`, newest first.
+        """Return the times of the newest `limit` jobs, as far as made since `since`.
 
-        Along the primary key, which grows with the time: no index of its own slows down who writes.
+        They are found by the primary key: an index would slow down writers.
         """
         columns = (_jobs.c.created, _jobs.c.started, _jobs.c.finished)
         query = select(*columns).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit)
@@ -110,7 +109,7 @@ class Questions:
             return int(connection.execute(select(func.count()).select_from(_jobs).where(*_of(client))).scalar_one())
 
     def counts(self, client: str | None = None) -> Counts:
-        """Count the jobs by state. Reads the whole index."""
+        """Count jobs by state; reads the whole index."""
         mine = _of(client)
         by_state = select(_jobs.c.state, func.count()).where(*mine).group_by(_jobs.c.state)
         waiting = (_jobs.c.state == State.CREATED, *mine)
@@ -129,7 +128,6 @@ class Questions:
             connection.execute(select(_jobs.c.number).limit(1)).first()
 
     def close(self) -> None:
-        """Close what was kept."""
         while self._kept:
             self._kept.pop().close()
 

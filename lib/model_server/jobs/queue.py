@@ -1,11 +1,7 @@
-"""The queue: a table of jobs, claimed under a lease and ended under a fencing token.
+"""The queue: jobs claimed under a lease and ended under a fencing token.
 
-A claim gives a worker a lease, which it renews, and a token: how often the job was claimed. A lease that stays as it is
-for long is a dead worker's: the job is given back, and taken with the next token. Whoever looks at it counts how long,
-so no two clocks are compared. Only the newest token records anything: a worker that was thought dead cannot.
-
-A job belongs to the build whose server accepted it. While a server of that build lives, those of other builds leave the
-job: a new version that is still to be tested takes nothing from the old one.
+Each server times leases by its own clock: no two clocks are compared. While a server of the build that accepted a job
+lives, other builds leave it the job: a new version under test takes nothing from the old one.
 """
 
 import time
@@ -29,7 +25,7 @@ _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
 
 class Queue(Questions):
-    """The jobs of one model. Every method is one transaction; any thread may call any that is not for a coroutine."""
+    """The jobs of one model. Any thread may call any method that is not for a coroutine."""
 
     def __init__(
         self,
@@ -39,12 +35,11 @@ class Queue(Questions):
         clock: Callable[[], float] = time.time,
         build_id: str | None = None,
     ) -> None:
-        """Open the queue on `engine`, making its table, or bringing it up to date.
+        """Open the queue on `engine`, making or upgrading its tables.
 
         Args:
             max_attempts: of a job whose workers die.
             clock: gives seconds since the epoch.
-            build_id: of this server, for the jobs that it takes.
 
         Raises:
             VolumeError: it is the queue of another model.
@@ -66,8 +61,8 @@ class Queue(Questions):
         """Return a new job, not yet in the queue.
 
         Args:
-            content: the input, to be kept in the queue; None: it is stored already.
-            claim: of the worker that waits: the job is its own from the beginning.
+            content: the input; None: it is stored already.
+            claim: of a waiting worker, which has the job from the beginning.
         """
         now = self._clock()
         return Job(
@@ -101,11 +96,11 @@ class Queue(Questions):
         )
 
     def put(self, job_id: str, job_request: JobRequest) -> Job:
-        """Add a job whose input is stored already, and wait for the commit."""
+        """Add a job with stored input, and wait for the commit."""
         return self.add(self.new(job_id, job_request)).result()
 
     def add(self, job: Job) -> Future[Job]:
-        """Add a new job; return it, or the one that came under the same key before."""
+        """Add a job; return it, or the earlier one with its key."""
         return self._commits.post(partial(self._add, job))
 
     def _add(self, job: Job, connection: Connection) -> Job:
@@ -115,9 +110,9 @@ class Queue(Questions):
         return read_job(connection.execute(select(*COLUMNS).where(same)).one())
 
     def defer(self, job: Job) -> Future[Job]:
-        """Add a new job without a key, which is recorded when it is over, or after a moment, or when it is settled.
+        """Add a job without a key, to be recorded soon (deferred.py).
 
-        Nobody may count on it before: the end of this server forgets it. For a coroutine.
+        A crash of this server before that loses it. For a coroutine.
         """
         return self._deferred.add(job)
 
@@ -125,29 +120,27 @@ class Queue(Questions):
         self._statements.add.insert(connection, [self._values(job, ended) for job, ended in rows])
 
     def _values(self, job: Job, ended: JobResult | None) -> dict[str, Any]:
-        """Return the columns of a new job, which may be over already."""
         end = {} if ended is None else end_of(job, ended, self._clock())
         return {**vars(job), "accepted_build_id": self._build_id, "input_data": job.content, **end}
 
     def settle(self, job_id: str) -> Future[bool]:
-        """Make a deferred job durable; False when there is none."""
+        """Make a deferred job durable; False: there is no such job."""
         self._deferred.record(job_id)
         touch = update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)
         return self._commits.post(changes_one(touch))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
-        """Claim the next job, and wait for the commit."""
+        """Claim the next job and wait for the commit."""
         return self.claim_next(owner, lease_seconds).result()
 
     def claim_deferred(self, claim: Claim) -> Job | None:
-        """Take the oldest deferred job that waits for a worker. For a coroutine."""
+        """Claim the oldest waiting deferred job. For a coroutine."""
         return self._deferred.claim(claim, self._clock(), self._build_id)
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
-        """Take the oldest job that waits for this build, or for one that has no server.
+        """Claim the oldest job of this build, or of one without a server.
 
-        A job that was started `max_attempts` times without an end is recorded as failed instead: it may kill the
-        workers.
+        After `max_attempts` a job fails instead: it may kill the workers.
         """
         # Where the database and all workers share a host, its loss of power ends them too: the job is free again.
         return self._commits.post(partial(self._claim, owner, lease_seconds), Need.COMMIT)
@@ -167,26 +160,26 @@ class Queue(Questions):
             self._end(job, JobResult(error, None, None), now, connection)
 
     def expire(self, lease: Lease) -> bool:
-        """Give the job back unless its worker has given a sign of life; the attempt counts."""
+        """Give back a job whose lease is unchanged; the attempt counts."""
         same = (_jobs.c.id == lease.id, _jobs.c.token == lease.token, _jobs.c.state == State.IN_PROGRESS)
         expires = _jobs.c.lease_expires
         unchanged = expires.is_(None) if lease.expires is None else expires == lease.expires
         return self._change(update(_jobs).where(*same, unchanged).values(**_FREE))
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
-        """Extend the lease; False when the job is no longer the caller's."""
+        """Extend the lease; False if it is lost."""
         self._deferred.record(job.id)
         return self._change(held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
-        """End a job with this result file, and wait for the commit."""
+        """Record a result file and wait for the commit."""
         return bool(self.end(job, JobResult(None, result, None)).result())
 
     def fail(self, job: Job, error: str) -> bool:
         return bool(self.end(job, JobResult(error, None, None)).result())
 
     def end(self, job: Job, ended: JobResult) -> Future[Any]:
-        """Record how a job ended; false when it is no longer the caller's (nothing is recorded)."""
+        """Record a job's end; false: it is no longer the caller's."""
         return self._deferred.record(job.id, ended) or self._commits.post(partial(self._end, job, ended, self._clock()))
 
     def _end(self, job: Job, ended: JobResult, now: float, connection: Connection) -> bool:
@@ -202,17 +195,17 @@ class Queue(Questions):
         return self._statements.end.changes(connection, values)
 
     def release(self, job: Job) -> bool:
-        """Give the job back of the worker's own will (it stops); the attempt does not count."""
+        """Give the job back; the attempt does not count."""
         self._deferred.record(job.id)
         return self._change(held(job).values(**_FREE, attempts=_jobs.c.attempts - 1))
 
     def abandon(self, job: Job) -> bool:
-        """Give the job back because running it broke something; the attempt counts."""
+        """Give back a job that broke something; the attempt counts."""
         self._deferred.record(job.id)
         return self._change(held(job).values(**_FREE))
 
     def abandon_all(self, owner: str) -> int:
-        """Give back all jobs of a server that is dead or about to end, and dismiss it; return how many."""
+        """Dismiss a dead or ending server; return how many jobs it gave back."""
         self._deferred.record_all()
         self.servers.dismiss(owner)
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
@@ -221,16 +214,16 @@ class Queue(Questions):
         )
 
     def delete(self, job_id: str) -> Job | None:
-        """Remove the job in any state and return what it was."""
+        """Remove a job in any state and return it."""
         statement = delete(_jobs).where(_jobs.c.id == job_id).returning(*COLUMNS)
         row = self._commits.run(lambda connection: connection.execute(statement).first())
         return None if row is None else read_job(row)
 
     def claim_callbacks(self, limit: int, seconds: float, busy: Sequence[str] = ()) -> list[Job]:
-        """Take up to `limit` jobs with a due callback; without a record in `seconds` they are due again.
+        """Claim up to `limit` due callbacks; unrecorded ones are due again after `seconds`.
 
         Args:
-            busy: beginnings of addresses, in lower case, that are not to be called now.
+            busy: URL prefixes, in lower case, not to be called now.
         """
         return self._commits.run(partial(self._claim_callbacks, limit, seconds, busy))
 
@@ -250,16 +243,20 @@ class Queue(Questions):
         return [read_job(row) for row in connection.execute(statement)]
 
     def record_callback(self, job: Job, state: CallbackState, error: str | None, next_in: float | None) -> bool:
-        """Record how a claimed callback went, and the seconds until the next attempt; False if too late."""
+        """Record a claimed callback's outcome; False if too late.
+
+        Args:
+            next_in: seconds; None: no further attempt.
+        """
         fence = and_(_jobs.c.id == job.id, _jobs.c.callback_attempts == job.callback_attempts)
         due = None if next_in is None else self._clock() + next_in
         values = {"callback_state": state, "callback_error": error and storable(error), "callback_due": due}
         return self._change(update(_jobs).where(fence).values(**values))
 
     def not_held(self, claims: Iterable[Job]) -> list[Job]:
-        """Return those of `claims` that lost their job: it was deleted, or another worker took it.
+        """Return the claims whose job was deleted or taken by another worker.
 
-        Asked behind whatever was posted before: a worker may have begun a job whose row is still to be written.
+        Asked behind earlier posts: a job may begin before its row is written.
         """
         claims = [job for job in claims if job.id not in self._deferred]
         query = select(_jobs.c.id, _jobs.c.token).where(
@@ -274,7 +271,7 @@ class Queue(Questions):
         return self._commits.stalled_seconds
 
     def close(self) -> None:
-        """End the queue after what was posted."""
+        """Close it after what was posted."""
         self._deferred.record_all()
         self._commits.close()
         super().close()

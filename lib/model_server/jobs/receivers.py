@@ -1,4 +1,4 @@
-"""The addresses that a callback may call: none of the server's own computer, unless they are named."""
+"""The addresses that a callback may call: none of our own."""
 
 import asyncio
 import socket
@@ -8,11 +8,11 @@ from urllib.request import getproxies, proxy_bypass
 
 
 class OwnAddressError(Exception):
-    """The receiver is the server's own computer, or what its platform answers by a link-local address."""
+    """The receiver is this computer, or a link-local service of its platform."""
 
 
 def is_own(address: str) -> bool:
-    """Tell whether an address leads to this computer or its link: the server, its neighbors, a cloud's metadata."""
+    """Tell whether it leads to this computer or its link, like a cloud's metadata."""
     ip = ip_address(address.partition("%")[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
@@ -22,7 +22,7 @@ async def address_of(url: str) -> str | None:
     """Look up the receiver once: what is checked is what is called. None: a proxy looks it up.
 
     Raises:
-        OwnAddressError: it leads to this computer.
+        OwnAddressError: it leads to this computer or its link.
     """
     parts = urlsplit(url)
     host, proxies = parts.hostname or "", getproxies()

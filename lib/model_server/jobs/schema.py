@@ -1,6 +1,6 @@
-"""The table of jobs, and its upgrade from older servers.
+"""The queue's tables, and their upgrade from older servers.
 
-Changes only add a column that may be empty, or an index: an older image can be rolled back to on the same data.
+Changes only add tables, indexes or nullable columns, so that an older image still runs on the data.
 """
 
 from sqlalchemy import (
@@ -96,7 +96,7 @@ def prepare(connection: Connection, model: str) -> None:
     """Make or upgrade the tables in the caller's transaction.
 
     Raises:
-        VolumeError: the database holds the jobs of another model; nothing was changed.
+        VolumeError: it is another model's database; nothing was changed.
     """
     if connection.dialect.name == "postgresql":  # SQLite's transaction excludes other servers anyway
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})

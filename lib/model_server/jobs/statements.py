@@ -1,7 +1,6 @@
-"""The SQL statements of the queue, each compiled once.
+"""The queue's SQL statements, each compiled once.
 
-SQLAlchemy writes them; the driver alone runs them, as its own work for a run costs three times the database's
-(docs/adr/0015).
+The driver alone runs them: SQLAlchemy's work for a run costs three times the database's (docs/adr/0015).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -50,10 +49,10 @@ LISTED = [_short(column) for column in COLUMNS]
 
 
 class Prepared:
-    """A statement compiled for one database and its driver."""
+    """A statement compiled for one database."""
 
     def __init__(self, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
-        """Compile `statement`; `columns` are those that it sets, where it does not say."""
+        """Compile it; `columns` are those that an INSERT sets."""
         compiled: Any = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
         self._dialect = dialect
         self._text = str(compiled)
@@ -61,15 +60,15 @@ class Prepared:
         self._own: dict[str, Any] = compiled.params
 
     def changes(self, connection: Connection, values: Mapping[str, Any]) -> bool:
-        """Run it with `values` by their names; tell whether it changed a row."""
+        """Run it; tell whether it changed one row."""
         return int(self._run(connection, values)[0]) == 1
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Run it as `changes` does and return its first row."""
+        """Run it and return the first row."""
         return self._run(connection, values)[1]
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run an INSERT once with all `rows`; after an error none is there."""
+        """Insert all `rows` by one statement: all or none."""
         start = self._text.index(" VALUES (") + len(" VALUES ")
         end = self._text.index(")", start) + 1
         text = ", ".join([self._text[:end], *[self._text[start:end]] * (len(rows) - 1)]) + self._text[end:]
@@ -119,17 +118,17 @@ class Statements:
 
 
 def changes_one(statement: Update | Delete) -> Callable[[Connection], bool]:
-    """Return a change that runs `statement` and tells whether it met a row."""
+    """Return a change that tells whether `statement` met one row."""
     return lambda connection: connection.execute(statement).rowcount == 1
 
 
 def held(job: Job) -> Update:
-    """Return an update of only the row that still has this claim's token: the fence against late writers."""
+    """Return an update fenced by this claim's token against late writers."""
     return update(jobs).where(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == State.IN_PROGRESS)
 
 
 def read_job(row: Sequence[Any], content: bytes | None = None) -> Job:
-    """Return the job in a row of COLUMNS; what follows them is ignored."""
+    """Return the job in a row that begins with COLUMNS."""
     fields: Any = row[: len(COLUMNS)]
     state = fields[_CALLBACK_STATE]
     if state is not None:
@@ -181,14 +180,13 @@ def end_of(job: Job, ended: JobResult, now: float) -> dict[str, Any]:
 
 
 def storable(error: str) -> str:
-    """Return the text as every database takes it: bounded, without zero characters and halves of surrogate pairs."""
+    """Return the text as every database takes it: bounded, without NULs and lone surrogates."""
     text = error.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
     most = bounds.ERROR_CHARACTERS
     return text if len(text) <= most else f"{text[: most - 2]} …"
 
 
 def _end() -> Update:
-    """Return the update that ends a job and, in the same commit, makes its callback due."""
     called = jobs.c.callback_url.is_not(None)
     fence = (jobs.c.id == bindparam("p_id"), jobs.c.token == bindparam("p_token"))
     return (

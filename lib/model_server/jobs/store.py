@@ -1,7 +1,6 @@
-"""Jobs with their data: what the API does with them.
+"""Jobs with their data, as the API uses them.
 
-Small data lies in the job's row, and needs no sync of its own. Larger data is a file, written before the row, so that a
-row never lacks its file.
+Small data lies in the job's row. Larger data is a file, written first, so that no row lacks its file.
 """
 
 import errno
@@ -27,7 +26,7 @@ _COPY_BYTES = 1 << 20
 
 
 class Store:
-    """The jobs of one volume with their data. Any thread may call any method."""
+    """The jobs of one volume with their data, for any thread."""
 
     def __init__(self, volume: Volume, queue: Queue) -> None:
         self._volume = volume
@@ -41,14 +40,13 @@ class Store:
         self.watchers = Watchers()
 
     def submit(self, upload: Path, job_request: JobRequest, job_id: str, as_sent: bool = False) -> Future[Job]:
-        """Make a job of the file `upload`, which is moved; on return the job survives a crash.
+        """Make a job of a file on the volume, which is moved; on return the job survives a crash.
 
         Args:
-            upload: a file on the data volume.
-            as_sent: the worker that does the job is to convert it for the model.
+            as_sent: the worker converts it for the model.
 
         Raises:
-            OSError: the volume is full, or cannot be written; nothing is left but `upload`.
+            OSError: the volume is full or not writable; there is no job.
         """
         size = upload.stat().st_size
         place = self.sent_of(job_id) if as_sent else self.input_of(job_id)
@@ -71,18 +69,17 @@ class Store:
         """Make a job of at most SMALL_BYTES; once the job is there, it survives a crash.
 
         Args:
-            durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and for a
-                tenth of a second with this server (`Queue.defer`).
+            durable: False: a crash loses it until it is recorded (`Queue.defer`); for a coroutine.
         """
         return self._add(job_id, job_request, len(content), content, durable)
 
     def _add(
         self, job_id: str, job_request: JobRequest, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Record a job, or defer that, and give it to an idle worker, else to the next that is free.
+        """Have an idle worker begin the job while it is being recorded.
 
-        A waiting worker begins while the job is being recorded: its end is posted behind, and finds no row if that
-        failed. Only under an idempotency key must it be known first whether the job is new.
+        Its end is posted behind, and finds no row if that failed. Under an idempotency key the worker waits: the job
+        may not be new.
         """
         idle = self.idle_workers.take()
         job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
@@ -114,7 +111,7 @@ class Store:
         return future
 
     def delete(self, job_id: str) -> Job | None:
-        """Remove the job and its files, also while it runs."""
+        """Remove a job and its files, even while it runs."""
         job = self.queue.delete(job_id)
         if job is not None:
             self.deleted.notify()
@@ -127,10 +124,10 @@ class Store:
         return job
 
     def publish(self, job: Job, output: Path) -> str:
-        """Move a finished output among the results and return its name there; not yet recorded.
+        """Move an output to the results and return its name.
 
         Raises:
-            OSError: it is not there, or no file: a link of the program may lead to what only this server may read.
+            OSError: it is missing, or no file: a program's link may lead to what only this server may read.
         """
         name = result_name(job.id, job.token)
         place = self.result_path(name)
@@ -148,14 +145,14 @@ class Store:
             self.called.notify()
 
     def is_ours(self, model: str) -> bool:
-        """Tell whether the volume is still that of `model`."""
+        """Tell whether `model` still owns the volume."""
         return is_owned(self._volume.root, model)
 
     def input_of(self, job_id: str) -> Path:
         return self._volume.inputs / job_id
 
     def sent_of(self, job_id: str) -> Path:
-        """Return where the job's data lies, if it is a file that is not converted yet."""
+        """Return the place of data not yet converted."""
         return self._volume.inputs / f"{job_id}{_SENT}"
 
     def result_path(self, name: str) -> Path:
@@ -163,17 +160,16 @@ class Store:
 
 
 def new_id() -> str:
-    """Return an id for a new job."""
     return str(uuid.uuid4())
 
 
 def result_name(job_id: str, token: int) -> str:
-    """Return a result's name: one for each claim, so that a late writer cannot touch a recorded result."""
+    """Return a name for each claim: no late writer touches a recorded result."""
     return f"{job_id}-{token}"
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's entries, are on the disk."""
+    """Flush a file, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -182,7 +178,7 @@ def sync(path: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Make a new file with the same content; some file systems share it until one is changed."""
+    """Copy a file, sharing its blocks where the file system can."""
     with source.open("rb") as file, target.open("xb") as made:
         left = os.fstat(file.fileno()).st_size
         try:

@@ -1,4 +1,4 @@
-"""A worker: claims one job at a time and has its runner do it."""
+"""A worker: claims one job at a time for its runner."""
 
 import asyncio
 import concurrent.futures
@@ -26,7 +26,7 @@ _TOO_LATE = "is no longer ours; nothing was recorded"
 
 
 class Runner(Protocol):
-    """A runner as a worker uses it (runner_client.RunnerClient)."""
+    """A worker's runner (runner_client.RunnerClient)."""
 
     @property
     def mode(self) -> str: ...
@@ -78,14 +78,12 @@ class Worker:
         gate: Gate | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        """Take what all workers share, and a runner of its own.
+        """Share all but the runner with other workers.
 
         Args:
             owner: of the leases.
             timeout_seconds: of a job.
-            lease_seconds: without a sign of life.
-            prepare: makes the model's input of a job's data as it was sent.
-            gate: decides whether it may take jobs at all; None: it may.
+            gate: None: it may take jobs at once.
         """
         self._store = store
         self._heartbeat = heartbeat
@@ -105,11 +103,11 @@ class Worker:
 
     @property
     def mode(self) -> str:
-        """Return the runner mode; "" while it is unknown."""
+        """Return the runner mode; "" while unknown."""
         return self._runner.mode
 
     def said(self, job_id: str) -> tuple[str, ...] | None:
-        """Return what the program printed last for a job; None: it is not at work on that job."""
+        """Return a running job's last output; None: it does not run here."""
         return self._runner.said(job_id)
 
     def stop_claiming(self) -> None:
@@ -121,12 +119,12 @@ class Worker:
         self._store.idle_workers.notify()
 
     def give_up(self) -> None:
-        """Stop the running job, if there is one, and give it back."""
+        """Stop the running job, if any, and give it back."""
         self._giving_up.set()
         self._runner.close()
 
     async def run(self) -> None:
-        """Pass the gate, and work until told to stop; a fault of one job, or of the database, never ends it."""
+        """Work until told to stop; no fault of a job or the database ends it."""
         if self._gate is not None:
             self._is_open = await self._gate.passes(self._runner)
         if self._is_open:
@@ -150,7 +148,6 @@ class Worker:
             await asyncio.wait((self._recording,))
 
     async def _next(self) -> Job | None:
-        """Return the next job, from the queue or handed over; None: ask again."""
         idle_workers = self._store.idle_workers
         seen = idle_workers.count
         if not idle_workers.pause:
@@ -199,11 +196,7 @@ class Worker:
             raise
 
     def _bring(self, job: Job, source: str) -> str | None:
-        """Make a file of the input for this attempt alone, as the program may change it; return what is wrong with it.
-
-        Raises:
-            RunnerDiedError: the process that converts it was killed.
-        """
+        """Make a file for this attempt alone: the program may change it."""
         try:
             sent = self._store.sent_of(job.id)
             if sent.exists():
@@ -220,19 +213,17 @@ class Worker:
         return None
 
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
-        """Return the job to the queue by `change`, and notify workers; False if it was no longer ours."""
         recorded = await asyncio.to_thread(change, job)
         self._store.idle_workers.notify()
         return recorded
 
     def _record(self, job: Job, ended: JobResult, outcome: Outcome) -> None:
-        """Have the end of the job recorded, and do not wait for it: the next job can begin."""
+        """Record the end without waiting for it: the next job can begin."""
         told = self._recording = asyncio.get_running_loop().create_future()
         recorded = self._store.queue.end(job, ended)
         recorded.add_done_callback(partial(self._recorded, job, ended, outcome, told))
 
     async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> JobResult:
-        """Return the job's end, and publish its output if that is still a file."""
         if outcome.error is not None:
             return JobResult(outcome.error, None, None)
         if outcome.content is not None:
@@ -271,7 +262,7 @@ class Worker:
 
 
 def remove(*paths: str) -> None:
-    """Remove what the program left, even a folder, as far as possible."""
+    """Remove files or folders, as far as possible."""
     for path in map(Path, paths):
         try:
             path.unlink(missing_ok=True)

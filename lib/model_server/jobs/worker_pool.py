@@ -1,4 +1,4 @@
-"""All workers of a server, from their start to the last job's end."""
+"""The workers of a server, from start to drain."""
 
 import asyncio
 import concurrent.futures
@@ -26,7 +26,7 @@ class Workers:
 
     @property
     def mode(self) -> str:
-        """Return the runner mode; "" while it is unknown."""
+        """Return the runner mode; "" while unknown."""
         return next((worker.mode for worker in self._workers if worker.mode), "")
 
     def said(self, job_id: str) -> tuple[str, ...]:
@@ -37,13 +37,13 @@ class Workers:
         return "no worker runs" if all(running.done() for running in self._running) else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have them work in `loop`, once it runs."""
+        """Have them work in `loop`."""
         self._running = [asyncio.run_coroutine_threadsafe(worker.run(), loop) for worker in self._workers]
 
     def drain(self, seconds: float) -> None:
-        """Start no further job, let running ones end within `seconds`, then stop them and give them back.
+        """Start no job; after `seconds`, stop those that run and give them back.
 
-        For another thread than that of the loop.
+        For another thread than the loop's.
         """
         self._draining.set()
         for worker in self._workers:
