@@ -1,3 +1,3 @@
-"""The server inside every model image: answers the container API and keeps jobs on the data volume."""
+"""The server in every model image: container API and durable jobs."""
 
 __version__ = "1.0.0"

@@ -1,7 +1,4 @@
-"""The program `model-server`: serve (no argument), run, manifest, health, runner, or another program of the image.
-
-Nothing is imported before it is needed: `health` runs every few seconds.
-"""
+"""The program `model-server`; imports late, as `health` runs every few seconds."""
 
 import os
 import sys
@@ -27,7 +24,7 @@ _USAGE = """usage: model-server [serve]       serve the model on port 80
 
 
 def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
-    """Run a command; return the exit code: 0 well, 1 failed, 2 wrong usage."""
+    """Run a command and return its exit code."""
     _restore_environment()
     match arguments:
         case [] | ["serve"]:  # SageMaker starts a container with this word
@@ -149,7 +146,7 @@ def _probe(url: str) -> int:
 
 
 def _runner(arguments: Sequence[str]) -> int:
-    """Run the runner under this bundle's own Python, in an image that has none."""
+    """Run the runner in an image without Python."""
     import runpy  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
@@ -165,7 +162,6 @@ def _convert() -> int:
 
 
 def _be(program: str, arguments: Sequence[str]) -> int:
-    """Do what a container without this server would do with its command."""
     try:
         os.execvp(program, list(arguments))  # noqa: S606 - no shell is wanted
     except OSError as error:
@@ -174,7 +170,7 @@ def _be(program: str, arguments: Sequence[str]) -> int:
 
 
 def _restore_environment() -> None:
-    """Undo what the image and the bundle's boot loader changed in the environment, for the program."""
+    """Undo the image's and boot loader's changes, for the program."""
     preload.release(os.environ)
     if not getattr(sys, "frozen", False):
         return

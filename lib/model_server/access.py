@@ -1,7 +1,7 @@
-"""API keys: who may use the server, and which jobs a client may see.
+"""API keys, and the jobs that their clients may see.
 
-A key is known by its digest alone. A browser's session is signed by a secret made of the key: it ends with its time or
-with the key, and every server that knows the key knows it.
+Only digests of a key are kept. A session is signed by one: it ends with the key, and every server with the key knows
+it.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _SIGNED = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
 @dataclass(frozen=True)
 class Holder:
-    """The holder of a key. `client` owns the jobs sent with it; None: it sees all jobs."""
+    """A key's holder; `client` None: it sees all jobs."""
 
     client: str | None
     digest: bytes = field(repr=False)
@@ -37,7 +37,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Access:
-    """The keys, and the hosts that the server answers for."""
+    """The keys and hosts that the server accepts."""
 
     #: None: no key is needed.
     keys: "Keys | None" = None
@@ -50,17 +50,17 @@ class Access:
 
 
 class Keys:
-    """The keys that open a server. Any thread may call any method."""
+    """A server's keys, for any thread."""
 
     def __init__(self, given: Mapping[str, str], model: str, clock: Callable[[], float] = time.time) -> None:
-        """Take the keys that the environment gives.
+        """Take the keys of the environment.
 
         Args:
-            given: variable -> its keys, separated by white space: an old and a new one while they change.
-            model: a session is for this one.
+            given: variable -> keys, separated by white space: an old and a new one while they change.
+            model: of the sessions.
 
         Raises:
-            StartError: with everything that is wrong; no key is quoted.
+            StartError: with every problem; quotes no key.
         """
         self._model = model
         self._clock = clock
@@ -83,23 +83,23 @@ class Keys:
             raise StartError("wrong settings: " + "; ".join(problems))
 
     def holder_of(self, key: str) -> Holder | None:
-        """Return the holder of a key, in a time that says nothing about the keys."""
+        """Return a key's holder, in a time that tells nothing."""
         return _same(_digest(key, b"key"), [(holder.digest, holder) for holder in self._holders])
 
     def session(self, holder: Holder) -> str:
-        """Make a session, which a browser shows for a while instead of the key."""
+        """Make a browser's session, in place of the key."""
         return self._signed(holder, SESSION_SECONDS, "")
 
     def holder_of_session(self, text: str) -> Holder | None:
-        """Return the session's holder; None if it is forged, over, or its key was removed."""
+        """Return a session's holder; None if forged, over, or without its key."""
         return self._signer(text, "")
 
     def link(self, holder: Holder, job_id: str) -> str:
-        """Make what opens one job's result for a while, without a key."""
+        """Make a token that opens one result without a key."""
         return self._signed(holder, LINK_SECONDS, job_id)
 
     def holder_of_link(self, text: str, job_id: str) -> Holder | None:
-        """Return who made a link to this result; None if it is forged, over, or the key was removed."""
+        """Return a link's maker; None as for a session."""
         return self._signer(text, job_id) if job_id else None
 
     def _signed(self, holder: Holder, seconds: int, what: str) -> str:
@@ -128,7 +128,7 @@ def _digest(key: str, purpose: bytes) -> bytes:
 
 
 def _same(shown: bytes, known: list[tuple[bytes, Holder]]) -> Holder | None:
-    """Compare with all of them, even after a match: the time must say nothing."""
+    """Compare with all, even after a match: the time must say nothing."""
     found = None
     for digest, holder in known:
         if hmac.compare_digest(digest, shown):

@@ -1,7 +1,7 @@
-"""Input and output of a child of an AWS Batch array job.
+"""Input and output of an AWS Batch array job's child.
 
-`model-dockerize submit` writes the list into the job's parameter `input`, as `list:` and the lines, packed: LZMA (alone
-format) in URL-safe base64. AWS_BATCH_JOB_ARRAY_INDEX is a child's place.
+`model-dockerize submit` writes the parameter `input`: `list:`, then the lines as LZMA (alone format) in URL-safe
+base64.
 """
 
 import base64
@@ -16,13 +16,13 @@ _INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 
 
 def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return this child's input and output, or both unchanged if `source` is no list.
+    """Return this child's input and output; without a list, both unchanged.
 
     Args:
         target: `{name}` stands for the input's file name without its suffix.
 
     Raises:
-        StartError: the list cannot be read, or has no such line.
+        StartError: the list is unreadable, or has no such line.
     """
     if not source.startswith(_LIST):
         return source, target

@@ -1,10 +1,10 @@
-"""Headers of a request to the server of this environment, for `health`: imports next to nothing."""
+"""Headers of our own requests to a server; imports next to nothing."""
 
 from collections.abc import Mapping
 
 
 def headers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an API key, and a host name that the server answers for, where it wants them."""
+    """Return an API key and an allowed host, where needed."""
     found = {}
     keys = next((value.split() for name, value in sorted(environment.items()) if name.startswith("MODEL_API_KEY")), [])
     if keys and keys[0].isascii():

@@ -1,7 +1,6 @@
-"""The proof that a model may have batches: it answers the records of its sample joined as it does apart.
+"""The proof for batches: a model answers its sample's records joined as apart.
 
-A count of records shows neither a number that counts the rows, nor a value scaled by its neighbors, nor a sorted
-result. So some of the sample's records, all in reverse and all are run apart, then joined, and the answers compared.
+A count of records would miss row numbers, values scaled by their neighbors, and sorted results.
 """
 
 import uuid
@@ -27,7 +26,7 @@ _SECONDS = 60.0
 
 
 def batches(runners: Sequence[Runner], model: Manifest, limits: Limits, work: Path) -> Batches:
-    """Return what joins the jobs of a model whose manifest asks for it, with a folder of its own in `work`."""
+    """Return a model's batches, with a folder in `work`."""
     folder = work / uuid.uuid4().hex
     folder.mkdir()
     folder.chmod(0o700)
@@ -41,12 +40,11 @@ def batches(runners: Sequence[Runner], model: Manifest, limits: Limits, work: Pa
 
 
 async def objection(runner: Runner, sample: Path | None, rules: Rules, timeout: float) -> str | None:
-    """Return why this model's jobs must not be joined, None if they may.
+    """Return why jobs must not be joined, or None.
 
     Args:
-        runner: at rest; it does the runs.
+        runner: at rest.
         sample: None: the image has none.
-        rules: for what would be joined.
         timeout: of one run, seconds.
     """
     if sample is None:
@@ -63,7 +61,6 @@ async def objection(runner: Runner, sample: Path | None, rules: Rules, timeout: 
 
 
 def _records(sample: Path, rules: Rules) -> Records | str:
-    """Return the sample's records, or what is wrong with them."""
     if sample.stat().st_size > BATCH_RESULT_BYTES:
         return f"the sample is larger than {BATCH_RESULT_BYTES} bytes"
     found = joinable(sample.read_bytes(), rules.input)
@@ -102,12 +99,6 @@ class _Trial:
         return None
 
     async def _answer(self, content: bytes) -> bytes:
-        """Return the result of one run.
-
-        Raises:
-            _FailedError: there is none.
-            RunnerDiedError, OSError: as the runner.
-        """
         output = f"{self._runner.folder}/batch-proof"
         outcome = await self._runner.work("batch-proof", f"{output}-input", output, self._timeout, content)
         if outcome.error is not None or outcome.content is None:

@@ -1,6 +1,6 @@
-"""Every limit on what a client may send, keep open or have done; docs/limits.md lists them for users.
+"""Every limit on clients; docs/limits.md lists them for users.
 
-A request beyond one is refused before the work is done, so no client takes memory, time or room from others.
+A request beyond one is refused before the work, so that no client takes from others.
 """
 
 KIB = 1024

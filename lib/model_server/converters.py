@@ -1,7 +1,7 @@
-"""Worker processes for long conversions, so that no request waits for the server's interpreter.
+"""Worker processes for long conversions.
 
-Python runs one thread of a process at a time, and reads one value of JSON, however large, in one step. Another process
-is also less urgent, and may run out of memory alone.
+In the server's process, requests would wait while Python reads one large JSON value. Another is also less urgent, and
+runs out of memory alone.
 """
 
 import json
@@ -41,11 +41,11 @@ class Converters:
     def do(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call a module's function, whose result is JSON, in another process unless the file is short.
+        """Call a module's function with a JSON result, apart unless the file is short.
 
         Raises:
             ConverterDiedError: there is no result.
-            DataError, OSError: the function raised it.
+            DataError, OSError: from the function.
         """
         if source.stat().st_size <= bounds.QUICK_BYTES:
             with self._here:
@@ -55,7 +55,7 @@ class Converters:
     def do_apart(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call a function in another process; see `do`."""
+        """Call it in another process; see `do`."""
         process = self._start()
         try:
             answer, _ = process.communicate(pickle.dumps((function, source, arguments, named)))

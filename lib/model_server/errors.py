@@ -1,4 +1,4 @@
-"""Failures that the server reports in one clear line."""
+"""Failures reported in one clear line."""
 
 
 class StartError(Exception):

@@ -1,4 +1,4 @@
-"""The sample in the image, shown where no schema says what the model takes."""
+"""The image's sample, shown in place of a schema."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,7 +21,7 @@ _LOOKED_AT = 20
 
 
 def with_example(manifest: Manifest) -> Manifest:
-    """Add what the image's sample, if readable, shows."""
+    """Add the image's sample, if readable."""
     if not manifest.sample:
         return manifest
     path = Path(manifest.working_directory, manifest.sample)

@@ -1,4 +1,4 @@
-"""The command of HEALTHCHECK, which runs often, so imports next to nothing."""
+"""HEALTHCHECK's command, which runs often, so imports next to nothing."""
 
 import os
 import socket
@@ -27,7 +27,7 @@ def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
 
 
 def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 55.0) -> str | None:
-    """Return what is wrong with the server or its model's self-proof, or None."""
+    """Return what is wrong with the server or its self-proof, or None."""
     # A scheduler counts failures, and a proof may take longer than it counts: so one call waits.
     deadline = time.monotonic() + wait
     while (problem := probe(port, host, timeout)) is None:

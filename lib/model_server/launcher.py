@@ -1,8 +1,7 @@
 """The one process that stays root: it starts and ends the runners, each as its own user.
 
-It is forked before the server answers anybody and becomes an ordinary user. The server can only ask it to start the
-command given before at a slot, to end all processes of the slot's user, and to remove a dead server's folder, in which
-programs leave what only they, or root, can remove.
+It is forked before the server answers anybody. It only starts the given command, ends a slot's processes, and removes a
+dead server's folder, where programs leave what only they or root can remove.
 """
 
 import errno
@@ -67,7 +66,7 @@ class LaunchedSlot:
 
 
 def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: Path) -> Launcher:
-    """Fork the process, which ends with this one and has a slot for each of `users`. No thread may run yet."""
+    """Fork the launcher, which ends with this process. No thread may run yet."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         try:

@@ -1,8 +1,7 @@
-"""License keys: signed tokens that say who may use this model until when.
+"""License keys: permission to use this model for a time.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
-`email` of the customer, `iat` and `exp`. The publisher's public key is in the image or environment. The newest key lies
-on the data volume, for every server there.
+`email` of the customer, `iat`, `exp`. The newest key lies on the data volume, for all servers there.
 """
 
 import os
@@ -28,7 +27,7 @@ class LicenseError(Exception):
 
 @dataclass(frozen=True)
 class License:
-    """An accepted key; `expires` is in seconds since the epoch."""
+    """An accepted key; `expires` in seconds since the epoch."""
 
     name: str
     email: str
@@ -49,12 +48,12 @@ class License:
 
 
 class Licensing:
-    """The license of a model on a data volume; thread-safe."""
+    """A model's license on a data volume; thread-safe."""
 
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """Switch licensing on for the data volume `folder`; raise StartError for a wrong public key."""
+        """Switch licensing on; StartError: the public key is wrong."""
         from model_server import license_key  # noqa: PLC0415 - most models need no key, and its libraries take memory
 
         self._read_claims = license_key.read_claims
@@ -65,10 +64,10 @@ class Licensing:
         self._clock = clock
 
     def apply(self, text: str) -> License:
-        """Accept a new key and store it for good.
+        """Check a new key and store it.
 
         Raises:
-            LicenseError: tampered with, expired, or for another model; what was stored stays.
+            LicenseError: changed, expired, or another model's; the stored one stays.
         """
         found = self._verify(text)
         found.check(self._clock())
@@ -88,7 +87,7 @@ class Licensing:
         return None
 
     def problem(self) -> str | None:
-        """Return why no data is processed now, or None."""
+        """Return why no data may be processed, or None."""
         found = self.current()
         if found is None:
             return "this model needs a license key"
@@ -111,13 +110,13 @@ class Licensing:
 
 
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
-    """Return this image's licensing, if it needs a key.
+    """Return the licensing of an image that needs a key.
 
     Args:
         built_in: the image's own manifest, if any.
 
     Raises:
-        StartError: the public key is none, or the image's manifest cannot be read.
+        StartError: a wrong public key, or an unreadable manifest.
     """
     # What the image was built with counts before the environment, MODEL_MANIFEST included: whoever starts the server
     # must not be able to switch licensing off.

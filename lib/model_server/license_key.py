@@ -18,7 +18,7 @@ _ALGORITHM = "EdDSA"
 
 
 def read_claims(text: str, key: bytes) -> dict[str, Any]:
-    """Return what a license key says; LicenseError: it is none, or not signed with the key that belongs to `key`."""
+    """Return a license key's claims; LicenseError: it is none, or not signed for `key`."""
     if len(text) > _MOST_BYTES:
         raise LicenseError("this is not a license key: it is too long")
     try:

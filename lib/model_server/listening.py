@@ -1,4 +1,4 @@
-"""The socket on which the server listens."""
+"""The server's listening socket."""
 
 import errno
 import socket
@@ -10,7 +10,7 @@ BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listen on a host's name or address, "::" for all of both kinds; StartError: it cannot be had."""
+    """Listen on a name or address ("::": all of both kinds), or raise StartError."""
     listener = None
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

@@ -1,4 +1,4 @@
-"""The log: one line for each event on standard output, as text or JSON; never a user's file name or a secret."""
+"""The log: a line for each event; never a user's file name or a secret."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ logger = logging.getLogger("model_server")
 
 
 def log_job(job_id: str, text: str, *arguments: object) -> None:
-    """Log what happened to a job."""
+    """Log a job's event."""
     if logger.isEnabledFor(logging.INFO):
         logger.handle(_JobEvent(job_id, text, arguments))
 
 
 def configure(as_json: bool) -> None:
-    """Send our events, and warnings of the libraries, to standard output."""
+    """Send our events and libraries' warnings to standard output."""
     handler = _Lines(sys.stdout)
     handler.setFormatter(_JsonFormatter() if as_json else _Formatter("%(asctime)sZ %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -28,7 +28,7 @@ def configure(as_json: bool) -> None:
 
 
 class _JobEvent(logging.LogRecord):
-    """An event of a job: a record of logging's own would cost many times as much."""
+    """A job's event, many times cheaper than logging's own record."""
 
     _COMMON = vars(logging.LogRecord(logger.name, logging.INFO, __file__, 0, "", (), None))
 
@@ -39,13 +39,12 @@ class _JobEvent(logging.LogRecord):
 
 
 class _Lines(logging.StreamHandler):  # type: ignore[type-arg]  # it has none when it runs
-    """Writes the lines of one turn of an event loop together."""
+    """Writes the lines of a loop's turn together."""
 
     #: The loop that writes when its turn ends.
     _turn: asyncio.AbstractEventLoop | None = None
 
     def flush(self) -> None:
-        """Write what is held, in a loop at the end of its turn."""
         loop = asyncio._get_running_loop()
         if loop is None:
             super().flush()
@@ -60,7 +59,7 @@ class _Lines(logging.StreamHandler):  # type: ignore[type-arg]  # it has none wh
 
 
 class _Formatter(logging.Formatter):
-    """Writes the time of each second once."""
+    """Formats each second's time once."""
 
     _second = -1
     _text = ""
@@ -78,7 +77,7 @@ class _Formatter(logging.Formatter):
 
 
 class _JsonFormatter(_Formatter):
-    """`time` (UTC), `level`, `message`; `job` where there is one, `error` with a traceback after a fault."""
+    """JSON lines; `error` holds a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = self.formatTime(record)

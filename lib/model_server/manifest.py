@@ -1,4 +1,4 @@
-"""The manifest: what the image tells the server about its model."""
+"""The manifest: the image's description of its model."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Example:
-    """The model's sample, as the server shows it."""
+    """The sample as the server shows it."""
 
     path: Path
     #: Of the file, without its folder.
@@ -46,13 +46,13 @@ class Example:
 
     @property
     def word(self) -> str:
-        """Return the name for a command line; of a name that a shell would take apart, another one."""
+        """Return the name, or another where a shell would split it."""
         return self.name if re.fullmatch(r"\w[\w.-]*", self.name) else "data"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The sample that each container answers before it takes a job: files of the working directory; "": none."""
+    """The sample that proves a container: files of the working directory; "": none."""
 
     input: str
     #: The result that it must give; "": any will do.
@@ -104,10 +104,10 @@ _KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample"
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
-    """Read a manifest from JSON; `build_id` overrides, or stands in for, the one in the text.
+    """Read a manifest from JSON; `build_id` overrides its own.
 
     Raises:
-        ManifestError: with every problem found.
+        ManifestError: with every problem.
     """
     try:
         document = json.loads(text)
@@ -150,7 +150,7 @@ def read(path: Path) -> Manifest:
 
 
 def write(manifest: Manifest, path: Path) -> None:
-    """Write the manifest, readable for everyone: the server drops its privileges before a job runs."""
+    """Write the manifest for all to read: the server drops its privileges."""
     try:
         path.write_text(json.dumps(_document(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         path.chmod(0o644)
@@ -159,15 +159,12 @@ def write(manifest: Manifest, path: Path) -> None:
 
 
 def found_file(path: Path) -> Path:
-    """Return the file in which `prepare` notes the program's path, before the manifest exists."""
+    """Return the file where `prepare` notes the program's path."""
     return path.with_name("found.json")
 
 
 def with_found(manifest: Manifest, path: Path) -> Manifest:
-    """Replace the command's program by the path that `prepare` noted, if it did.
-
-    So the container runs the program that the image was built with, whatever its PATH is.
-    """
+    """Name the program by its noted path, whatever the container's PATH is."""
     file = found_file(path)
     found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     program, *words = manifest.command
@@ -175,7 +172,6 @@ def with_found(manifest: Manifest, path: Path) -> Manifest:
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:
-    """Return the manifest as `parse` reads it."""
     document = asdict(manifest)
     del document["input_schema"], document["output_schema"], document["example"]
     document["schema"] = {
@@ -186,7 +182,6 @@ def _document(manifest: Manifest) -> dict[str, Any]:
 
 
 def _fields(document: Mapping[str, Any], side: str) -> tuple[Field, ...]:
-    """Return the schema's fields of one side, "input" or "output"; ValueError: with every problem."""
     entries = document.get("schema", {}).get(side, [])
     form = mime.form(document[f"{side}_types"][0])
     if entries and form is None:
@@ -227,7 +222,6 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
 
 
 def _batch_problems(document: Mapping[str, Any]) -> list[str]:
-    """Return what keeps jobs from being joined, in a manifest that is right otherwise."""
     if not document.get("limits", {}).get("batch_records", 0):
         return []
     return [
@@ -239,7 +233,6 @@ def _batch_problems(document: Mapping[str, Any]) -> list[str]:
 
 
 def _schema_problems(document: Mapping[str, Any]) -> list[str]:
-    """Return the schema's problems, in a manifest that is right otherwise."""
     value = document.get("schema", {})
     if not isinstance(value, dict) or not set(value) <= {"input", "output"}:
         return ["'schema' must be an object with 'input' and 'output'"]

@@ -10,7 +10,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 
 
 class Metrics:
-    """A server's metrics; gauges are of the whole queue, which servers may share."""
+    """A server's metrics; gauges tell of the whole queue."""
 
     def __init__(self, model: str, version: str, build_id: str) -> None:
         self._registry = CollectorRegistry()

@@ -1,6 +1,6 @@
-"""Adopts and ends the processes that a killed runner leaves.
+"""Adopts and ends the processes of a killed runner.
 
-A runner that ends by itself does so before (model_runner/processes.py).
+One that ends by itself ends them before (model_runner/processes.py).
 """
 
 import ctypes
@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Tells adopted children from a process's own: runners, and what it enters."""
+    """Tells adopted children from our own."""
 
     def __init__(self) -> None:
         #: To start and to end a child is one step each: one that is just being started is no orphan.
@@ -30,7 +30,7 @@ class Orphans:
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def enter(self, child: int) -> None:
-        """Note that a child is no orphan; hold the guard since before its start."""
+        """Note our own child; hold the guard since before its start."""
         self._known.add(child)
 
     def leave(self, child: int) -> None:

@@ -1,6 +1,6 @@
-"""Hands the base image's LD_PRELOAD to the program only: the server's C library may be older.
+"""Hands the image's LD_PRELOAD to programs only: the server's C library may be older.
 
-The loader reads LD_PRELOAD before any code of ours, so the Dockerfile stores it in MODEL_LD_PRELOAD.
+The loader reads it before our code, so the Dockerfile keeps it in MODEL_LD_PRELOAD.
 """
 
 from collections.abc import MutableMapping
@@ -10,7 +10,7 @@ _NAME = "LD_PRELOAD"
 
 
 def release(environment: MutableMapping[str, str]) -> None:
-    """Restore LD_PRELOAD for programs started with `environment`."""
+    """Restore LD_PRELOAD for programs."""
     kept = environment.pop(_KEPT, "")
     if kept:
         environment[_NAME] = kept
@@ -19,7 +19,7 @@ def release(environment: MutableMapping[str, str]) -> None:
 
 
 def keep(environment: MutableMapping[str, str]) -> None:
-    """Hide LD_PRELOAD from our own process, which releases it for programs."""
+    """Hide LD_PRELOAD from our own process."""
     kept = environment.pop(_NAME, "")
     if kept:
         environment[_KEPT] = kept

@@ -1,4 +1,4 @@
-"""Prepares the program folder while its image is built, without a shell, which a base image may lack."""
+"""Prepares the program folder at build time; the base image may lack a shell."""
 
 import json
 import os
@@ -21,14 +21,14 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
 def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path) -> None:
-    """Compile the folder's Python files, let everyone read it, and note in `found` where the program is.
+    """Compile the folder, let all read it, and note the program's path in `found`.
 
     Args:
-        folder: the working directory of the program and of this process.
+        folder: working directory of the program and of this process.
         etc: a folder that the engine changes during this step.
 
     Raises:
-        StartError: the image has no such program, or `temporary` or `found` cannot be made.
+        StartError: there is no such program, or `temporary` or `found` cannot be made.
     """
     path = find(program)
     if path is None:

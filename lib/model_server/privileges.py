@@ -1,4 +1,4 @@
-"""Drops root privileges, once the port is bound and the volume is ours."""
+"""Drops root privileges."""
 
 import ctypes
 import os
@@ -27,10 +27,10 @@ def die_with_parent() -> None:
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Switch from root, if it is root, to `user` (uid, gid) for good, before any thread starts.
+    """Become `user` (uid, gid) for good, if root, before any thread starts.
 
     Raises:
-        StartError: it may not, or the server's files become unreadable.
+        StartError: it may not, or could not run the server.
     """
     if os.geteuid() == 0:
         try:

@@ -1,6 +1,6 @@
-"""`model-server probe URL`: tests the model at URL, for a task in a closed network.
+"""`model-server probe URL`: tests the model at URL.
 
-MODEL_PROBE holds the question; standard output gets the findings, a JSON object a line after the word `probe`.
+MODEL_PROBE holds the question. Each finding is a line: `probe` and a JSON object.
 """
 
 import base64
@@ -30,7 +30,7 @@ _REPEATS = 2
 
 @dataclass(frozen=True)
 class Question:
-    """The request and its due answer; times in seconds; without `sample`, no job is tried."""
+    """A probe's question; times in seconds; without `sample` no job is tried."""
 
     build_id: str
     name: str = ""
@@ -60,7 +60,7 @@ class _NotYetError(_WrongError):
 
 
 def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
-    """Run the checks, tell each to `out`, and return whether all passed."""
+    """Run the checks, told to `out`; return whether all passed."""
     passed = True
 
     def say(**facts: Any) -> None:

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, within bounds, without its two copies of every body, and an answer in one packet."""
+"""Uvicorn's HTTP within bounds, without its copies of bodies, an answer in one packet."""
 
 import asyncio
 import math
@@ -18,10 +18,10 @@ _OFFER = (b"upgrade", b"http2-settings")
 
 
 class Connections:
-    """Makes a Protocol for each connection, and ends those that take more than their share."""
+    """Makes each connection's Protocol, and ends those that take too much."""
 
     def __init__(self, most: int | None = None) -> None:
-        """Allow at most `most` open connections; None: as many as the process may have."""
+        """Allow `most` open connections; None: as bounds and descriptors allow."""
         own = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - bounds.OWN_DESCRIPTORS
         self._most = max(1, min(bounds.CONNECTIONS, own)) if most is None else most
         self._open: set[Protocol] = set()
@@ -39,7 +39,7 @@ class Connections:
         return Protocol(self, config, server_state, app_state, _loop)
 
     def enter(self, connection: "Protocol") -> bool:
-        """Take a new connection, perhaps in place of another; False if there is no place for it."""
+        """Take a connection, perhaps in place of another; False: no place."""
         while len(self._open) >= self._most and self._waiting:
             victim = next(iter(self._waiting))
             self.leave(victim)
@@ -53,7 +53,7 @@ class Connections:
         return True
 
     def leave(self, connection: "Protocol") -> None:
-        """Forget a connection that is closed."""
+        """Forget a closed connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
 
@@ -74,10 +74,9 @@ class Connections:
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection.
+    """One connection, with bounds on a request's head and a client's time.
 
-    Beyond uvicorn it bounds the head of a request and a client's time to send and to read, and heeds RFC 9110: an offer
-    to switch protocols is ignored (7.8), and who has sent all and closed its end gets an answer.
+    It ignores offers to switch protocols (RFC 9110, 7.8), and answers a client that has closed its end.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class Protocol(HttpToolsProtocol):
                 self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Keep our end open as long as an answer is due: the client has said all and listens."""
+        """Keep our end open while an answer is due: the client listens."""
         if self.cycle is None or self.cycle.response_complete or self._in_head or self._in_body:
             return False
         self.cycle.keep_alive = False
@@ -231,7 +230,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
 
     def refuse(self, status: HTTPStatus) -> None:
-        """Answer what is no request for the application, behind the answers still due, and hang up."""
+        """Answer with an error, behind answers still due, and hang up."""
         if self._is_over:
             return
         self._is_over = True
@@ -248,7 +247,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _without_offer(self) -> bytes:
-        """Return a request's head without its offer, for a new parser: the old one expects no body."""
+        """Return the head without its offer, for a new parser: the old one expects no body."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         lines = [method + b" " + self.url + b" HTTP/" + version]
         for name, value in self.headers:
@@ -267,7 +266,7 @@ class Protocol(HttpToolsProtocol):
 
 
 class _Answer:
-    """The transport of one answer, whose head waits for the beginning of its body: one packet instead of two."""
+    """One answer's transport: the head waits for the body, to share a packet."""
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle

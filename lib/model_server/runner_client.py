@@ -1,4 +1,4 @@
-"""The server's end of the runner protocol, which is in model_runner/runner.py."""
+"""The server's end of the runner protocol (model_runner/runner.py)."""
 
 import asyncio
 import json
@@ -27,12 +27,12 @@ _encode = json.JSONEncoder().encode
 
 
 class RunnerDiedError(Exception):
-    """The runner ended before it answered: killed, out of memory, or stopped by us."""
+    """The runner ended before it answered."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a job. `error` is None for a success; `seconds` is the program's running time."""
+    """A job's end; `error` None: success; `seconds`: of the program."""
 
     error: str | None
     seconds: float
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class RunnerClient:
-    """One runner process for one job at a time, started when needed and after it died."""
+    """One runner process, started when needed and after it died."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class RunnerClient:
         """Start nothing yet.
 
         Args:
-            memory_mib: what a job's processes may hold in memory; 0 is no limit.
-            output_bytes: how large a job's output may be; 0 is no limit.
-            small_bytes: an output up to this size comes with the outcome of its job.
-            folder: the runner makes it, for input and output of its jobs; None: they lie elsewhere.
-            hidden: a folder in which the program must see nothing but that one.
+            memory_mib: of a job's processes; 0 is no limit.
+            output_bytes: of a job; 0 is no limit.
+            small_bytes: an output up to this size comes with its outcome.
+            folder: the runner makes it, for its jobs' files; None: they lie elsewhere.
+            hidden: a folder in which the program must see only that one.
         """
         self._slot = slot
         #: Where input and output of the jobs lie.
@@ -87,21 +87,21 @@ class RunnerClient:
         self._said: tuple[str, tuple[str, ...]] = ("", ())
 
     def prepare(self) -> None:
-        """Start the runner, so that the first job need not wait for it.
+        """Start the runner ahead of the first job.
 
         Raises:
             RunnerDiedError: it did not start.
-            OSError: the host has no room or no descriptor left for it.
+            OSError: the host has no room or descriptor left.
         """
         with self._using():
             self._ready()
 
     def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
-        """Have the program turn `input_path` into `output_path`.
+        """Have the program do one job.
 
         Raises:
-            RunnerDiedError: nothing is known about the job; it may be run again.
-            OSError: the host has no room or no descriptor left for the runner; the job was not begun.
+            RunnerDiedError: nothing is known about the job; it may run again.
+            OSError: as `prepare`; the job was not begun.
         """
         with self._using():
             connection = self._ready()
@@ -114,17 +114,17 @@ class RunnerClient:
                 raise RunnerDiedError(_DIED) from error
 
     async def ready(self) -> None:
-        """Make sure of a runner and its jobs' folder, empty of earlier files; raise as `prepare` does."""
+        """Ensure a runner and its folder, which a new one empties; raise as `prepare`."""
         if self._line is None or not self._line.is_open:
             await self._connect()
 
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """Do what `run` does, in a coroutine; a small output comes with the outcome, and its file is gone.
+        """Do as `run` does, in a coroutine; a small output has no file.
 
         Args:
-            content: the input; None: it is there already, since `ready`.
+            content: the input; None: its file was made after `ready`.
         """
         self._said = (job_id, ())
         line = self._line
@@ -151,7 +151,6 @@ class RunnerClient:
         return outcome
 
     async def _connect(self) -> Line:
-        """Start the runner; its connection is the running loop's from now on."""
         await asyncio.to_thread(self.prepare)
         with self._guard:
             connection, self._connection = self._connection, None
@@ -161,12 +160,12 @@ class RunnerClient:
             return self._line
 
     def said(self, job_id: str) -> tuple[str, ...] | None:
-        """Return what the program printed last for a job; None: it is not at work on that job."""
+        """Return the newest job's last output; None for others."""
         job, lines = self._said
         return lines if job == job_id else None
 
     def _hear(self, message: dict[str, Any]) -> None:
-        """Take what the program printed: anything, if it got at the runner."""
+        """Take the program's output: anything, if it got at the runner."""
         said = message.get("said")
         texts = [str(text)[:_SAID_CHARACTERS] for text in said[-_SAID_LINES:]] if isinstance(said, list) else []
         lines = ("".join(letter if letter.isprintable() else " " for letter in text) for text in texts)
@@ -188,7 +187,7 @@ class RunnerClient:
         return f"{{{texts}, {numbers}}}\n".encode() + (content or b"")
 
     def stop(self) -> None:
-        """End the runner and its program; may be called from any thread."""
+        """End the runner and its program. From any thread."""
         with self._guard:
             is_running, self._is_running = self._is_running, False
             line, self._line = self._line, None
@@ -204,7 +203,7 @@ class RunnerClient:
             self._slot.stop()
 
     def close(self) -> None:
-        """Stop the runner for good, even one that is just starting."""
+        """Stop for good, even a runner just starting."""
         self._closed = True
         self.stop()
 
@@ -212,8 +211,8 @@ class RunnerClient:
     def _using(self) -> Iterator[None]:
         """Let only this block's thread close the connection.
 
-        A thread about to read holds only the descriptor's number. Closed by another thread, it is at once that of
-        another connection, and the reader waits for an answer on that one.
+        Closed by another, its descriptor may be another connection's at once, and a thread about to read would wait on
+        that.
         """
         with self._guard:
             self._in_use = True
@@ -269,7 +268,7 @@ class RunnerClient:
 
 
 def _is_open(connection: socket.socket) -> bool:
-    """Tell whether the runner is still there; it says nothing between two jobs."""
+    """Peek: a runner says nothing between two jobs."""
     try:
         connection.settimeout(0)
         return connection.recv(1, socket.MSG_PEEK) != b""

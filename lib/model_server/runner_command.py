@@ -1,4 +1,4 @@
-"""The command that starts a runner under the model's own Python."""
+"""The command that starts a runner."""
 
 import re
 import shutil
@@ -10,10 +10,9 @@ from pathlib import Path
 def runner_command(
     program: Sequence[str], manifest: Path, which: Callable[[str], str | None] = shutil.which
 ) -> list[str]:
-    """Return the argv of the runner, with "{connection}" where the descriptor of its connection goes.
+    """Return the argv, with "{connection}" for the descriptor.
 
-    The interpreter is that of the model's command if it is a Python one, else the image's `python3` or `python`. An
-    image without any Python (a compiled model) gets the server's.
+    The model's own Python comes first, then the image's. An image without any (a compiled model) gets the server's.
     """
     frozen = bool(getattr(sys, "frozen", False))
     here = (Path(sys.executable).parent if frozen else Path(__file__).parent.parent) / "model_runner"

@@ -1,4 +1,4 @@
-"""The messages between the server and a runner (the protocol is in model_runner/runner.py)."""
+"""Messages between server and runner (protocol: model_runner/runner.py)."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ Message = tuple[dict[str, Any], bytes | None]
 
 
 class Line:
-    """A connection to a runner in the running loop, which listens to it all the time.
+    """A connection to a runner, to which the running loop always listens.
 
-    So a message costs no call of the kernel to begin or end listening, and the end of the runner is known at once.
+    So a message costs no system call for that, and the runner's end is known at once.
     """
 
     def __init__(self, connection: socket.socket, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Take the connection over; `hear` gets what the runner says of a job while it runs."""
+        """Take the connection over; `hear` gets messages that are no answers."""
         connection.setblocking(False)
         self._connection = connection
         self._hear = hear
@@ -35,7 +35,7 @@ class Line:
         self._loop.add_reader(connection, self._listen)
 
     async def ask(self, request: bytes, seconds: float) -> Message:
-        """Send a request and wait for its answer; OSError, ValueError: there is none."""
+        """Send a request, await its answer; OSError, ValueError: there is none."""
         answer: asyncio.Future[Message] = self._loop.create_future()
         self._answer = answer
         late = self._loop.call_later(seconds, self.hang_up)
@@ -50,7 +50,7 @@ class Line:
             self._answer = None
 
     def hang_up(self) -> None:
-        """End the connection; who waits for an answer gets none. From any thread."""
+        """End the connection and any wait for an answer. From any thread."""
         with self._guard, suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
@@ -98,7 +98,7 @@ def receive(connection: socket.socket) -> Message:
 
 
 def whole(data: bytes) -> Message | None:
-    """Return the message in `data` and its content; None while it is incomplete; ValueError: it is none."""
+    """Return the message in `data`, None while incomplete; ValueError: it is none."""
     line, end, content = data.partition(b"\n")
     if not end:
         return None

@@ -1,7 +1,7 @@
 """Fetches and stores one job's files in Amazon S3.
 
-The signature is AWS's version 4 ("Authenticating Requests" in the S3 API reference). An SDK would double the size of
-what every image carries; a test holds the signature equal to botocore's.
+The signature is AWS's version 4 ("Authenticating Requests" in the S3 API reference), tested against botocore's: an SDK
+would double what every image carries.
 """
 
 import hashlib
@@ -48,10 +48,10 @@ class Keys:
 
 
 def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep) -> None:
-    """Write the object `url` (s3://BUCKET/KEY) to the new file `to`.
+    """Write the object s3://BUCKET/KEY to a file.
 
     Raises:
-        StartError: it is missing or not allowed, or S3 cannot be reached.
+        StartError: missing, not allowed, or S3 cannot be reached.
     """
 
     def received(answer: httpx.Response) -> None:
@@ -65,7 +65,7 @@ def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep
 def store(
     file: BufferedReader, url: str, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep
 ) -> None:
-    """Make the rest of `file` the object `url`, whole or not at all.
+    """Store the rest of `file`, whole or not at all.
 
     Raises:
         StartError: too large, not allowed, or S3 cannot be reached.
@@ -84,7 +84,7 @@ def check(url: str) -> None:
 def signed(
     method: str, url: httpx.URL, region: str, keys: Keys, digest: str, now: datetime, size: int | None = None
 ) -> dict[str, str]:
-    """Return a request's signed headers; `digest` is its body's SHA-256."""
+    """Return signed headers; `digest` is the body's SHA-256."""
     stamp, day = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}"
     headers = {"host": url.netloc.decode(), "x-amz-content-sha256": digest, "x-amz-date": stamp}
     if keys.token:

@@ -1,7 +1,6 @@
-"""The self-proof: no job is taken before this container's own program has answered the image's sample.
+"""The self-proof: a container takes no job before it has answered its sample.
 
-The first worker's runner runs it under a job's limits. It is no job: not in the queue, the list or the metrics, without
-callback and license. Once proved, a server stays so.
+The sample is no job: it needs no license, and no queue, list or metric has it. Once proved, a server stays so.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ _JOB = "self-proof"
 
 
 class Runner(Protocol):
-    """A runner as the proof uses it (runner_client.RunnerClient)."""
+    """The proof's runner (runner_client.RunnerClient)."""
 
     @property
     def folder(self) -> str: ...
@@ -46,15 +45,14 @@ MakeInput = Callable[[Path, Path], None]
 
 
 class SelfProof:
-    """The state of a server's proof, for the workers and the requests of one loop."""
+    """A server's proof, for the workers and requests of one loop."""
 
     def __init__(self, proof: Proof, folder: Path, make_input: MakeInput, timeout: float) -> None:
         """Prove nothing yet.
 
         Args:
             folder: of the program, to which the proof's paths are relative.
-            make_input: as it is done for a job that is sent with the sample's mapping.
-            timeout: of the sample's run, seconds.
+            timeout: of the run, seconds.
         """
         self._proof = proof
         self._folder = folder
@@ -71,7 +69,7 @@ class SelfProof:
 
     @property
     def waiting_for(self) -> str | None:
-        """Return what is still missing before jobs are taken."""
+        """Return why no jobs are taken yet."""
         if self._is_over and self.failure is None:
             return None
         return self.failure or f"the model has not yet answered its sample {self._proof.input}"
@@ -81,11 +79,11 @@ class SelfProof:
         return self._over is not None and self._over.is_set()
 
     def stop(self) -> None:
-        """Run the sample no further time: the server stops."""
+        """Run the sample no more: the server stops."""
         self.is_stopped = self.is_stopped or not self._is_over
 
     async def passes(self, runner: Runner) -> bool:
-        """Return whether the model is proved, once that is known; the first caller's runner proves it."""
+        """Tell, once known, whether the model is proved; the first caller's runner proves it."""
         if self._over is not None:
             await self._over.wait()
             return self.waiting_for is None
@@ -120,7 +118,6 @@ class SelfProof:
         raise AssertionError  # the last round returns
 
     async def _run(self, runner: Runner) -> str | None:
-        """Run the sample once; return what is wrong with its result."""
         await runner.ready()
         output = f"{runner.folder}/{_JOB}"
         source = f"{output}-input"

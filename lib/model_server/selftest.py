@@ -1,7 +1,6 @@
-"""Self-tests while the image is built: does the model pass its tests, and which runner mode is right?
+"""Self-tests at build time, of the model and its runner mode.
 
-A model that fails a test of `gravityai-build.json` gets no image. The runner's self-test leaves a record in the image,
-so that its containers need not begin anew.
+A failed test of `gravityai-build.json` fails the build. The runner's record spares containers its self-test.
 """
 
 import json
@@ -27,7 +26,7 @@ _RECORD = "self-test.json"
 
 @dataclass(frozen=True)
 class Test:
-    """A data file of the program's folder, and what the model must make of it."""
+    """A data file and the result due for it."""
 
     #: Relative to the program's folder.
     input: str
@@ -36,7 +35,7 @@ class Test:
 
 
 def parse(text: str) -> tuple[Test, ...]:
-    """Read the tests from JSON: a list of `{"input", "expected"}`; StartError: they are not that."""
+    """Read a JSON list of `{"input", "expected"}`, or raise StartError."""
     try:
         return tuple(Test(str(entry["input"]), entry.get("expected")) for entry in json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -44,7 +43,7 @@ def parse(text: str) -> tuple[Test, ...]:
 
 
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
-    """Run all tests as the program's user, and return a text for each that failed, by input."""
+    """Run the tests as the program's user; return a text for each failure."""
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()

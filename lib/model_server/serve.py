@@ -58,7 +58,7 @@ _LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
-    """Run the server until it is told to stop; StartError: it could not start, and nothing was left behind."""
+    """Run the server until told to stop, or raise StartError."""
     log.configure(settings.log_json)
     forget_secrets(os.environ)
     model = example.with_example(manifest.read(settings.manifest))
@@ -84,7 +84,6 @@ def serve(settings: Settings) -> int:
 
 
 def _launcher(settings: Settings, command: Sequence[str], data: Volume) -> Launcher:
-    """Start the launcher; StartError: its folder would lie where it may not go."""
     users = settings.program_users
     if not may(users[0], data.instances, os.X_OK):
         raise StartError(
@@ -211,7 +210,7 @@ def _run(
 
 
 def runner_of(slot: Slot, limits: Limits, folder: Path, hidden: Path) -> RunnerClient:
-    """Return a runner of jobs in `folder`, which cannot look into `hidden`."""
+    """Return a runner of jobs in `folder`; programs cannot see `hidden`."""
     return RunnerClient(
         slot,
         memory_mib=limits.memory_mib,
@@ -229,7 +228,6 @@ def _batches(clients: Sequence[RunnerClient], model: Manifest, limits: Limits, w
 
 
 def _self_proof(settings: Settings, model: Manifest, timeout: float, converters: Converters) -> SelfProof | None:
-    """Return the proof that this container must give, None if it takes jobs without one."""
     if not settings.self_proof:
         return None
     if model.proof is None:
@@ -242,12 +240,11 @@ def _self_proof(settings: Settings, model: Manifest, timeout: float, converters:
 
 
 def _whose(slots: Sequence[Slot], settings: Settings) -> str:
-    """Return the words for the program's user."""
     return f"user {settings.program_user[0]}" if slots[0].is_own_user else "the server's own user"
 
 
 class _Server(uvicorn.Server):
-    """On SIGTERM, starts no new job, lets running ones end while status is still answered, then stops."""
+    """Drains on SIGTERM, while it still answers."""
 
     def __init__(self, config: uvicorn.Config, workers: Workers, heartbeat: Heartbeat, drain_seconds: float) -> None:
         super().__init__(config)
@@ -260,7 +257,7 @@ class _Server(uvicorn.Server):
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def stop_at_once(self) -> None:
-        """Stop without a drain: the data directory is another server's by now, or the model is not proved."""
+        """Stop without a drain: the data directory is lost, or the model not proved."""
         self._heartbeat.withdraw()
         self._workers.drain(0)
         self.should_exit = True
@@ -290,7 +287,6 @@ def _data_directory(settings: Settings) -> Path:
 
 
 def _retention(settings: Settings, model: Manifest) -> Retention:
-    """Return the retention that the environment names, else the manifest's."""
     limits = model.limits
     days = limits.retention_days or None if settings.retention_days is None else settings.retention_days
     return Retention(

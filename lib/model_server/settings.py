@@ -70,13 +70,13 @@ class Settings:
 
     @property
     def program_users(self) -> list[tuple[int, int]]:
-        """Return the users of the workers' programs, where this container is started as root."""
+        """Return each worker's program user, if started as root."""
         uid, gid = self.program_user
         return [(uid + number, gid) for number in range(self.workers)]
 
     @property
     def user_apart(self) -> tuple[int, int] | None:
-        """Return the first program's user where it is not this process's; only root can arrange that."""
+        """Return the first program's user if not ours; needs root."""
         return self.program_user if os.geteuid() == 0 and self.user[0] != 0 else None
 
     def limits_of(self, model: Manifest) -> Limits:
@@ -90,7 +90,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Read the settings, without empty variables; StartError names every variable that is wrong."""
+    """Read the settings; StartError names each wrong variable."""
     problems: list[str] = []
 
     def number(name: str, convert: Callable[[str], N], default: D, low: float, high: float) -> N | D:
@@ -174,7 +174,7 @@ def current() -> Settings:
 
 
 def forget_secrets(environment: MutableMapping[str, str]) -> None:
-    """Take out what is none of the program's business: it inherits the rest."""
+    """Remove secrets: the program inherits the rest."""
     for name in list(environment):
         if name in _SECRETS or name.startswith(access.PREFIX):
             del environment[name]

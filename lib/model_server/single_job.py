@@ -1,4 +1,4 @@
-"""One job without a server, as an AWS Batch job of the image: no port, no volume."""
+"""One job without a server, as for AWS Batch."""
 
 import os
 import shutil
@@ -23,13 +23,13 @@ STANDARD_STREAM = "-"
 
 
 def run(settings: Settings, source: str, target: str) -> int:
-    """Have the program turn `source` into `target`; return the exit code, and log to standard error.
+    """Run one job and return the exit code.
 
-    The program runs as its user in a server, with files opened by the caller's rights.
+    The program runs as its user in a server; files are opened by the caller's rights.
 
     Args:
         source: a path, s3://BUCKET/KEY, or "-" for standard input.
-        target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-" for standard output.
+        target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-".
 
     Raises:
         StartError: input or output cannot be used, or a license key is needed.

@@ -1,4 +1,4 @@
-"""Runner slots: each starts and ends the processes of one runner."""
+"""Runner slots: each starts and ends one runner."""
 
 import os
 import signal
@@ -17,20 +17,20 @@ _UMASK = 0o077
 
 
 class Slot(Protocol):
-    """A slot as a runner's client uses it."""
+    """A slot of a runner's client."""
 
     #: No other process has the runner's user.
     is_own_user: bool
 
     def start(self, connection: int) -> None:
-        """Start a runner, with this descriptor as its connection."""
+        """Start a runner with this descriptor as its connection."""
 
     def stop(self) -> None:
-        """End the runner, if there is one, and whatever it left."""
+        """End the runner, if any, and what it left."""
 
 
 class OwnSlot:
-    """A slot whose runners are children of this process."""
+    """A slot whose runners are our children."""
 
     def __init__(
         self,
@@ -43,10 +43,9 @@ class OwnSlot:
         """Start nothing yet.
 
         Args:
-            command: as `runner_command` makes it.
-            user: uid and gid of the runner and the program, theirs alone; this process is root. None: its own.
-            environment: variables for both, beside those of this process.
-            log: descriptor for what both print; None: the standard output of this process.
+            user: uid and gid of runner and program, theirs alone; needs root. None: our own.
+            environment: variables beside our own.
+            log: descriptor for what both print; None: our standard output.
         """
         self.is_own_user = user is not None
         self._command = command
@@ -56,7 +55,6 @@ class OwnSlot:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, connection: int) -> None:
-        """See `Slot`."""
         uid, gid = self._user if self._user is not None else (None, None)
         environment = {**os.environ, **self._environment}
         if self._command[0] == sys.executable:
@@ -76,7 +74,6 @@ class OwnSlot:
             ORPHANS.enter(self.process.pid)
 
     def stop(self) -> None:
-        """See `Slot`."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -92,7 +89,7 @@ class OwnSlot:
 
 
 def end_all(user: tuple[int, int]) -> None:
-    """Kill every process of a user by one system call, so that none can start another; needs root."""
+    """Kill a user's processes at once, so that none starts another; needs root."""
     status = int(signal.SIGKILL)
     while os.WIFSIGNALED(status):  # one of them was faster
         child = os.fork()
@@ -106,7 +103,7 @@ def end_all(user: tuple[int, int]) -> None:
 
 
 def may(user: tuple[int, int], path: Path, right: int) -> bool:
-    """Tell whether a user, without any other group, has a right (os.R_OK, ...) there; this process is root."""
+    """Tell whether a user, without other groups, has a right (os.R_OK, ...); needs root."""
     uid, gid = user
     groups = os.getgroups()
     os.setgroups([])
@@ -121,16 +118,16 @@ def may(user: tuple[int, int], path: Path, right: int) -> bool:
 
 
 def lend(folder: Path, user: tuple[int, int]) -> None:
-    """Let a user write to a folder in /tmp by its group: what the user owned would be taken for an old job's."""
+    """Let a user write to a folder by group: what it owned would be taken for an old job's."""
     os.chown(folder, -1, user[1])
     folder.chmod(0o770)
 
 
 def become(user: tuple[int, int]) -> None:
-    """Make this process, which is root, uid and gid `user` for good, without any other group.
+    """Become uid and gid `user` for good, without other groups; needs root.
 
     Raises:
-        OSError: it may not, or this container has no such user.
+        OSError: it may not, or the container has no such user.
     """
     uid, gid = user
     os.setgroups([])

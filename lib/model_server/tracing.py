@@ -1,7 +1,7 @@
-"""Traces of requests and of their jobs, sent by OTLP over HTTP where OTEL_EXPORTER_OTLP_ENDPOINT is set.
+"""Traces of requests and jobs, by OTLP over HTTP if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-OpenTelemetry's own variables say the rest. Its libraries take 0.4 s and 16 MiB, so are loaded only then. A job's span
-hangs on the request that brought it, if this server had both.
+The libraries take 0.4 s and 16 MiB, so are loaded only then. A job's span hangs on its request, if this server had
+both.
 """
 
 import threading
@@ -33,7 +33,7 @@ _NANOSECONDS = 10**9
 
 
 def of_environment(environment: Mapping[str, str], manifest: Manifest) -> "Tracing | None":
-    """Begin to trace where the environment asks for it; None: it does not, or not in a way that this server has."""
+    """Start tracing if the environment asks for OTLP over HTTP."""
     if not any(environment.get(name, "").strip() for name in _ENDPOINTS):
         return None
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
@@ -48,10 +48,9 @@ def of_environment(environment: Mapping[str, str], manifest: Manifest) -> "Traci
 
 
 class Tracing:
-    """The tracer of a server. Any thread may call any method."""
+    """A server's tracer, for any thread."""
 
     def __init__(self, manifest: Manifest) -> None:
-        """Load the libraries, and start the thread that sends."""
         from opentelemetry import trace  # noqa: PLC0415 - see the module
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
@@ -71,7 +70,7 @@ class Tracing:
 
     @contextmanager
     def request(self, scope: Scope) -> "Iterator[Span]":
-        """Yield the span of a request, which continues its client's trace."""
+        """Yield a request's span, in its client's trace."""
         sent = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _PROPAGATED}
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"][: bounds.TRACED_CHARACTERS]}
         with self._tracer.start_as_current_span(
@@ -94,7 +93,7 @@ class Tracing:
                     span.set_attribute("http.route", route)
 
     def answered(self, span: "Span", start: Message) -> None:
-        """Note the beginning of a request's answer."""
+        """Note the beginning of an answer."""
         span.set_attribute("http.response.status_code", start["status"])
         if start["status"] >= 500:
             span.set_status(self._trace.StatusCode.ERROR)
@@ -112,7 +111,7 @@ class Tracing:
                 self._parents.popitem(last=False)
 
     def ended(self, job: Job, ended: JobResult) -> None:
-        """Send the span of a job's last attempt, which is over."""
+        """Send the span of a job's last attempt."""
         with self._guard:
             parent = self._parents.pop(job.id, None)
         now = time.time()
@@ -133,14 +132,14 @@ class Tracing:
         span.end(round(now * _NANOSECONDS))
 
     def stop(self) -> None:
-        """Send what is left, for a moment: a collector that does not answer holds nobody up."""
+        """Send the rest, briefly: a silent collector holds nobody up."""
         last = threading.Thread(target=self._provider.shutdown, name="last-traces", daemon=True)
         last.start()
         last.join(_FLUSH_SECONDS)
 
 
 class Traced:
-    """Makes a span of every request but those of probes."""
+    """Makes a span of each request, except probes and /metrics."""
 
     def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
         self._app = app

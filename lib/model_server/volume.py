@@ -32,7 +32,7 @@ class Volume:
 
     @property
     def inputs(self) -> Path:
-        """Return the folder of data files, named by job id."""
+        """Return the folder of data files, by job id."""
         return self.root / "inputs"
 
     @property
@@ -42,12 +42,12 @@ class Volume:
 
     @property
     def instances(self) -> Path:
-        """Return the folder of running servers' folders, with what dies with each."""
+        """Return the parent of running servers' folders."""
         return self.root / "instances"
 
 
 def prepare(root: Path) -> None:
-    """Make an image's data directory for any user; a new named volume takes over owner and mode."""
+    """Make the image's data directory; a new named volume takes over its mode."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o1777)
@@ -56,10 +56,10 @@ def prepare(root: Path) -> None:
 
 
 def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
-    """Make `root` the volume of `model`, if it is not yet; touch no other model's.
+    """Make `root` the volume of `model`; touch no other model's.
 
     Args:
-        owner: uid and gid of the later user, where the caller is root.
+        owner: uid and gid of the later user, if the caller is root.
 
     Raises:
         VolumeError: it is another model's, or unusable.
@@ -89,7 +89,7 @@ def is_read_only(root: Path) -> bool:
 
 
 def check(volume: Volume) -> None:
-    """Raise VolumeError, with the place, if jobs cannot be kept on the volume."""
+    """Raise VolumeError if jobs cannot be kept there."""
     place = volume.root
     try:
         for place in (volume.root, volume.inputs, volume.results, volume.instances):
@@ -103,7 +103,7 @@ def check(volume: Volume) -> None:
 
 
 def is_owned(root: Path, model: str) -> bool:
-    """Tell whether the volume is still that of `model`: another may be mounted."""
+    """Tell whether `model` still owns it: another may be mounted."""
     try:
         return bool(json.loads((root / _MARKER).read_text(encoding="utf-8"))["model"] == model)
     except (OSError, ValueError, KeyError, TypeError):
@@ -116,7 +116,7 @@ def is_mounted(path: Path, mountinfo: str) -> bool:
 
 
 def is_on_network(path: Path, mountinfo: str) -> bool:
-    """Tell by /proc/self/mountinfo (man 5 proc) whether `path` is on a network file system."""
+    """Tell likewise whether `path` is on a network file system."""
     resolved = path.resolve()
     best, kind = -1, ""
     for point, found in _mounts(mountinfo):

@@ -107,7 +107,7 @@ class Worker:
         return self._runner.mode
 
     def said(self, job_id: str) -> tuple[str, ...] | None:
-        """Return a running job's last output; None: it does not run here."""
+        """Return the newest job's last output; None for others."""
         return self._runner.said(job_id)
 
     def stop_claiming(self) -> None:
