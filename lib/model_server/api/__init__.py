@@ -1,1 +1,1 @@
-"""The container API over HTTP: one module for each group of routes."""
+"""The container API over HTTP."""

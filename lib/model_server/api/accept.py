@@ -1,4 +1,4 @@
-"""The form in which a client wants a result, by path, Accept and `?types=`."""
+"""A client's wanted result form, by path, Accept and `?types=`."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _KINDS = {Form.JSON: "application/json; charset=utf-8", Form.CSV: "text/csv; cha
 
 @dataclass(frozen=True)
 class Wish:
-    """The form of a result that a client asks for."""
+    """The wanted form of a result."""
 
     #: None: the model's own.
     form: Form | None = None
@@ -34,12 +34,12 @@ OWN = Wish()
 
 
 def of_path(request: Request, form: Form) -> Wish:
-    """Return the wish of a request whose path names the form; ApiError 400: `types` is no word of ours."""
+    """Return the wish where the path names the form."""
     return Wish(form, is_strict=True, as_text=_as_text(request))
 
 
 def of_header(request: Request, own: str) -> Wish:
-    """Return the wish of a request whose Accept may name a form; ApiError 400: `types` is no word of ours."""
+    """Return the wish where Accept may name a form."""
     as_text = _as_text(request)
     text = next((value for name, value in request.scope["headers"] if name == b"accept"), b"*/*").decode("latin-1")
     form = None if text == "*/*" else preferred(text, own)
@@ -47,7 +47,7 @@ def of_header(request: Request, own: str) -> Wish:
 
 
 def preferred(accept: str, own: str) -> Form | None:
-    """Return the form that Accept wants more than the model's `own` type, or None."""
+    """Return the form that Accept prefers to `own`, or None."""
     ranges = [_range(item) for item in accept[:_LONGEST].split(",")]
     parsed = mime.parse(own)
     best, form = _quality("" if parsed is None else parsed.essence, ranges), None
@@ -59,7 +59,6 @@ def preferred(accept: str, own: str) -> Form | None:
 
 
 def _range(text: str) -> tuple[str, float]:
-    """Return a media range of Accept and its weight; a weight that is none counts as 1."""
     kind, *parameters = (part.strip().lower() for part in text.split(";"))
     quality = next((part[2:].strip() for part in parameters if part.startswith("q=")), "1")
     try:
@@ -69,7 +68,7 @@ def _range(text: str) -> tuple[str, float]:
 
 
 def _quality(kind: str, ranges: list[tuple[str, float]]) -> float:
-    """Return the weight of the most specific range that covers `kind` (RFC 9110, 12.5.1)."""
+    """Weigh by the most specific range (RFC 9110, 12.5.1)."""
     for wanted in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
         found = [quality for name, quality in ranges if name == wanted]
         if found:

@@ -10,7 +10,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
 
 
 def of(request: Request) -> str:
-    """Return the address without a last slash; the page's script corrects it behind a proxy."""
+    """Return the address without a last slash; a script corrects it behind proxies."""
     host = request.headers.get("host", "")
     forwarded = request.headers.get("x-forwarded-proto", "").lower()
     scheme = forwarded if forwarded in ("http", "https") else request.url.scheme

@@ -1,4 +1,4 @@
-"""The application: all routes, and what every answer has in common."""
+"""The application: all routes, and what answers share."""
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
@@ -37,7 +37,7 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
     """Make the ASGI application.
 
     Args:
-        root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris".
+        root_path: a prefix that a proxy may have removed, e.g. "/models/iris".
     """
     app = Starlette(
         routes=[
@@ -73,7 +73,7 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
 
 
 class PathPrefix:
-    """Removes a path prefix that the proxy left in place; the server answers with and without it."""
+    """Removes a path prefix that the proxy left in place."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app

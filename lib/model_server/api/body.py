@@ -1,4 +1,4 @@
-"""Reception of a request whose whole body is the data file."""
+"""Reception of a body that is the data file."""
 
 import secrets
 from pathlib import Path
@@ -13,7 +13,7 @@ from model_server.api.form_reader import Upload
 
 
 async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Upload:
-    """Read the body as `upload.receive` reads a form with this file; ApiError 400: it is empty."""
+    """Read the body as `upload.receive` reads a form."""
     try:
         form = await upload.receive(_as_form(request), folder, limit, space, with_digest)
     except ApiError as error:
@@ -26,7 +26,7 @@ async def receive(request: Request, folder: Path, limit: int, space: Part, with_
 
 
 def _as_form(request: Request) -> Request:
-    """Return a request with a form around the body; its boundary cannot be guessed."""
+    """Wrap the body in a form whose boundary cannot be guessed."""
     boundary = secrets.token_hex(16).encode()
     head = b'--%b\r\nContent-Disposition: form-data; name="File"\r\n\r\n' % boundary
     tail = b"\r\n--%b--\r\n" % boundary

@@ -1,4 +1,4 @@
-"""Conversion of submitted data and of results by form and mapping."""
+"""Conversion of data and results by form and mapping."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ class Submission:
 
 
 def understand(form: Upload, manifest: Manifest, problems: list[str]) -> Submission:
-    """Read the fields MimeType, Mappings and OutputMappings; every problem is added to `problems`."""
+    """Read the form's request; add every problem to `problems`."""
     supported = mime.convertible(manifest.input_types)
     chosen = mime.choose(form.text("MimeType"), form.file_type, supported)
     mappings, output_mappings = form.text("Mappings") or None, form.text("OutputMappings") or None
@@ -61,14 +61,11 @@ def understand(form: Upload, manifest: Manifest, problems: list[str]) -> Submiss
 
 
 def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converters) -> Path:
-    """Make the model's input of a received file, beside it; the caller owns the new file.
+    """Make the model's input beside a received file; the caller owns it.
 
     Args:
         limit: of the new file, bytes.
         room: on the volume, bytes.
-
-    Raises:
-        ApiError: 400, with every problem of the data by row and path, or 507.
     """
     try:
         return _converted(convert.convert_input, file, plan, file.parent, min(limit, room), converters)
@@ -79,10 +76,9 @@ def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converte
 
 
 def small_to_model(content: bytes, plan: Plan) -> bytes:
-    """Make the model's input of small data in memory.
+    """Make the model's input in memory.
 
     Raises:
-        ApiError: 400, as `to_model`.
         TooLargeError: it is no longer small.
     """
     target = MemoryFile()
@@ -96,10 +92,10 @@ def small_to_model(content: bytes, plan: Plan) -> bytes:
 
 
 def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: Converters) -> None:
-    """Make the model's input of data that was too large to be checked while its client waited.
+    """Make the model's input of data too large to check while its client waited.
 
     Raises:
-        DataError: with every problem of the data by row and path.
+        DataError: with every problem.
     """
     problems: list[str] = []
     plan = _plan(job.mime_type, job.mappings, manifest, problems)
@@ -109,7 +105,7 @@ def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: 
 
 
 def of_sample(sample: Path, target: Path, mapping: Path | None, manifest: Manifest, converters: Converters) -> None:
-    """Make the model's input of a sample in the image, as of a job with this mapping, or raise DataError."""
+    """Make the model's input of a sample, or raise DataError."""
     problems: list[str] = []
     text = None if mapping is None else mapping.read_text(encoding="utf-8")
     plan = _plan(manifest.input_types[0], text, manifest, problems)
@@ -128,10 +124,10 @@ def _not_taken(error: DataError) -> ApiError:
 def of_model(
     job: Job, file: Path, wish: accept.Wish, manifest: Manifest, folder: Path, converters: Converters
 ) -> Path | None:
-    """Convert a job's result for the client into a new file that the caller owns; None: `file` is right as it is.
+    """Convert a result into a new file that the caller owns; None: `file` is right.
 
     Raises:
-        ApiError: 400, the result cannot be had in this form.
+        ApiError: 400, it cannot be had in this form.
     """
     if wish.form is None and job.output_mappings is None:
         return None
@@ -151,7 +147,7 @@ def of_model(
 
 
 def form_of_result(file: Path, manifest: Manifest, converters: Converters) -> mime.Form | None:
-    """Return the form of what the model wrote: as declared, else by its bytes; None: it is not structured."""
+    """Return a result's form, as declared, else by its bytes; None: unstructured."""
     declared = manifest.output_types[0]
     if not mime.says_nothing(declared):
         return mime.form(declared)
@@ -217,7 +213,7 @@ def _converted(
 
 @contextmanager
 def new_file(folder: Path) -> Iterator[Path]:
-    """Yield a new file for the caller, who owns it unless an error leaves the block."""
+    """Yield a new file, which is removed only after an error."""
     with NamedTemporaryFile(dir=folder, delete=False) as file:
         path = Path(file.name)
     try:

@@ -20,10 +20,10 @@ NO_ROOM = 507
 
 
 class Space:
-    """The free space of the data volume, less what current uploads will still write."""
+    """The volume's free space, less what uploads will still write."""
 
     def __init__(self, folder: Path, keep: int) -> None:
-        """Look at the volume of `folder`, where `keep` bytes must stay free."""
+        """Keep `keep` bytes free on the volume of `folder`."""
         self._folder = folder
         self._keep = keep
         self._reserved = 0
@@ -32,22 +32,22 @@ class Space:
 
     @property
     def left(self) -> int:
-        """Return the unreserved free bytes; below 0: less than must stay free."""
+        """Return the bytes to spare; below 0: too few are free."""
         return free(self._folder) - self._keep - self._reserved
 
     def log_refusal(self) -> None:
-        """Log a refusal for want of room, at most one line now and then."""
+        """Log a refusal, only now and then."""
         now = time.monotonic()
         if now >= self._tell_from:
             self._tell_from = now + _TELL_SECONDS
             logger.warning("the data volume has no room: %d bytes may still be taken; jobs are refused", self.left)
 
     def part(self) -> "Part":
-        """Count what one upload takes; nothing yet."""
+        """Return an upload's part, empty yet."""
         return Part(self)
 
     def reserve(self, size: int) -> None:
-        """Keep `size` bytes from others, or give them back if negative; ApiError 507."""
+        """Reserve `size` bytes, or give back if negative; ApiError 507."""
         with self._guard:
             if size >= 0 and self.left < size:
                 raise no_room()
@@ -62,12 +62,12 @@ class Part:
         self._reserved = 0
 
     def reserve(self, size: int) -> None:
-        """Make sure of `size` further bytes; ApiError 507."""
+        """Reserve `size` further bytes; ApiError 507."""
         self._space.reserve(size)
         self._reserved += size
 
     def take(self, size: int) -> None:
-        """Use `size` bytes, which are written from now on; ApiError 507."""
+        """Use `size` bytes, about to be written; ApiError 507."""
         if size > self._reserved:
             self.reserve(max(size, _STEP_BYTES))
         self._reserved -= size
@@ -87,13 +87,13 @@ def no_room() -> ApiError:
 
 
 def free(folder: Path) -> int:
-    """Return the free bytes of the volume."""
+    """Return the volume's free bytes."""
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether the file system, quota or database is full."""
+    """Tell whether file system, quota or database is full."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return isinstance(error, DBAPIError) and database.is_full(error)

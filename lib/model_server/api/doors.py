@@ -1,4 +1,4 @@
-"""Access control before any route: host, origin and API key of a request."""
+"""Access control before any route: host, origin and API key."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +25,7 @@ _ASKED_FOR = {b"host", b"x-forwarded-host", b"origin", b"sec-fetch-site", b"x-ap
 
 
 class Doors:
-    """Lets a request in, or answers it."""
+    """Lets a request in, or refuses it."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -45,7 +45,6 @@ class Doors:
         await self._app(scope, receive, send)
 
     def _holder(self, scope: Scope, headers: dict[str, list[str]]) -> Holder | None:
-        """Return the caller; None where no key is needed; ApiError 401, 403 or 421."""
         access, path = self._access, scope["path"]
         is_open = path in access.open_paths
         if access.hosts and not is_open and not _are_ours(headers.get("host", []), access.hosts):
@@ -70,7 +69,7 @@ class Doors:
 
 
 def holder_of(request: Request) -> Holder | None:
-    """Return the caller; None where no key is needed, or none was shown."""
+    """Return the caller; None: no key was needed or shown."""
     holder = request.scope.get(_HOLDER)
     return holder if isinstance(holder, Holder) else None
 
@@ -82,17 +81,14 @@ def client_of(request: Request) -> str | None:
 
 
 def _is_browser(scope: Scope) -> bool:
-    """Tell whether a browser says on what page the request was made."""
     return any(name in _TOLD_BY_BROWSERS for name, _ in scope["headers"])
 
 
 def _is_for_strangers(path: str) -> bool:
-    """Tell whether it takes part in the login."""
     return path == LOGIN or path.startswith("/static/")
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
-    """Return the wanted headers, by name in lower case."""
     found: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         if name in _ASKED_FOR:
@@ -105,7 +101,6 @@ def _are_ours(given: list[str], hosts: tuple[str, ...]) -> bool:
 
 
 def _name(host: str) -> str:
-    """Return the name in `NAME:PORT`, in lower case, without a final dot or IPv6's brackets."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -113,7 +108,7 @@ def _name(host: str) -> str:
 
 
 def _is_of_others(headers: dict[str, list[str]], hosts: tuple[str, ...]) -> bool:
-    """Tell whether a browser says that a page of another site makes this request; other clients say nothing."""
+    """Trust what browsers tell of the page; other clients tell nothing."""
     sites = headers.get("sec-fetch-site", [])
     if sites:
         return any(site not in ("same-origin", "none") for site in sites)
@@ -128,18 +123,16 @@ def _is_of_others(headers: dict[str, list[str]], hosts: tuple[str, ...]) -> bool
 
 
 def _place(host: str) -> str:
-    """Return `NAME:PORT` without a default port."""
     return host.strip().lower().removesuffix(":80").removesuffix(":443")
 
 
 def _sessions(headers: dict[str, list[str]]) -> list[str]:
-    """Return the session cookies; a browser may send those of two models on one host."""
+    """Return all session cookies: two models may share a host."""
     pairs = (pair.strip().partition("=") for text in headers.get("cookie", []) for pair in text.split(";"))
     return [value for name, _, value in pairs if name == COOKIE]
 
 
 def _link(scope: Scope) -> tuple[str, str]:
-    """Return the signature of a link to a result, and its job's id, or ""."""
     if not scope["path"].startswith(RESULT) or scope["method"] not in ("GET", "HEAD"):
         return "", ""
     signatures = parse_qs(scope["query_string"].decode("latin-1")).get(LINK, [])
@@ -147,7 +140,6 @@ def _link(scope: Scope) -> tuple[str, str]:
 
 
 def _refusal(scope: Scope, error: ApiError) -> Response:
-    """Send a person to the login page and a program an envelope."""
     request = Request(scope)
     if error.status == 401 and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(root_of(request) + LOGIN[1:], 303, {"cache-control": "no-store"})
@@ -157,14 +149,14 @@ def _refusal(scope: Scope, error: ApiError) -> Response:
 
 
 def root_of(request: Request) -> str:
-    """Return the path to the server's root, relative where the proxy does not name it."""
+    """Return the path to the root, relative unless a proxy names it."""
     return removed_prefix(request) or "../" * (request.scope["path"].count("/") - 1)
 
 
 def removed_prefix(request: Request) -> str:
-    """Return the path prefix that a proxy such as Traefik says it removed, or "".
+    """Return the path prefix that a proxy (Traefik) says it removed, or "".
 
-    Whether the address ended with a slash there is not known, and relative links depend on that.
+    Relative links depend on a final slash there, which is not known.
     """
     prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
     return f"{prefix}/" if PREFIX.fullmatch(prefix) else ""

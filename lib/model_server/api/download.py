@@ -1,4 +1,4 @@
-"""The name under which a browser keeps a result: after the file that was sent (RFC 6266)."""
+"""A result's file name for browsers (RFC 6266)."""
 
 import mimetypes
 from urllib.parse import quote
@@ -14,7 +14,7 @@ _UNSAFE = str.maketrans(dict.fromkeys('"\\%;', "_"))
 
 
 def header(job: Job, kind: str, head: bytes) -> str:
-    """Return the Content-Disposition of a result; its first bytes tell the ending where its type `kind` does not."""
+    """Return a Content-Disposition; `head` tells the ending where `kind` does not."""
     name = f"{stem(job)}-result{_suffix(kind, head)}"
     parsed = mime.parse(kind)
     is_inert = parsed is not None and parsed.essence in (*_INERT, *_INERT_IMAGES)
@@ -24,7 +24,7 @@ def header(job: Job, kind: str, head: bytes) -> str:
 
 
 def stem(job: Job) -> str:
-    """Return the name of what was sent, without its ending, else the job's id."""
+    """Return the sent file's name without its ending, else the job's id."""
     name = job.name or ""
     return name.rpartition(".")[0] or name or f"job-{job.id[:8]}"
 

@@ -1,4 +1,4 @@
-"""The envelope around most answers, byte for byte what clients of the container API know."""
+"""The envelope around most answers, byte for byte as clients know it."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _HEADERS = {"content-type": "application/json; charset=utf-8", "cache-control": 
 
 
 class ApiError(Exception):
-    """A request that is answered by an envelope with `isError`."""
+    """A refusal of a request, with its status."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -24,37 +24,37 @@ class ApiError(Exception):
 
 
 def json_bytes(value: Any) -> bytes:
-    """Return compact JSON in UTF-8; half a surrogate pair, which an escape may hold, becomes a question mark."""
+    """Return compact JSON in UTF-8; lone surrogates become question marks."""
     return _encode(value).encode("utf-8", "replace")
 
 
 def json_response(content: bytes, status: int = 200) -> Response:
-    """Answer with finished JSON that no cache may keep."""
+    """Answer finished JSON that no cache may keep."""
     return Response(content, status, _HEADERS)
 
 
 def success(data: Any) -> Response:
-    """Answer 200 with `data` in an envelope."""
+    """Answer 200 with `data`."""
     return _envelope(data, None, 200)
 
 
 def flawed(data: Any, error: str) -> Response:
-    """Answer 200 with `data` and its errors."""
+    """Answer 200 with `data` and an error."""
     return _envelope(data, error, 200)
 
 
 def refused(data: Any, error: str) -> Response:
-    """Answer 400 with `data` and its errors."""
+    """Answer 400 with `data` and an error."""
     return _envelope(data, error, 400)
 
 
 def failure(status: int, message: str) -> Response:
-    """Answer `status` with an envelope that says why."""
+    """Answer `status` and why."""
     return _envelope(None, message, status)
 
 
 def job_status(job: Job) -> Response:
-    """Answer 200 with the job's triple; a failed job is also the envelope's error, or clients would poll forever."""
+    """Answer a job's triple; a failure is the envelope's error, too, or clients would poll forever."""
     return _envelope(triple(job.id, job.state, job.error), job.error if job.state is State.ERROR else None, 200)
 
 
@@ -63,7 +63,7 @@ def of_job(job: Job) -> bytes:
 
 
 def triple(job_id: str, status: str, error: str | None = None) -> dict[str, str | None]:
-    """Return the job's triple: id, state and error."""
+    """Return a job's id, state and error."""
     return {"id": job_id, "status": status, "errorMessage": error}
 
 

@@ -9,7 +9,7 @@ from model_server.api.form_reader import name_of
 
 
 async def of_form(request: Request, field: str, most: int) -> str:
-    """Return the text of a form's part; ApiError 400: there is none; 413, 415."""
+    """Return the text of a form's part."""
     parser = upload.parser_of(request)
     name, content = "", bytearray()
     try:
@@ -27,7 +27,7 @@ async def of_form(request: Request, field: str, most: int) -> str:
 
 
 async def body_of(request: Request, most: int) -> bytes:
-    """Return the body; ApiError 413: above `most` bytes; 415."""
+    """Return the body, of at most `most` bytes."""
     upload.refuse_coding(request)
     body = bytearray()
     async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""Reads a multipart form as it arrives: a data file that is not small goes to the disk."""
+"""Reads a multipart form as it arrives."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _LONGEST_SUFFIX = 10
 
 @dataclass
 class Upload:
-    """A received form. Its data is `content` if it is small, else `file`; neither if there was none."""
+    """A received form; small data is `content`, other is `file`; neither: there was none."""
 
     content: bytes | None = None
     file: Path | None = None
@@ -43,11 +43,7 @@ class Upload:
 
     @contextmanager
     def as_file(self, folder: Path) -> Iterator[Path]:
-        """Yield the data as a file, written to `folder` if need be; delete it afterwards unless it was moved.
-
-        Raises:
-            ApiError: 400, there was no data file.
-        """
+        """Yield the data as a file; delete it afterwards unless it was moved."""
         if self.file is None:
             if self.content is None:
                 raise no_file()
@@ -60,13 +56,11 @@ class Upload:
             self.discard()
 
     def discard(self) -> None:
-        """Remove the file, if there is one."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
 
 def no_file() -> ApiError:
-    """Return the refusal of a form without data."""
     return ApiError(400, "the form has no data file: send it in a part named File")
 
 
@@ -76,7 +70,7 @@ def name_of(segment: MultipartSegment) -> str:
 
 
 def file_name(sent: str) -> str:
-    """Return a client's file name, fit to be shown and kept: no path, nothing that cannot be seen."""
+    """Return a client's file name, fit to be shown and kept."""
     text = sent.encode("latin-1", "replace").decode("utf-8", "replace")
     text = "".join(letter if letter.isprintable() else " " for letter in re.split(r"[/\\]", text)[-1])
     text = " ".join(text.split())
@@ -117,7 +111,7 @@ class FormReader:
         self._held = bytearray()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body."""
+        """Take the next bytes."""
         try:
             for event in self._parser.parse(chunk):
                 if event is None:
@@ -132,12 +126,11 @@ class FormReader:
             raise ApiError(400, f"the body is not a valid multipart form: {_reason(error)}") from error
 
     async def keep_up(self) -> None:
-        """Wait as long as the disk is behind."""
+        """Wait while the disk is behind."""
         if self._spool is not None:
             await self._spool.keep_up()
 
     async def finish(self) -> Upload:
-        """End the form."""
         try:
             self._parser.close()
         except MultipartError as error:
@@ -150,7 +143,6 @@ class FormReader:
         return self._form
 
     def discard(self) -> None:
-        """Remove what was stored."""
         if self._spool is not None:
             self._spool.discard()
 
@@ -209,5 +201,5 @@ class FormReader:
 
 
 def _reason(error: MultipartError) -> str:
-    """Return the parser's own message, which quotes nothing of the body."""
+    """Return the parser's message, which quotes nothing of the body."""
     return str(error.args[0])[:1].lower() + str(error.args[0])[1:]

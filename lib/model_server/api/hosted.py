@@ -1,7 +1,7 @@
-"""The jobs API of the hosted service, so that its clients can be pointed at this server: /api/v1/jobs.
+"""The hosted service's jobs API, for its clients: /api/v1/jobs.
 
-Documented in jobs-api.md of gai-doc; where its newest client (gai-client, 2025) reads another form, that form counts:
-`status` is a number, and `statusMessage` the word.
+The contract is jobs-api.md of gai-doc; where the newest client (gai-client, 2025) reads another form, that counts:
+`status` is a number, `statusMessage` the word.
 """
 
 import json
@@ -33,7 +33,7 @@ _INCOMPLETE = (0, "incomplete")
 
 
 async def submit(request: Request) -> Response:
-    """Run a job as run-job does, and answer its details; it may go on when the wait runs out."""
+    """Run a job as run-job does, and answer its details."""
     server = services.of(request)
 
     async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
@@ -56,7 +56,6 @@ async def submit(request: Request) -> Response:
 
 
 def _translate(form: Upload, manifest: Manifest) -> None:
-    """Replace the field data by add-job's; ApiError 400: unreadable, or for another version of the model."""
     try:
         wanted = json.loads(form.fields.pop("data", "") or "{}")
     except (ValueError, RecursionError) as error:
@@ -91,7 +90,7 @@ async def latest(request: Request) -> Response:
 
 
 async def result_link(request: Request) -> Response:
-    """Answer an address at which the result can be had without a key, for a while."""
+    """Answer an address that opens the result without a key."""
     server, job_id = services.of(request), jobs.id_of(request)
     results.check_complete(await jobs.look(request, job_id))
     link = f"{address.of(request)}{doors.RESULT}{job_id}"
@@ -102,7 +101,7 @@ async def result_link(request: Request) -> Response:
 
 
 def _details(job: Job, manifest: Manifest) -> dict[str, Any]:
-    """Return what the hosted service says of a job; nothing is billed here, so bills say 0."""
+    """Return the hosted service's details; nothing is billed here."""
     status, word = _STATUS.get(job.state, _INCOMPLETE)
     took = 0.0 if job.finished is None or job.started is None else max(0.0, job.finished - job.started)
     return {

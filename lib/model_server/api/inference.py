@@ -54,7 +54,7 @@ async def model_ready(request: Request) -> Response:
 
 
 async def model_metadata(request: Request) -> Response:
-    """Answer the tensors of the model of the path; 400 if its data has none."""
+    """Answer the model's tensors; 400 if its data has none."""
     manifest = _model(request)
     inputs, outputs = _tensors(manifest.input_schema, "input"), _tensors(manifest.output_schema, "output")
     about = {"name": manifest.name, "versions": [manifest.version], "platform": "program"}
@@ -62,11 +62,7 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """Run the records of the tensors as a job, and answer the tensors of its result.
-
-    Raises:
-        ApiError: 504, the wait of run-job ran out; the job goes on.
-    """
+    """Run tensors as a job and answer its tensors."""
     manifest = _model(request)
     if _BINARY_HEADER in request.headers:
         raise ApiError(400, f"binary tensors are not taken: send the data as JSON, without {_BINARY_HEADER}")
@@ -79,10 +75,9 @@ async def infer(request: Request) -> Response:
 
 
 class _Inference:
-    """One request, from its tensors to those of its answer."""
+    """One request for inference."""
 
     def __init__(self, manifest: Manifest) -> None:
-        """Begin with nothing received; ApiError 400: the model's data has no tensors."""
         self._manifest = manifest
         self._outputs = [str(each["name"]) for each in _tensors(manifest.output_schema, "output")]
         _tensors(manifest.input_schema, "input")
@@ -90,7 +85,6 @@ class _Inference:
         self._asked: dict[str, Any] = {}
 
     async def receive(self, request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:
-        """Read the request into a form; ApiError 400, with every problem; 413, 415, 507."""
         server = services.of(request)
         sent = await body.receive(request, folder, min(limit, bounds.INFERENCE_BYTES), space, with_digest)
         with sent.as_file(folder) as file:
@@ -119,7 +113,6 @@ class _Inference:
             return Upload(content=content)
 
     async def answer(self, server: Services, job: Job, ended: JobResult, _wish: Wish) -> Response:
-        """Answer the tensors of a result; ApiError 400: the job failed, or there are none."""
         if ended.error is not None or ended.result is None:
             raise ApiError(400, ended.error or "the job failed", {ID_HEADER: job.id})
         return await server.convert(self._of_result, server, job, ended)
@@ -150,7 +143,6 @@ class _Inference:
 
 @contextmanager
 def _result_file(server: Services, ended: JobResult) -> Iterator[Path]:
-    """Yield the file of a result, made for the block if the result is in memory."""
     if ended.content is None:
         yield server.store.result_path(ended.result or "")
         return
@@ -161,7 +153,6 @@ def _result_file(server: Services, ended: JobResult) -> Iterator[Path]:
 
 
 def _model(request: Request) -> Manifest:
-    """Return the manifest of the model that the path names; ApiError 404: it is another model or version."""
     manifest = services.of(request).manifest
     name, version = request.path_params["model"], request.path_params.get("version", manifest.version)
     if (name, version) != (manifest.name, manifest.version):

@@ -1,4 +1,4 @@
-"""SageMaker's two paths of a container: /ping and /invocations."""
+"""SageMaker's paths: /ping and /invocations."""
 
 import time
 from pathlib import Path
@@ -29,9 +29,9 @@ async def ping(request: Request) -> Response:
 
 
 async def invocations(request: Request) -> Response:
-    """Run the body as a job and answer its result, however long it takes.
+    """Run the body as a job and answer its result within an hour.
 
-    SageMaker ends a request by itself: after 60 s, or after an hour if it is asynchronous or of a batch transform.
+    SageMaker ends a request after 60 s, or an hour if asynchronous or of a batch transform.
     """
     kind = _type_of(request, services.of(request).manifest)
 
@@ -45,7 +45,6 @@ async def invocations(request: Request) -> Response:
 
 
 def _type_of(request: Request, manifest: Manifest) -> str:
-    """Return the MIME type of the body, else the model's first; ApiError 415: the model does not take it."""
     sent = request.headers.get("content-type", "").strip()
     supported = mime.convertible(manifest.input_types)
     chosen = mime.choose(sent, "", supported)
@@ -57,11 +56,6 @@ def _type_of(request: Request, manifest: Manifest) -> str:
 
 
 async def _late(request: Request, job_id: str) -> Response:
-    """Answer a job that outlasts the wait of run-job, once it is over.
-
-    Raises:
-        ApiError: 503, the server stops, or too many requests wait; 504, the client's time is over. The job goes on.
-    """
     server = services.of(request)
     header = {ID_HEADER: job_id}
     deadline = time.monotonic() + bounds.INVOCATION_SECONDS

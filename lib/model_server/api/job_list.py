@@ -27,14 +27,14 @@ def jobs(request: Request) -> Response:
 
 
 def readable(request: Request) -> str | None:
-    """Return the client whose jobs alone are listed; None: all; ApiError 403: there is no list here."""
+    """Return the client whose jobs are listed; None: all."""
     if not services.of(request).access.job_list:
         raise ApiError(403, "the list of jobs is switched off on this server (MODEL_JOB_LIST)")
     return doors.client_of(request)
 
 
 def entry(job: Job) -> dict[str, Any]:
-    """Return a job's list entry, without the callback's URL, which may hold a secret."""
+    """Return a list entry without the callback's URL, which may hold a secret."""
     callback = None
     if job.callback_url is not None:
         callback = {"state": job.callback_state, "attempts": job.callback_attempts or 0, "error": job.callback_error}
@@ -53,7 +53,7 @@ def entry(job: Job) -> dict[str, Any]:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, to the millisecond."""
+    """Return ISO 8601 in UTC, to the millisecond."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -33,23 +33,18 @@ LOOK_SECONDS = 1.0
 
 
 async def accept(request: Request) -> Job:
-    """Make a job of the form in `request`; on return it is stored for good."""
+    """Make a job of a form; on return it is durable."""
     return await recorded(await begin(request, new_id()))
 
 
 async def begin(
     request: Request, job_id: str, durable: bool = True, receive: upload.Receive = upload.receive
 ) -> Future[Job]:
-    """Make a job of the form in `request`, which is being recorded; it may run already.
+    """Make a job of a form, which is being recorded and may run already.
 
     Args:
-        job_id: for the new job. One that was sent before under its idempotency key has another, and is known on return.
-        durable: false: a small job is stored for good once it is over, or settled; until then it may be lost with the
-            host, and for a tenth of a second with this server.
-        receive: reads the form, or what stands for one.
-
-    Raises:
-        ApiError: 400, 413, 415, 422, 507, or 503 while the server stops.
+        job_id: of a new job; one sent before under its idempotency key has another, known on return.
+        durable: False: a small job is durable once it is recorded, over or settled.
     """
     server = services.of(request)
     if server.draining():
@@ -121,7 +116,7 @@ async def _add(
 
 
 async def recorded(job: Future[Job]) -> Job:
-    """Wait until a job is recorded; ApiError 507: the volume is full."""
+    """Wait until a job is recorded."""
     try:
         return await result_of(job)
     except Exception as error:
@@ -131,26 +126,23 @@ async def recorded(job: Future[Job]) -> Job:
 
 
 def _scoped(key: str | None, client: str | None) -> str | None:
-    """Return the idempotency key, so that no client meets a job of another under it."""
+    """Scope the key: no client may meet another's job."""
     if key is None or client is None:
         return key
     return hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()
 
 
 def _check_same(job: Job, job_request: JobRequest) -> None:
-    """Refuse a known job's idempotency key with other content."""
     if job.fingerprint not in (None, job_request.fingerprint):
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
 
 def _fingerprint(form: Upload) -> str:
-    """Return what must be alike of two forms under the same idempotency key."""
     texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 async def _converted(form: Upload, plan: Plan, server: Services) -> bytes | None:
-    """Convert the form's data for the model; return it if it is small, else put it into a new file."""
     if form.content is not None and (cost := plan.cost(len(form.content))) <= bounds.QUICK_COST:
         with suppress(TooLargeError):  # then it becomes a file
             if cost <= bounds.INSTANT_COST and not plan.rules:
@@ -169,18 +161,18 @@ def _convert(form: Upload, plan: Plan, server: Services) -> bytes | None:
 
 
 def find(request: Request) -> Job:
-    """Return the job that the path names; may wait for the database."""
+    """Return the path's job; may wait for the database."""
     return seen(services.of(request).store.queue.get(id_of(request)), request)
 
 
 async def look(request: Request, job_id: str) -> Job:
-    """Return the job with this id; ApiError 404."""
+    """Return the job if the caller may see it."""
     server = services.of(request)
     return seen(await server.look(server.store.queue.get, job_id), request)
 
 
 def id_of(request: Request) -> str:
-    """Return the id that the path names; ApiError 404: no job can have it."""
+    """Return the path's job id."""
     job_id = str(request.path_params["job_id"]).lower()
     if _ID.fullmatch(job_id) is None:
         raise no_job()
@@ -188,7 +180,7 @@ def id_of(request: Request) -> str:
 
 
 def seen(job: Job | None, request: Request) -> Job:
-    """Return the job if the caller may see it; ApiError 404 else: nobody learns that it is another client's."""
+    """Return the job or 404: nobody learns that it is another client's."""
     client = doors.client_of(request)
     if job is None or (client is not None and job.client != client):
         raise no_job()
@@ -196,7 +188,6 @@ def seen(job: Job | None, request: Request) -> Job:
 
 
 def no_job() -> ApiError:
-    """Return the refusal of an unknown id."""
     return ApiError(404, "there is no job with this id")
 
 
@@ -206,7 +197,7 @@ async def add_job(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """Answer the job's status; with `?wait=` seconds, as soon as it is over."""
+    """Answer the job's status, after up to `?wait=` seconds."""
     seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
     server, job_id = services.of(request), id_of(request)
     with server.store.watchers.watch(job_id) as watch:
@@ -214,11 +205,7 @@ async def status(request: Request) -> Response:
 
 
 async def wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
-    """Wait until the job is over: this server notifies at once, others are polled each second.
-
-    Raises:
-        ApiError: 404, there is none, or none any more.
-    """
+    """Wait up to `seconds` for the job's end; other servers' jobs are polled."""
     server = services.of(request)
     deadline = time.monotonic() + (0 if server.store.watchers.are_many else seconds)
     while True:
@@ -239,7 +226,6 @@ def delete(request: Request) -> Response:
 
 
 def _check(form: Upload, server: Services) -> data.Submission:
-    """Return what the form asks for; refuse all that cannot be done at once."""
     if form.content is None and form.file is None:
         raise no_file()
     problems: list[str] = []
@@ -254,7 +240,6 @@ def _check(form: Upload, server: Services) -> data.Submission:
 
 
 def _check_license(licensing: Licensing) -> None:
-    """Refuse by ApiError 403, before data is read, where a valid license key lacks."""
     problem = licensing.problem()
     if problem is not None:
         raise ApiError(403, f"{problem}: apply one on the page License Key of this server, or by POST /api/license")

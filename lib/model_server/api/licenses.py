@@ -1,4 +1,4 @@
-"""License keys: show the current one, take a new one."""
+"""License keys: show the current, take a new one."""
 
 import json
 
@@ -14,7 +14,7 @@ from model_server.license import NO_KEY, LicenseError
 
 
 async def shown(request: Request) -> Response:
-    """Answer with a text, never null: clients of the original API would misread that."""
+    """Answer a text, never null: clients of the original API would misread that."""
     licensing = services.of(request).licensing
     found = None if licensing is None else await run_in_threadpool(licensing.current)
     if licensing is None or found is None:
@@ -41,12 +41,12 @@ async def uploaded(request: Request) -> Response:
 
 
 async def key_of_form(request: Request) -> str:
-    """Return the form's part License; ApiError 400: there is none; 413."""
+    """Return the form's part License."""
     return await fields.of_form(request, "License", bounds.LICENSE_BYTES)
 
 
 async def apply_key(request: Request, text: str) -> None:
-    """Have the server take the key from now on; ApiError 400, with the reason."""
+    """Apply a key; ApiError 400: it is refused."""
     licensing = services.of(request).licensing
     if licensing is None:
         raise ApiError(400, "this model needs no license key: licensing is not switched on")

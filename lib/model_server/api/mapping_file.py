@@ -17,7 +17,7 @@ from model_server.tabular.problems import DataError
 
 
 async def propose_mapping(request: Request) -> Response:
-    """Answer a proposed mapping file for the form's data (fields File and MimeType); ApiError 400 or 413."""
+    """Answer a proposed mapping for the form's File."""
     server = services.of(request)
     space = server.space.part()
     try:
@@ -56,7 +56,6 @@ def _proposed(file: Path, kind: Form, server: Services) -> bytes:
 
 
 def _wanted(manifest: Manifest) -> list[str]:
-    """Return the paths of the model's fields: of the schema, else those that its sample has."""
     return [str(field.path) for field in manifest.input_schema] or list(manifest.sample_names)
 
 

@@ -1,4 +1,4 @@
-"""Fills the OpenAPI document, openapi.yaml, with what is the model's own."""
+"""Fills openapi.yaml with the model's own facts."""
 
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,10 @@ _MAPPING = "A JSON array of objects with source, destination and perhaps default
 
 
 def document(manifest: Manifest, wants_key: bool = False, root: str = "../../") -> dict[str, Any]:
-    """Describe the API of the model's server, OpenAPI 3.0.
+    """Describe the server's API in OpenAPI 3.0.
 
     Args:
-        root: of the server, relative to the document's address: right on any host, and behind any path prefix.
+        root: of the server, relative to the document, so right behind any prefix.
     """
     values: dict[str, Any] = {
         "root": root,
@@ -51,7 +51,7 @@ def _document() -> Any:
 
 
 def _filled(node: Any, values: dict[str, Any]) -> Any:
-    """Return a copy with each `$word`: a text that is no more than one becomes the value, of any type."""
+    """Fill each `$word`; a text of one alone becomes a value of any type."""
     if isinstance(node, dict):
         return {key: _filled(value, values) for key, value in node.items()}
     if isinstance(node, list):
@@ -71,7 +71,6 @@ def _how_to_run(manifest: Manifest) -> str:
 
 
 def _file_text(manifest: Manifest) -> str:
-    """Describe what the data file must hold."""
     if manifest.input_schema:
         fields = (
             f"{field.path} ({field.type}{', optional' if field.optional else ''})" for field in manifest.input_schema
@@ -83,12 +82,12 @@ def _file_text(manifest: Manifest) -> str:
 
 
 def _result_content(manifest: Manifest) -> dict[str, Any]:
-    """Return the forms of a result, first the model's own, for which Swagger UI asks."""
+    """Put the model's own form first: Swagger UI asks for it."""
     own = manifest.output_types[0]
     converted = ("application/json", "text/csv") if mime.form(own) is not None or mime.says_nothing(own) else ()
     return {kind: _content(kind) for kind in (own, *converted)}
 
 
 def _content(kind: str) -> dict[str, Any]:
-    """Describe data: JSON may be any value; what is read as text need not be any encoding's."""
+    """Describe data; text need not be in any encoding."""
     return {"schema": {} if mime.form(kind) is Form.JSON else {"type": "string", "format": "binary"}}

@@ -20,10 +20,9 @@ _LONGEST_MODE = 400
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 when this server takes jobs, else 503 with the reason.
+    """Answer 200 if this server takes jobs, else 503.
 
-    A scheduler replaces a container that is not ready. So what a new one would not mend, such as a database that is
-    away, is looked at only with `?deep=1`.
+    A scheduler replaces a container that is not ready: what a new one would not mend is checked only with `?deep=1`.
     """
     server = services.of(request)
     problem = not_serving(server)
@@ -36,7 +35,7 @@ async def ready(request: Request) -> Response:
 
 
 def _in_header(text: str) -> str:
-    """Keep what a header may hold: a reason may name the program's files, with any characters."""
+    """Keep what a header may hold: the text may name files."""
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
@@ -59,7 +58,6 @@ def _problem(server: Services) -> str | None:
 
 
 async def metrics(request: Request) -> Response:
-    """Answer the metrics in Prometheus' text format."""
     server = services.of(request)
     counts = await server.probe(server.store.queue.counts)
     text = server.metrics.exposition(counts, time.time(), server.space.left)

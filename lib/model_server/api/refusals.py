@@ -1,4 +1,4 @@
-"""Refusals in the form of the protocol that a path is of."""
+"""Refusals in the form of the path's protocol."""
 
 from starlette.requests import Request
 from starlette.responses import Response

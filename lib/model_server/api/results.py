@@ -1,4 +1,4 @@
-"""Results: as the model wrote them, as JSON or as CSV, through the job's output mapping if it has one."""
+"""Results: as the model wrote them, as JSON, or as CSV."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,13 +42,10 @@ async def result_csv(request: Request) -> Response:
 
 
 async def answer(server: Services, job: Job, name: str, content: bytes | None, wish: Wish) -> Response:
-    """Answer with a complete job's result, from memory if it is there in the wanted form.
+    """Answer with a complete job's result.
 
     Args:
-        content: the result; None: it is the file called `name`.
-
-    Raises:
-        ApiError: 400, it cannot be had in this form; 404, it was deleted meanwhile.
+        content: None: it is the file called `name`.
     """
     converts = wish.form is not None or job.output_mappings is not None
     try:
@@ -86,7 +83,6 @@ def _of_content(server: Services, job: Job, content: bytes, wish: Wish) -> Respo
 
 
 def _small(job: Job, content: bytes, kind: str) -> Response:
-    """Answer with a result in memory, unconverted."""
     return Response(content, headers=_headers(job, kind, content[:_HEAD_BYTES]))
 
 
@@ -112,7 +108,7 @@ async def _answer(request: Request, wish: Wish) -> Response:
 
 
 def check_complete(job: Job) -> str:
-    """Return the name of the job's result; ApiError 409: there is none."""
+    """Return the result's name; ApiError 409: there is none."""
     if job.state is State.ERROR:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
@@ -121,7 +117,7 @@ def check_complete(job: Job) -> str:
 
 
 def once(made: Path, headers: Mapping[str, str]) -> Response:
-    """Send a file that was made for this answer, and remove it."""
+    """Send a file made for this answer, and remove it."""
     size = made.stat().st_size
     file = made.open("rb")  # closed by the answer
     made.unlink()

@@ -1,4 +1,4 @@
-"""A job in one request: add it, wait for it, answer its result."""
+"""A job in one request, from data to result."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -26,11 +26,7 @@ Answer = Callable[[Services, Job, JobResult, Wish], Awaitable[Response]]
 
 
 async def run_job(request: Request, receive: upload.Receive = upload.receive, answer: Answer | None = None) -> Response:
-    """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails.
-
-    Args:
-        answer: of a job that is over; None: `finished`.
-    """
+    """Run a job and answer its result; 202: the wait ran out, 400: the program failed."""
     answer = answer or finished
     server = services.of(request)
     seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
@@ -52,11 +48,6 @@ async def run_job(request: Request, receive: upload.Receive = upload.receive, an
 
 
 async def _end(server: Services, added: Future[Job], watch: Watch, seconds: float) -> JobResult | None:
-    """Wait up to `seconds` for the job's end, else return None; other servers' jobs are polled each second.
-
-    Raises:
-        ApiError: 404, it was deleted; 507, the volume is full.
-    """
     deadline = time.monotonic() + (0 if server.store.watchers.are_many else seconds)
     while (left := deadline - time.monotonic()) > 0 and not server.draining():
         await watch.wait(min(left, LOOK_SECONDS))
@@ -74,7 +65,7 @@ async def _end(server: Services, added: Future[Job], watch: Watch, seconds: floa
 
 
 async def finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> Response:
-    """Answer a job that is over by its result, or 400 with its error."""
+    """Answer an ended job's result, or 400."""
     if ended.error is not None or ended.result is None:
         error = ended.error or ""
         return envelope.refused(envelope.triple(job.id, "Error", error), error)
@@ -82,7 +73,7 @@ async def finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> 
 
 
 async def _unfinished(request: Request, job_id: str) -> Response:
-    """Make the job durable, then name it: from here on the client counts on it."""
+    """Make the job durable before naming it: the client counts on it."""
     await result_of(services.of(request).store.queue.settle(job_id))
     job = await look(request, job_id)
     response = envelope.job_status(job)

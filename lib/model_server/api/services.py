@@ -63,7 +63,7 @@ class Services:
     probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PROBES))
 
     async def look(self, function: Callable[[str], T], job_id: str) -> T:
-        """Ask the queue about a job, in a thread only if the database makes one wait."""
+        """Ask the queue, in a thread only if that may wait."""
         if self.store.queue.answers_at_once:
             return function(job_id)
         return await run_in_threadpool(function, job_id)
@@ -73,14 +73,14 @@ class Services:
         return await to_thread.run_sync(function, *arguments, limiter=self.probes)
 
     async def view(self, function: Callable[..., T], *arguments: Any) -> T | None:
-        """Run what a page shows of a result, when it is its turn; None: it was killed."""
+        """Run a page's view when it is its turn; None: killed."""
         try:
             return await to_thread.run_sync(function, *arguments, limiter=self.views)
         except ConverterDiedError:
             return None
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what may take long, when it is its turn; ApiError 503: it was killed."""
+        """Run a conversion when it is its turn; ApiError 503: killed."""
         try:
             return await to_thread.run_sync(function, *arguments, limiter=self.conversions)
         except ConverterDiedError as error:

@@ -1,4 +1,4 @@
-"""An upload's file, synced to the disk while more of it arrives."""
+"""An upload's file, synced while more of it arrives."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ _SYNC_BYTES = 16 * 1024 * 1024
 
 
 class Spool:
-    """A new file. For one coroutine; other threads do what waits for the disk."""
+    """A new file, for one coroutine; other threads wait for the disk."""
 
     #: What all spools of the loop have in memory, bytes.
     held = 0
@@ -33,13 +33,13 @@ class Spool:
         self._syncing: asyncio.Future[None] | None = None
 
     def add(self, data: bytes) -> None:
-        """Take the next bytes, without a copy; they are kept in memory until `keep_up`."""
+        """Keep the next bytes in memory until `keep_up`."""
         self._pieces.append(data)
         self._kept += len(data)
         Spool.held += len(data)
 
     async def keep_up(self) -> None:
-        """Wait as long as the disk is behind; OSError: earlier bytes could not be written."""
+        """Wait while the disk is behind; OSError: earlier bytes were not written."""
         is_tight = Spool.held >= bounds.SPOOLED_BYTES
         if is_tight or self._kept >= _BATCH_BYTES or len(self._pieces) >= _BATCH_PIECES:
             await self._hand_over()
@@ -47,14 +47,14 @@ class Spool:
                 await _end_of(self._writing)
 
     async def close(self) -> None:
-        """Write what is left. The file is whole, but not all of it is on the disk."""
+        """Write the rest; not all of it is synced."""
         await self._hand_over()
         await _end_of(self._writing)
         await _end_of(self._syncing)
         self._file.close()
 
     def discard(self) -> None:
-        """Remove the file, also in the midst of `keep_up`."""
+        """Remove the file, even during `keep_up`."""
         self.path.unlink(missing_ok=True)
         self._forget(self._kept)
         busy = [work for work in (self._writing, self._syncing) if work is not None]

@@ -1,4 +1,4 @@
-"""Reception of a request whose body is a form with the data file."""
+"""Reception of forms with a data file."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,18 +34,17 @@ async def receive(
     with_digest: bool = False,
     texts: Mapping[str, int] = _FIELDS,
 ) -> Upload:
-    """Read the multipart form; a data file that is not small goes to a new file in `folder`, which the caller owns.
+    """Read a form; data that is not small goes to a new file, which the caller owns.
 
     After an error nothing is left.
 
     Args:
-        folder: must lie on the data volume, so that the file can be moved from there.
+        folder: on the data volume, so that the file can be moved from there.
         limit: of the data file, bytes.
-        space: what the file takes of the volume.
-        texts: the text fields that are read, in lower case, and the bytes that each may have.
+        texts: fields to read, in lower case, and their most bytes.
 
     Raises:
-        ApiError: 400 for a form that cannot be read, 413 for a file that is too large, 415 for one in a coding, 507.
+        ApiError: 400 unreadable, 413 too large, 415 coded, 507.
         ClientDisconnect: the client went away.
     """
     reader = None
@@ -74,7 +73,7 @@ async def receive(
 
 
 def parser_of(request: Request) -> PushMultipartParser:
-    """Return a parser for the form; ApiError 400: it is no multipart form; 415."""
+    """Return a parser for the form."""
     refuse_coding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
@@ -93,7 +92,7 @@ def parser_of(request: Request) -> PushMultipartParser:
 
 
 def refuse_coding(request: Request) -> None:
-    """Refuse a compressed body by ApiError 415."""
+    """Refuse a compressed body."""
     coding = request.headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
         text = f"a body in the coding {coding[:40]} is not understood: send it without Content-Encoding"
@@ -101,13 +100,13 @@ def refuse_coding(request: Request) -> None:
 
 
 def declared_length(request: Request) -> int:
-    """Return the declared bytes of the body, or 0."""
+    """Return the body's declared bytes, or 0."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() else 0
 
 
 async def linger(request: Request) -> None:
-    """Read on for a while, storing nothing: else a client that still sends would meet a reset, not our answer."""
+    """Read on for a while: a client still sending would meet a reset, not our answer."""
     if "expect" in request.headers:
         return  # it waits for us before it sends
     try:
