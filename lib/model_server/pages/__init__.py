@@ -1,4 +1,4 @@
-"""Pages for people. Relative links work behind any host, port and path prefix."""
+"""Pages for people; relative links work behind any path prefix."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ async def mapping_form(request: Request) -> Response:
 
 
 async def mapping(request: Request) -> Response:
-    """Answer the mapping file as a download, or the form with its errors."""
+    """Answer a mapping file, or the form with errors."""
     try:
         return await mapping_file.propose_mapping(request)
     except ApiError as error:

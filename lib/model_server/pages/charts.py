@@ -10,7 +10,7 @@ _PLOT_WIDTH, _PLOT_HEIGHT, _MARGIN = 640, 320, 8
 
 
 def bars(values: Sequence[float], label: str, width: int = _WIDTH, height: int = _HEIGHT) -> Markup:
-    """Draw a bar for each value, from 0; `label` is for screen readers."""
+    """Draw bars from 0; `label` is for screen readers."""
     most = max(values, default=0) or 1
     step = width / max(1, len(values))
     drawn = Markup("").join(
@@ -30,7 +30,7 @@ def histogram(found: dict[str, Any], name: str) -> Markup:
 
 
 def plot(points: Sequence[Sequence[float]], x: str, y: str) -> Markup:
-    """Draw points, each axis from its least to its greatest value."""
+    """Draw points, each axis from least to greatest value."""
     across, up = _shares([point[0] for point in points]), _shares([point[1] for point in points])
     drawn = Markup("").join(
         Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3"/>').format(

@@ -1,4 +1,4 @@
-"""The dashboard: what the model is, how it is called, how its last day was, and its newest result."""
+"""The dashboard: the model, its use, last day and newest result."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Texts of the pages for programs' values."""
+"""Values in words, for pages."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def moment(seconds: float) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Return a duration; two hosts' clocks may make it a little negative."""
+    """Return a duration, which two hosts' clocks may make negative."""
     if duration < 1:
         return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:
@@ -59,12 +59,12 @@ def whole(count: int) -> str:
 
 
 def name(job: Job) -> str:
-    """Return a job's file, else the beginning of its id."""
+    """Return a job's file name, else its short id."""
     return job.name or f"job {job.id[:8]}"
 
 
 def last_line(error: str) -> str:
-    """Return the line that says why: of a traceback, the last."""
+    """Return the last line, which says why."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
     text = lines[-1] if lines else "The program failed without a word."
     return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]} …"

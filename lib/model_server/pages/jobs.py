@@ -30,7 +30,7 @@ _FILTERS = {
 
 
 def current_jobs(request: Request) -> Response:
-    """Answer a page of jobs, newest first; beyond the last page, the last."""
+    """Answer a page of jobs; beyond the last, the last."""
     try:
         client = job_list.readable(request)
         asked = number(request, "page", 1, 1, _LAST_PAGE)
@@ -111,7 +111,7 @@ def delete(request: Request) -> Response:
 
 
 def forms_of(request: Request) -> list[tuple[str, str]]:
-    """Return a result's other forms: address word and name."""
+    """Return a result's other forms: path word and name."""
     manifest = services.of(request).manifest
     own = manifest.output_types[0]
     if mime.form(own) is None and not mime.says_nothing(own):

@@ -25,7 +25,7 @@ async def take_key(request: Request) -> Response:
 
 
 def license_of(request: Request) -> tuple[str, str | None]:
-    """Return the license in words, and why it allows no data, if so."""
+    """Return the license in words, and its problem."""
     licensing = services.of(request).licensing
     if licensing is None:
         return NO_KEY, None

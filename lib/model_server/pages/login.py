@@ -17,7 +17,7 @@ async def form(request: Request) -> Response:
 
 
 async def log_in(request: Request) -> Response:
-    """Take a key; answer the page again if it is not ours."""
+    """Take a key, or answer the page again."""
     keys = services.of(request).access.keys
     try:
         text = await fields.of_form(request, "Key", bounds.API_KEY_BYTES)

@@ -8,7 +8,7 @@ _PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,4})?)\s?%", re.ASCII)
 
 
 def share(lines: Sequence[str]) -> float | None:
-    """Return the part done, 0 to 1, by the newest line that says it."""
+    """Return the part done, 0 to 1, by the newest line."""
     for line in reversed(lines):
         for done, total in reversed(_STEPS.findall(line)):
             if int(total) > 0 and int(done) <= int(total):

@@ -24,7 +24,7 @@ _HEAD_BYTES = 16
 
 
 def asked(request: Request) -> view.Look:
-    """Read what to show of a table; raise ApiError 400 if unclear."""
+    """Read a table's look; ApiError 400: it is wrong."""
 
     def column(name: str) -> int | None:
         found = number(request, name, bounds.SHOWN_COLUMNS, 0, bounds.SHOWN_COLUMNS)
@@ -41,7 +41,7 @@ def asked(request: Request) -> view.Look:
 
 
 async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] | None:
-    """Return what a page shows of a job's result, or None."""
+    """Return a view of a job's result, or None."""
     found = await server.look(server.store.queue.get_result, job.id)
     if found is None or found[0].result is None:
         return None
@@ -56,7 +56,7 @@ async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] |
 
 
 async def first_rows(server: Services, client: str | None) -> tuple[Job, dict[str, Any]] | None:
-    """Return a client's newest complete job with its first rows, or None."""
+    """Return the newest complete job and its first rows, or None."""
     complete = await run_in_threadpool(server.store.queue.list, 1, 0, client, State.COMPLETE)
     result = await shown(server, complete[0], view.Look(size=_FEW)) if complete else None
     return None if result is None else (complete[0], result)
@@ -110,7 +110,7 @@ def _head_of(path: Path) -> bytes:
 
 
 def query(wish: view.Look, page: int, **changes: object) -> str:
-    """Return the query of a job's page, with changes."""
+    """Return a job page's query, with changes."""
     values: dict[str, object] = {
         "page": page if page > 1 else None,
         "rows": wish.page if wish.page > 1 else None,

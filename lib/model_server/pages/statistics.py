@@ -1,4 +1,4 @@
-"""The queue's last day in figures, from the jobs' rows."""
+"""The queue's last day in figures."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _SHARES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Day:
-    """Figures of jobs since `since`; a list has a value for each equal step."""
+    """Figures since `since`; a list has a value for each equal step."""
 
     count: int
     since: float
@@ -27,7 +27,7 @@ class Day:
 
 
 def of(times: Sequence[JobTimes], now: float) -> Day | None:
-    """Return the figures of jobs in any order, if there are any."""
+    """Return the figures of jobs, if any."""
     if not times:
         return None
     since = min(*(job.created for job in times), now - _SHORTEST)

@@ -1,4 +1,4 @@
-"""Converts a file of structured data: reads, maps, fits to the schema, writes."""
+"""Converts files of structured data by mapping and schema."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ class Plan:
         return self.source is self.target and not self.rules and not self.fields
 
     def cost(self, size: int) -> int:
-        """Return what so many bytes cost: each record meets each field and each rule."""
+        """Return the cost: each record meets each field and rule."""
         return size * (1 + len(self.fields) + len(self.rules))
 
 
 def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
-    """Map submitted data to the model's input, then check it against the schema.
+    """Map submitted data, then check it against the schema.
 
     Raises:
-        DataError: with the first problems, by row and path, or above `limit` bytes.
+        DataError: with the first problems, or above `limit` bytes.
     """
     names = _names(plan.fields)
     steps: list[Step] = []
@@ -59,10 +59,10 @@ def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
 
 
 def convert_result(source: File, target: File, plan: Plan, limit: int) -> None:
-    """Turn a result into what the client asked for: type by the schema, then map.
+    """Type a result by the schema, then map it.
 
     Raises:
-        DataError: the result cannot be had in this form.
+        DataError: it cannot be had in this form.
     """
     names = _names(plan.fields)
     steps: list[Step] = []
@@ -81,7 +81,7 @@ def convert_result(source: File, target: File, plan: Plan, limit: int) -> None:
 
 
 def check(source: File, form: Form, fields: Sequence[Field]) -> None:
-    """Raise DataError with the first problems, by row and path, of a file that does not fit `fields`."""
+    """Raise DataError if a file does not fit `fields`."""
     plan = Plan(form, Form.JSON, fields=tuple(fields))
     flow = _Flow(source, plan, [Fitter(fields, as_text=False)], _names(plan.fields))
     for _ in flow.records():
@@ -89,7 +89,7 @@ def check(source: File, form: Form, fields: Sequence[Field]) -> None:
 
 
 def is_json(source: File) -> bool:
-    """Tell whether a result is JSON without NaN and Infinity; raise DataError if not even with them."""
+    """Tell whether it is JSON without NaN and Infinity; DataError: not even with them."""
     document = records.Document(source, is_result=True)
     for _ in document.records():
         pass
@@ -121,7 +121,7 @@ def _convert(
 
 
 class _Flow:
-    """A file's records on their way through the steps."""
+    """A file's records, through the steps."""
 
     def __init__(
         self, source: File, plan: Plan, steps: Sequence[Step], names: tuple[str, ...], *, is_result: bool = False

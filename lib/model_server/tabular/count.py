@@ -1,4 +1,4 @@
-"""Counts a CSV's records as its bytes come in."""
+"""Counts CSV records as bytes come in."""
 
 import codecs
 import re
@@ -14,7 +14,7 @@ _TEXT = b"\0"
 
 
 class RowCounter:
-    """Counts lines that are not blank; quotes hide line ends; a quote within a field ends the count."""
+    """Counts lines that are not blank; a quote within a field ends the count."""
 
     def __init__(self) -> None:
         self._lines = 0
@@ -54,7 +54,7 @@ class RowCounter:
         self._plain(data)
 
     def rows(self, has_header: bool) -> int | None:
-        """Return the number of records so far, if counted."""
+        """Return the records so far, if counted."""
         return max(0, self._lines + self._is_open - has_header) if self._left >= 0 else None
 
     def _plain(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Finds the form of a result without declared type by its bytes."""
+"""Finds a result's form by its bytes."""
 
 import codecs
 from itertools import islice
@@ -18,7 +18,7 @@ _IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"G
 
 
 def form_of(path: Path) -> Form | None:
-    """Return JSON if it begins as JSON, CSV if its first lines are a table, else None."""
+    """Return JSON, CSV if the first lines are a table, or None."""
     with path.open("rb") as file:
         if b"\0" in file.read(_HEAD_BYTES):
             return None
@@ -70,14 +70,14 @@ def _is_number(text: str) -> bool:
 
 
 def image_type(head: bytes) -> str | None:
-    """Return the type of an image that browsers show and do not run, or None."""
+    """Return the type of an image that browsers never run, or None."""
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _IMAGES.items() if head.startswith(magic)), None)
 
 
 def suffix_of(head: bytes) -> str:
-    """Guess an ending for a file's name; nothing depends on it."""
+    """Guess a file name's ending; nothing depends on it."""
     kind = image_type(head)
     if kind is not None:
         return f".{kind.removeprefix('image/')}"

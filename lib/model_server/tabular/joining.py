@@ -1,4 +1,4 @@
-"""Joins the records of small files to one file, and cuts a result into as many; a record keeps its characters."""
+"""Joins small files' records, and cuts results; a record keeps its characters."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class Records:
-    """Structured data taken apart: it reads `head`, the records with `between` between them, `tail`."""
+    """Data taken apart: `head`, records with `between` between them, `tail`."""
 
     #: The byte order mark and the header line, or what begins an array.
     head: str
@@ -29,16 +29,16 @@ class Records:
 
     @property
     def kind(self) -> tuple[str, str, int]:
-        """Return what two files must have in common to be joined."""
+        """Return what joined files must have in common."""
         return self.head, self.between, self.width
 
     def part(self, start: int, end: int) -> bytes:
-        """Return these records, with all around them, as a file of their own."""
+        """Return these records as a file of their own."""
         return f"{self.head}{self.between.join(self.records[start:end])}{self.tail}".encode()
 
 
 def take_apart(content: bytes, form: Form) -> Records | None:
-    """Return the records of a file; None where it is not certain which they are, or how they are parted."""
+    """Return a file's records; None where they are not certain."""
     try:
         text = content.decode()
         return _document(text) if form is Form.JSON else _table(text, form is Form.CSV)
@@ -47,7 +47,7 @@ def take_apart(content: bytes, form: Form) -> Records | None:
 
 
 def joinable(content: bytes, form: Form) -> Records | None:
-    """Return the records of an input in the one way in which inputs are joined; None: it must go alone."""
+    """Return an input's records, as they can be joined; None: it goes alone."""
     found = take_apart(content, form)
     if found is None or not found.records:
         return None
@@ -59,13 +59,13 @@ def joinable(content: bytes, form: Form) -> Records | None:
 
 
 def join(parts: Sequence[Records]) -> bytes:
-    """Return one file with the records of all parts, which are of one kind."""
+    """Join the records of parts of one kind."""
     everything = replace(parts[0], records=tuple(record for part in parts for record in part.records))
     return everything.part(0, len(everything.records))
 
 
 def cut(content: bytes, form: Form, counts: Sequence[int]) -> list[bytes] | None:
-    """Return a result's parts, which have so many records each; None if that is not all that it has."""
+    """Cut a result by record counts; None if they do not fit."""
     found = take_apart(content, form)
     if found is None or len(found.records) != sum(counts):
         return None
@@ -103,7 +103,6 @@ def _table(text: str, has_header: bool) -> Records | None:
 
 
 def _rows(text: str) -> Iterator[tuple[str, int]]:
-    """Yield each row as it is written, and the number of its fields."""
     taken: list[str] = []
 
     def lines() -> Iterator[str]:

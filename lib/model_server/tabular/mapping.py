@@ -1,4 +1,4 @@
-"""Mappings: which submitted field becomes which of the model's (docs/mapping.md)."""
+"""Mappings from submitted fields to the model's (docs/mapping.md)."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -31,11 +31,10 @@ def parse(
     """Read a mapping's JSON.
 
     Args:
-        source_is_table: source paths are names of columns.
         fields: the destination's schema; gives defaults their type.
 
     Raises:
-        DataError: with every problem and its entry's number.
+        DataError: with the problems and their entries' numbers.
     """
     try:
         entries = json.loads(text)
@@ -71,10 +70,10 @@ def parse(
 
 
 def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Callable[[str], None]) -> Any:
-    """Return what `rules` make of `record`; `complain` gets every problem.
+    """Apply `rules` to `record`; `complain` gets every problem.
 
     Args:
-        names: fields of the model, kept by their own name where no rule makes them.
+        names: model fields, kept by name where no rule makes them.
     """
     made: Any = None
     keys, read, room = Keys(), Room("the mapping reads"), Room()

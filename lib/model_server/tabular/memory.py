@@ -1,4 +1,4 @@
-"""Small data in memory, for what reads and writes files."""
+"""Small data in memory, in place of files."""
 
 import io
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import IO, Any
 
 
 class MemoryFile:
-    """A file in memory, with as much of a path's methods as conversions call."""
+    """A file in memory, with the methods conversions call."""
 
     def __init__(self, content: bytes = b"") -> None:
         self.content = content
 
     def open(self, mode: str = "r", *, encoding: str | None = None, newline: str | None = None) -> IO[Any]:
-        """Open it as `Path.open` does, to read it, or to write it anew ("wb")."""
+        """Open it as `Path.open` does; "wb" writes anew."""
         if mode == "wb":
             return _Written(self)
         raw = io.BytesIO(self.content)

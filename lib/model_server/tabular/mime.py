@@ -1,4 +1,4 @@
-"""MIME types such as `text/csv; header=present`, and forms of structured data."""
+"""MIME types and forms of structured data."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _ANY = ("*/*", "application/octet-stream")
 
 
 class Form(StrEnum):
-    """Forms of structured data that convert into each other."""
+    """Structured forms that convert into each other."""
 
     CSV = "text/csv; header=present"
     BARE_CSV = "text/csv; header=absent"
@@ -58,7 +58,7 @@ def form(text: str, declared: Sequence[str] = ()) -> Form | None:
     """Return the form of structured data, or None.
 
     Args:
-        declared: the model's types; the first CSV among them says whether there is a header line, if `text` does not.
+        declared: their first CSV tells of a header line if `text` does not.
     """
     parsed = parse(text)
     if parsed is None or not (parsed.is_csv or parsed.is_json):
@@ -79,17 +79,16 @@ def says_nothing(text: str) -> bool:
 
 
 def convertible(declared: Sequence[str]) -> tuple[str, ...]:
-    """Return the declared types, with those convertible to or from a structured one."""
+    """Add the types that declared structured ones convert to or from."""
     forms = {form(text) for text in declared} - {None}
     return (*declared, *(str(item) for item in Form if forms and item not in forms))
 
 
 def choose(declared: str, of_part: str, supported: Sequence[str]) -> str | None:
-    """Choose a data file's MIME type; None when `declared` is not supported.
+    """Choose a data file's type; None: `declared` is not supported.
 
     Args:
-        declared: the form's MimeType, or empty.
-        of_part: the part's Content-Type, or empty. Clients send anything here: it only counts if supported.
+        of_part: the part's Content-Type; clients send anything, so it counts only if supported.
         supported: most natural first.
     """
     if declared:

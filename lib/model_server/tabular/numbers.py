@@ -20,7 +20,7 @@ class NotExactError(ValueError):
 
 
 def exact(text: str) -> int | float | None:
-    """Return the exact number; None for an empty text, NaN and Infinity; else raise NotExactError."""
+    """Return the number, or None for empty, NaN and Infinity; else raise NotExactError."""
     text = text.strip(" ")
     if not text or text.lower() in _NONE:
         return None

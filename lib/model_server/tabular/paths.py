@@ -25,19 +25,19 @@ MISSING: Final = Missing()
 
 
 class PathError(ValueError):
-    """The text is no path; says why and where."""
+    """The text is no path."""
 
 
 class PlaceError(ValueError):
-    """A value does not go where a path points; says why."""
+    """A value does not go where a path points."""
 
 
 class RoomError(PlaceError):
-    """A mapping reads or makes too much for a record; no further rule can mend that."""
+    """A mapping needs too much room; no further rule mends that."""
 
 
 class Keys:
-    """Finds a record's keys in any letter case; reads each object once."""
+    """Finds keys in any letter case; reads each object once."""
 
     def __init__(self) -> None:
         #: By the identity of an object, which is kept alive by being here.
@@ -58,7 +58,7 @@ class Keys:
 
 
 class Room:
-    """Room for the values that a mapping may still read or make."""
+    """The values that a mapping may still handle."""
 
     def __init__(self, wrong: str = "the record would have") -> None:
         self.left = bounds.RECORD_VALUES
@@ -82,7 +82,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Vector:
-    """Elements of an array: from `start` in steps of `step`, `count` of them (None: to the end)."""
+    """Elements of an array; `count` None: to the end."""
 
     start: int
     step: int
@@ -95,7 +95,7 @@ class Vector:
         return range(self.start, end, self.step)
 
     def endless(self) -> Iterator[int]:
-        """Yield the indices without end."""
+        """Yield the indices, however short the array."""
         index = self.start
         while self.count is None or index < self.start + self.step * self.count:
             yield index
@@ -126,7 +126,7 @@ class Path:
 
 
 def parse(text: str) -> Path:
-    """Read a path into nested data; raise PathError."""
+    """Read a path into nested data, or raise PathError."""
     _check_length(text)
     steps: list[str | Vector] = []
     at = 1 if text.startswith("/") else 0
@@ -146,7 +146,7 @@ def parse(text: str) -> Path:
 
 
 def parse_column(text: str) -> Path:
-    """Read a path into a table: a column's name, with any characters, then perhaps vectors; raise PathError."""
+    """Read a path into a table: any column name, perhaps vectors; raise PathError."""
     _check_length(text)
     begin, end = int(text.startswith("/")), len(text)
     while end > begin and text[end - 1] == "]":
@@ -161,19 +161,18 @@ def parse_column(text: str) -> Path:
 
 
 def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
-    """Return what `path` finds: one value, or a list for each vector of several elements; MISSING if there is nothing.
+    """Return what `path` finds: a value, a list, or MISSING; within lists, None.
 
-    A field's name counts in its exact spelling, else, if unambiguous, in any letter case and without spaces around it.
-    What a list lacks inside is None.
+    Names match exactly, else, if unambiguous, in any letter case and without outer spaces.
     """
     return _select(value, path.steps, keys, room)
 
 
 def place(root: Any, path: Path, value: Any, room: Room) -> Any:
-    """Put `value` where `path` points in `root` (None: nothing yet), making objects and arrays; return the root.
+    """Put `value` where `path` points in `root` (None: nothing yet); return the root.
 
     Raises:
-        PlaceError: something else is there, there is no room, or several values are needed.
+        PlaceError: something is there, no room is left, or several values are needed.
     """
     return _place(root, path.steps, value, room)
 

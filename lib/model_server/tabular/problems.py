@@ -5,7 +5,7 @@ NOT_TAKEN = "the data is not what the model takes"
 
 
 class DataError(ValueError):
-    """The data, or what was said about it, is wrong; names every problem."""
+    """The data, or its description, is wrong; names the first problems."""
 
     def __init__(self, *problems: str) -> None:
         more = f"; only the first {MOST} problems are named" if len(problems) >= MOST else ""
@@ -30,6 +30,5 @@ class Problems:
             raise DataError(*self._found)
 
     def raise_if_any(self) -> None:
-        """Raise DataError if there is a problem."""
         if self._found:
             raise DataError(*self._found)

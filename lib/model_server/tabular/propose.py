@@ -1,4 +1,4 @@
-"""Proposes a data set's mapping by the names of its fields."""
+"""Proposes mappings by the names of fields."""
 
 import difflib
 import json
@@ -21,13 +21,12 @@ _LONGEST_COMPARED = 200
 
 
 def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
-    """Propose a mapping for the paths `sources`, in the order of the model's fields (`wanted`, if known).
+    """Propose a mapping of `sources`, in the order of `wanted`.
 
-    The same name comes first, then the same in another letter case or punctuation, then a close one. A field that no
-    name is like gets no source, and a default that a person must fill in.
+    A field that no name is like gets no source, and a default for a person to fill in.
 
     Args:
-        by_position: sources are numbers of columns, in the fields' order.
+        by_position: sources are column numbers, in the fields' order.
     """
     if not wanted:
         return [_entry(source, source) for source in sources]
@@ -51,7 +50,7 @@ def document(entries: Sequence[dict[str, Any]]) -> bytes:
 
 
 def sources_of(path: Path, form: Form) -> list[str]:
-    """Return all paths in a data file; raise DataError if unreadable."""
+    """Return the paths in a data file, or raise DataError."""
     if form.is_table:
         columns = Table(path, form is Form.CSV).columns
         counts = Counter(columns)

@@ -1,7 +1,7 @@
-"""Reads and writes structured data record by record: large files in little memory.
+"""Structured data, record by record: large files in little memory.
 
-A record of CSV is an object: column to text, a repeated column to an array of texts. Without a header line the columns
-are "1", "2", ... A record of JSON is an array's element, or the whole document.
+A CSV record maps columns to texts, a repeated one to an array. Without a header the columns are "1", "2", ... A JSON
+record is an array's element, or the document.
 """
 
 import csv
@@ -30,7 +30,7 @@ class Table:
     """A CSV file."""
 
     def __init__(self, path: File, has_header: bool, names: Sequence[str] = ()) -> None:
-        """Read the first line; raise DataError if not UTF-8, damaged, or empty."""
+        """Read the first line, or raise DataError."""
         # Without a header line, `names` are the columns; a row with more is refused.
         self._path = path
         self._has_header = has_header
@@ -55,7 +55,7 @@ class Table:
         self._repeated = {name for name, count in Counter(self.columns).items() if count > 1}
 
     def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield each data row with its number from 1; all must be as long as the first."""
+        """Yield each row with its number from 1."""
         kind = "header" if self._has_header else "first row"
         with _text(self._path) as file:
             rows = rows_of(file, self._path)
@@ -68,7 +68,7 @@ class Table:
                     yield number, self._gathered(row) if self._repeated else dict(zip(self.columns, row, strict=True))
 
     def blank(self) -> dict[str, Any]:
-        """Return a record with all columns empty."""
+        """Return a record of empty columns."""
         return self._gathered([""] * len(self.columns))
 
     def _gathered(self, row: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Document:
     """A JSON file."""
 
     def __init__(self, path: File, *, is_result: bool = False) -> None:
-        """Read the first character; raise DataError if not UTF-8, or nothing."""
+        """Read the first character, or raise DataError."""
         # In a result, NaN and Infinity, which are not JSON though many programs write them, are null.
         self._path = path
         self._is_result = is_result
@@ -95,7 +95,7 @@ class Document:
             self.is_array = self._scanner(file).next_character() == "["
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Yield each element, or the document, with its number from 1; raise DataError if not JSON, or too large."""
+        """Yield each record with its number from 1, or raise DataError."""
         with _text(self._path) as file:
             scanner = self._scanner(file)
             number = 1
@@ -119,7 +119,7 @@ class Document:
 
 
 def write_json(records: Iterable[Any], is_array: bool, target: File, limit: int) -> None:
-    """Write records as one JSON array, or the only one as it is.
+    """Write a JSON array, or the only record.
 
     Raises:
         DataError: more than `limit` bytes, or no Unicode.
@@ -141,7 +141,7 @@ def write_csv(
         columns: how often each is there (arrays become repeated columns).
 
     Raises:
-        DataError: a record is not flat, or more than `limit` bytes.
+        DataError: not flat, or more than `limit` bytes.
     """
     if sum(columns.values()) > bounds.COLUMNS:
         raise DataError(f"the data has more than {bounds.COLUMNS} columns")
@@ -161,7 +161,7 @@ def write_csv(
 
 
 def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
-    """Return flat records' columns in order, and how often each is there; raise DataError for other records."""
+    """Return flat records' columns in order with their counts, or raise DataError."""
     columns: dict[str, int] = {}
     for number, record in records:
         if not isinstance(record, dict):
@@ -174,7 +174,7 @@ def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
 
 
 class _Scanner:
-    """Finds JSON values in text that may be larger than the memory."""
+    """Finds JSON values in text larger than memory."""
 
     def __init__(self, file: IO[str], constant: Callable[[str], Any]) -> None:
         self._file = file

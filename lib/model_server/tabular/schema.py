@@ -31,7 +31,7 @@ class DataType(StrEnum):
 
 
 class TypeProblem(ValueError):  # noqa: N818 - not an error of ours: the text is part of a sentence about data
-    """A value lacks its field's type; says which it has."""
+    """A value lacks its field's type."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Field:
 
 
 def parse_fields(entries: object, is_table: bool) -> tuple[Field, ...]:
-    """Read a list of `{"Path","DataType","Optional"}`; keys and types in any letter case.
+    """Read a list of `{"Path","DataType","Optional"}`, in any letter case.
 
     Args:
-        is_table: paths are names of columns, with any characters.
+        is_table: paths are column names, with any characters.
 
     Raises:
         ValueError: with every problem.
@@ -74,12 +74,12 @@ def document(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def coerce(value: Any, kind: DataType) -> Any:
-    """Turn a text into its number or back; raise TypeProblem if impossible."""
+    """Convert a value to a type, or raise TypeProblem."""
     return _COERCIONS[kind](value)
 
 
 class Fitter:
-    """Fits records to a schema: types, absent optional fields as null, the schema's fields first."""
+    """Fits records to a schema: its fields first, absent ones null."""
 
     def __init__(self, fields: Sequence[Field], *, as_text: bool) -> None:
         # `as_text`: texts stay as they were written (the model reads CSV).
@@ -89,7 +89,7 @@ class Fitter:
         self._names = tuple(name for name in dict.fromkeys(field.path.name for field in fields) if name)
 
     def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
-        """Fit and return `record`; `complain` gets every problem with its path."""
+        """Fit and return `record`; `complain` gets every problem."""
         keys = Keys()
         if isinstance(record, dict):
             record = self._ordered(record, keys)

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, one for each column, and the records that they stand for."""
+"""Tensors of the Open Inference Protocol, one a column, and their records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ _EXTENSIONS = ("binary_data_size", "classification", "shared_memory_region", "se
 
 
 def metadata(fields: Sequence[Field]) -> list[dict[str, Any]]:
-    """Return the tensors of these fields; DataError: there are none, or one is nested."""
+    """Return the fields' tensors; DataError: none, or nested."""
     nested = [str(field.path) for field in fields if len(field.path.steps) > 1]
     if nested:
         raise DataError(f"tensors are columns, and these fields are nested: {', '.join(nested)}")
@@ -36,13 +36,13 @@ def metadata(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def to_records(source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], limit: int) -> dict[str, Any]:
-    """Write the records of a request of the protocol to `target`, as a JSON array of at most `limit` bytes.
+    """Write a request's records as a JSON array of at most `limit` bytes.
 
     Returns:
-        `id`, the request's or None, and `outputs`, the names of the outputs that it wants.
+        the request's `id` (or None) and wanted `outputs`.
 
     Raises:
-        DataError: with every problem of the request.
+        DataError: with the request's problems.
     """
     document = records.Document(source)
     if document.is_array:
@@ -63,14 +63,14 @@ def to_records(source: Path, target: Path, fields: Sequence[Field], names: Seque
 def of_records(
     source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], head: Mapping[str, Any], limit: int
 ) -> None:
-    """Write the protocol's answer: the outputs `names`, made of a JSON array of records, or one record.
+    """Write the answer's outputs `names`, made of JSON records.
 
     Args:
-        head: what the answer says before its outputs.
+        head: of the answer, before its outputs.
         limit: of the answer, bytes.
 
     Raises:
-        DataError: the records are not what tensors can say, by row and name.
+        DataError: tensors cannot hold the records.
     """
     wanted = [field for name in names for field in fields if field.path.name == name]
     columns: dict[str, list[Any]] = {field.path.name: [] for field in wanted}
@@ -99,7 +99,6 @@ def of_records(
 
 
 def _columns(request: Any, fields: Mapping[str, Field], problems: Problems) -> dict[str, list[Any]]:
-    """Return the values of each field that has a tensor; all are equally many, or it is a problem."""
     inputs = request.get("inputs") if isinstance(request, dict) else None
     if not isinstance(inputs, list) or not inputs:
         raise DataError("the request must be one JSON object with inputs, a list of tensors")
@@ -127,7 +126,6 @@ def _columns(request: Any, fields: Mapping[str, Field], problems: Problems) -> d
 
 
 def _values(tensor: Mapping[str, Any], field: Field, problems: Problems) -> Iterator[Any]:
-    """Yield the values of a tensor of shape [N] or [N, 1]."""
     name, shape, kind, data = field.path.name, tensor.get("shape"), tensor.get("datatype"), tensor.get("data")
     taken = _TYPES[field.type]
     if kind not in taken:
@@ -163,7 +161,6 @@ def _is(value: object, kind: str) -> bool:
 
 
 def _wanted(request: Mapping[str, Any], names: Sequence[str], problems: Problems) -> list[str]:
-    """Return the names of the outputs that a request asks for; all if it names none."""
     outputs = request.get("outputs")
     if not outputs:
         return list(names)

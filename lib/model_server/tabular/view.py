@@ -1,4 +1,4 @@
-"""Makes what a page shows of a result: rows, tree, text; of a large one only the head."""
+"""Makes a page's view of a result; of a large one only the head."""
 
 import json
 import math
@@ -35,7 +35,7 @@ class Look:
 
 
 def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
-    """Return what a page shows, as JSON; its `kind` says which other keys there are."""
+    """Return a view as JSON; `kind` tells its other keys."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(bounds.SHOWN_TEXT_BYTES)
@@ -223,7 +223,7 @@ def _plain(value: Any) -> str:
 
 
 class _Budget:
-    """The parts of trees that a page may still show."""
+    """The tree parts a page may still show."""
 
     def __init__(self) -> None:
         self.left = _NODES
