@@ -1,7 +1,6 @@
 """API keys, and the jobs that their clients may see.
 
-Only digests of a key are kept. A session is signed by one: it ends with the key, and every server with the key knows
-it.
+Only digests of a key are kept. A session is signed by one: it ends with the key, and any server with the key knows it.
 """
 
 import hashlib
@@ -57,7 +56,6 @@ class Keys:
 
         Args:
             given: variable -> keys, separated by white space: an old and a new one while they change.
-            model: of the sessions.
 
         Raises:
             StartError: with every problem; quotes no key.

@@ -1,7 +1,6 @@
 """Input and output of an AWS Batch array job's child.
 
-`model-dockerize submit` writes the parameter `input`: `list:`, then the lines as LZMA (alone format) in URL-safe
-base64.
+`model-dockerize submit` writes `input`: `list:`, then the lines as LZMA (alone format) in URL-safe base64.
 """
 
 import base64
@@ -19,10 +18,10 @@ def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str,
     """Return this child's input and output; without a list, both unchanged.
 
     Args:
-        target: `{name}` stands for the input's file name without its suffix.
+        target: `{name}` stands for the input's file name without suffix.
 
     Raises:
-        StartError: the list is unreadable, or has no such line.
+        StartError: the list is unreadable, or too short.
     """
     if not source.startswith(_LIST):
         return source, target

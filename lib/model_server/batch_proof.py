@@ -1,6 +1,6 @@
 """The proof for batches: a model answers its sample's records joined as apart.
 
-A count of records would miss row numbers, values scaled by their neighbors, and sorted results.
+A count would miss row numbers, values scaled by neighbors, and sorted results.
 """
 
 import uuid
@@ -44,7 +44,7 @@ async def objection(runner: Runner, sample: Path | None, rules: Rules, timeout: 
 
     Args:
         runner: at rest.
-        sample: None: the image has none.
+        sample: None: there is none.
         timeout: of one run, seconds.
     """
     if sample is None:

@@ -1,6 +1,6 @@
 """Every limit on clients; docs/limits.md lists them for users.
 
-A request beyond one is refused before the work, so that no client takes from others.
+Requests beyond are refused before the work, so that no client takes from others.
 """
 
 KIB = 1024

@@ -1,7 +1,7 @@
 """Worker processes for long conversions.
 
-In the server's process, requests would wait while Python reads one large JSON value. Another is also less urgent, and
-runs out of memory alone.
+In the server's process, requests would wait while Python reads a large JSON value. Another process is also less urgent,
+and runs out of memory alone.
 """
 
 import json
@@ -45,7 +45,7 @@ class Converters:
 
         Raises:
             ConverterDiedError: there is no result.
-            DataError, OSError: from the function.
+            DataError, OSError: of the function.
         """
         if source.stat().st_size <= bounds.QUICK_BYTES:
             with self._here:

@@ -1,7 +1,7 @@
-"""The one process that stays root: it starts and ends the runners, each as its own user.
+"""The one process that stays root: it starts and ends runners, each as its own user.
 
-It is forked before the server answers anybody. It only starts the given command, ends a slot's processes, and removes a
-dead server's folder, where programs leave what only they or root can remove.
+Forked before the server answers anybody, it only starts the given command, ends a slot's processes, and removes a dead
+server's folder, in which programs leave what only they or root can remove.
 """
 
 import errno

@@ -1,7 +1,7 @@
 """License keys: permission to use this model for a time.
 
-A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
-`email` of the customer, `iat`, `exp`. The newest key lies on the data volume, for all servers there.
+A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA), with the claims `model` (name), `name`,
+`email`, `iat`, `exp`. The newest lies on the data volume, for all servers.
 """
 
 import os
@@ -113,7 +113,7 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
     """Return the licensing of an image that needs a key.
 
     Args:
-        built_in: the image's own manifest, if any.
+        built_in: the image's own manifest.
 
     Raises:
         StartError: a wrong public key, or an unreadable manifest.

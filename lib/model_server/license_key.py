@@ -33,7 +33,7 @@ def read_claims(text: str, key: bytes) -> dict[str, Any]:
 
 
 def read_public_key(text: str) -> bytes:
-    """Read 32 bytes, base64url without padding (the `x` of an RFC 8037 key), or raise StartError."""
+    """Read base64url without padding (the `x` of an RFC 8037 key), or raise StartError."""
     try:
         return bytes(VerifyKey(base64.urlsafe_b64decode(text.strip() + "==")))
     except ValueError as error:

@@ -11,7 +11,6 @@ logger = logging.getLogger("model_server")
 
 
 def log_job(job_id: str, text: str, *arguments: object) -> None:
-    """Log a job's event."""
     if logger.isEnabledFor(logging.INFO):
         logger.handle(_JobEvent(job_id, text, arguments))
 
@@ -77,8 +76,6 @@ class _Formatter(logging.Formatter):
 
 
 class _JsonFormatter(_Formatter):
-    """JSON lines; `error` holds a traceback."""
-
     def format(self, record: logging.LogRecord) -> str:
         stamp = self.formatTime(record)
         event = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname, "message": record.getMessage()}

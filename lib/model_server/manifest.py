@@ -52,7 +52,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Proof:
-    """The sample that proves a container: files of the working directory; "": none."""
+    """The sample that proves a container; "": none."""
 
     input: str
     #: The result that it must give; "": any will do.
@@ -164,7 +164,7 @@ def found_file(path: Path) -> Path:
 
 
 def with_found(manifest: Manifest, path: Path) -> Manifest:
-    """Name the program by its noted path, whatever the container's PATH is."""
+    """Name the program by its noted path, whatever PATH is."""
     file = found_file(path)
     found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     program, *words = manifest.command

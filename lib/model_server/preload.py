@@ -1,4 +1,4 @@
-"""Hands the image's LD_PRELOAD to programs only: the server's C library may be older.
+"""Hands LD_PRELOAD to programs only: the server's C library may be older.
 
 The loader reads it before our code, so the Dockerfile keeps it in MODEL_LD_PRELOAD.
 """

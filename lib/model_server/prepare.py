@@ -24,11 +24,11 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
     """Compile the folder, let all read it, and note the program's path in `found`.
 
     Args:
-        folder: working directory of the program and of this process.
-        etc: a folder that the engine changes during this step.
+        folder: working directory of program and process.
+        etc: changed by the engine during this step.
 
     Raises:
-        StartError: there is no such program, or `temporary` or `found` cannot be made.
+        StartError: there is no such program, or a file cannot be made.
     """
     path = find(program)
     if path is None:

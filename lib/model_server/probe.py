@@ -1,6 +1,6 @@
 """`model-server probe URL`: tests the model at URL.
 
-MODEL_PROBE holds the question. Each finding is a line: `probe` and a JSON object.
+MODEL_PROBE holds the question; each finding is a line, `probe` and a JSON object.
 """
 
 import base64

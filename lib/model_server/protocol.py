@@ -39,7 +39,7 @@ class Connections:
         return Protocol(self, config, server_state, app_state, _loop)
 
     def enter(self, connection: "Protocol") -> bool:
-        """Take a connection, perhaps in place of another; False: no place."""
+        """Take a connection, perhaps in another's place; False: none is left."""
         while len(self._open) >= self._most and self._waiting:
             victim = next(iter(self._waiting))
             self.leave(victim)
@@ -53,7 +53,6 @@ class Connections:
         return True
 
     def leave(self, connection: "Protocol") -> None:
-        """Forget a closed connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
 
@@ -76,7 +75,7 @@ class Connections:
 class Protocol(HttpToolsProtocol):
     """One connection, with bounds on a request's head and a client's time.
 
-    It ignores offers to switch protocols (RFC 9110, 7.8), and answers a client that has closed its end.
+    It ignores offers to switch protocols (RFC 9110, 7.8), and answers a client that closed its end.
     """
 
     def __init__(
@@ -247,7 +246,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _without_offer(self) -> bytes:
-        """Return the head without its offer, for a new parser: the old one expects no body."""
+        """Return the head without its offer, for a new parser: the old expects no body."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         lines = [method + b" " + self.url + b" HTTP/" + version]
         for name, value in self.headers:

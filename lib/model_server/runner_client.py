@@ -58,11 +58,11 @@ class RunnerClient:
         """Start nothing yet.
 
         Args:
-            memory_mib: of a job's processes; 0 is no limit.
-            output_bytes: of a job; 0 is no limit.
+            memory_mib: 0 is no limit.
+            output_bytes: 0 is no limit.
             small_bytes: an output up to this size comes with its outcome.
-            folder: the runner makes it, for its jobs' files; None: they lie elsewhere.
-            hidden: a folder in which the program must see only that one.
+            folder: made by the runner for its jobs' files; None: they lie elsewhere.
+            hidden: in it, the program must see only `folder`.
         """
         self._slot = slot
         #: Where input and output of the jobs lie.
@@ -91,7 +91,7 @@ class RunnerClient:
 
         Raises:
             RunnerDiedError: it did not start.
-            OSError: the host has no room or descriptor left.
+            OSError: the host has no room or descriptor.
         """
         with self._using():
             self._ready()
@@ -209,11 +209,7 @@ class RunnerClient:
 
     @contextmanager
     def _using(self) -> Iterator[None]:
-        """Let only this block's thread close the connection.
-
-        Closed by another, its descriptor may be another connection's at once, and a thread about to read would wait on
-        that.
-        """
+        """Let only this block's thread close the connection: else its number may be another's before it is read."""
         with self._guard:
             self._in_use = True
         try:

@@ -12,7 +12,7 @@ def runner_command(
 ) -> list[str]:
     """Return the argv, with "{connection}" for the descriptor.
 
-    The model's own Python comes first, then the image's. An image without any (a compiled model) gets the server's.
+    The model's own Python comes first, then the image's; a compiled model gets the server's.
     """
     frozen = bool(getattr(sys, "frozen", False))
     here = (Path(sys.executable).parent if frozen else Path(__file__).parent.parent) / "model_runner"

@@ -18,7 +18,7 @@ Message = tuple[dict[str, Any], bytes | None]
 class Line:
     """A connection to a runner, to which the running loop always listens.
 
-    So a message costs no system call for that, and the runner's end is known at once.
+    That spares system calls, and the runner's end is known at once.
     """
 
     def __init__(self, connection: socket.socket, hear: Callable[[dict[str, Any]], None]) -> None:
@@ -50,7 +50,7 @@ class Line:
             self._answer = None
 
     def hang_up(self) -> None:
-        """End the connection and any wait for an answer. From any thread."""
+        """End the connection and waits for answers. From any thread."""
         with self._guard, suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 

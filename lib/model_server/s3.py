@@ -1,7 +1,7 @@
 """Fetches and stores one job's files in Amazon S3.
 
 The signature is AWS's version 4 ("Authenticating Requests" in the S3 API reference), tested against botocore's: an SDK
-would double what every image carries.
+would double every image's load.
 """
 
 import hashlib
@@ -65,11 +65,7 @@ def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep
 def store(
     file: BufferedReader, url: str, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep
 ) -> None:
-    """Store the rest of `file`, whole or not at all.
-
-    Raises:
-        StartError: too large, not allowed, or S3 cannot be reached.
-    """
+    """Store the rest of `file`, whole or not at all; StartError: as `fetch`, or too large."""
     size = os.fstat(file.fileno()).st_size
     if size > _LARGEST:
         raise StartError(f"cannot write {url}: {size} bytes are more than S3 takes in one request (5 GiB)")
@@ -104,7 +100,6 @@ def signed(
 
 
 def address(bucket: str, key: str, region: str, environment: Mapping[str, str]) -> httpx.URL:
-    """Return the object's URL."""
     path = quote(key, safe="/-_.~")
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     if endpoint:

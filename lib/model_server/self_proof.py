@@ -1,6 +1,6 @@
 """The self-proof: a container takes no job before it has answered its sample.
 
-The sample is no job: it needs no license, and no queue, list or metric has it. Once proved, a server stays so.
+The sample needs no license, and no queue, list or metric has it. Once proved, a server stays so.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class SelfProof:
         """Prove nothing yet.
 
         Args:
-            folder: of the program, to which the proof's paths are relative.
+            folder: of the program and the proof's files.
             timeout: of the run, seconds.
         """
         self._proof = proof

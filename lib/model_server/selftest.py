@@ -1,6 +1,6 @@
 """Self-tests at build time, of the model and its runner mode.
 
-A failed test of `gravityai-build.json` fails the build. The runner's record spares containers its self-test.
+A failed one fails the build. The runner's record spares containers its self-test.
 """
 
 import json
@@ -43,7 +43,7 @@ def parse(text: str) -> tuple[Test, ...]:
 
 
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
-    """Run the tests as the program's user; return a text for each failure."""
+    """Run the tests as the program's user; return the failures."""
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()

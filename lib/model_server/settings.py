@@ -80,7 +80,6 @@ class Settings:
         return self.program_user if os.geteuid() == 0 and self.user[0] != 0 else None
 
     def limits_of(self, model: Manifest) -> Limits:
-        """Return the limits of this model's jobs."""
         own = {
             "timeout_seconds": self.job_seconds,
             "memory_mib": self.job_memory_mib,
@@ -169,7 +168,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def current() -> Settings:
-    """Return the settings of this process."""
     return from_environment(os.environ)
 
 

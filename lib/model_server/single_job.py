@@ -28,8 +28,8 @@ def run(settings: Settings, source: str, target: str) -> int:
     The program runs as its user in a server; files are opened by the caller's rights.
 
     Args:
-        source: a path, s3://BUCKET/KEY, or "-" for standard input.
-        target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-".
+        source: a path, s3://BUCKET/KEY, or "-".
+        target: the same, replaced only by a whole result.
 
     Raises:
         StartError: input or output cannot be used, or a license key is needed.

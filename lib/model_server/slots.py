@@ -23,7 +23,7 @@ class Slot(Protocol):
     is_own_user: bool
 
     def start(self, connection: int) -> None:
-        """Start a runner with this descriptor as its connection."""
+        """Start a runner, connected by this descriptor."""
 
     def stop(self) -> None:
         """End the runner, if any, and what it left."""
@@ -44,8 +44,8 @@ class OwnSlot:
 
         Args:
             user: uid and gid of runner and program, theirs alone; needs root. None: our own.
-            environment: variables beside our own.
-            log: descriptor for what both print; None: our standard output.
+            environment: beside our own.
+            log: descriptor; None: our standard output.
         """
         self.is_own_user = user is not None
         self._command = command
@@ -127,7 +127,7 @@ def become(user: tuple[int, int]) -> None:
     """Become uid and gid `user` for good, without other groups; needs root.
 
     Raises:
-        OSError: it may not, or the container has no such user.
+        OSError: it may not, or there is no such user.
     """
     uid, gid = user
     os.setgroups([])

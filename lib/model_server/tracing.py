@@ -1,7 +1,6 @@
 """Traces of requests and jobs, by OTLP over HTTP if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-The libraries take 0.4 s and 16 MiB, so are loaded only then. A job's span hangs on its request, if this server had
-both.
+The libraries take 0.4 s and 16 MiB, so are loaded only then. A job's span hangs on its request, if both came here.
 """
 
 import threading
@@ -93,7 +92,6 @@ class Tracing:
                     span.set_attribute("http.route", route)
 
     def answered(self, span: "Span", start: Message) -> None:
-        """Note the beginning of an answer."""
         span.set_attribute("http.response.status_code", start["status"])
         if start["status"] >= 500:
             span.set_status(self._trace.StatusCode.ERROR)

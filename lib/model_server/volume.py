@@ -42,7 +42,6 @@ class Volume:
 
     @property
     def instances(self) -> Path:
-        """Return the parent of running servers' folders."""
         return self.root / "instances"
 
 
@@ -59,10 +58,10 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
     """Make `root` the volume of `model`; touch no other model's.
 
     Args:
-        owner: uid and gid of the later user, if the caller is root.
+        owner: uid and gid of the later user, if we are root.
 
     Raises:
-        VolumeError: it is another model's, or unusable.
+        VolumeError: another model's, or unusable.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -79,7 +78,6 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
 
 
 def is_read_only(root: Path) -> bool:
-    """Tell whether `root` is mounted read-only."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):
@@ -116,7 +114,7 @@ def is_mounted(path: Path, mountinfo: str) -> bool:
 
 
 def is_on_network(path: Path, mountinfo: str) -> bool:
-    """Tell likewise whether `path` is on a network file system."""
+    """Tell whether `path` is on a network file system."""
     resolved = path.resolve()
     best, kind = -1, ""
     for point, found in _mounts(mountinfo):

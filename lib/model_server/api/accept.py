@@ -26,7 +26,6 @@ class Wish:
     as_text: bool = False
 
     def kind(self, own: str) -> str:
-        """Return the answer's content type; `own` is the model's."""
         return own if self.form is None else _KINDS[self.form]
 
 
@@ -34,12 +33,10 @@ OWN = Wish()
 
 
 def of_path(request: Request, form: Form) -> Wish:
-    """Return the wish where the path names the form."""
     return Wish(form, is_strict=True, as_text=_as_text(request))
 
 
 def of_header(request: Request, own: str) -> Wish:
-    """Return the wish where Accept may name a form."""
     as_text = _as_text(request)
     text = next((value for name, value in request.scope["headers"] if name == b"accept"), b"*/*").decode("latin-1")
     form = None if text == "*/*" else preferred(text, own)

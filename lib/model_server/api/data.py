@@ -64,8 +64,8 @@ def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converte
     """Make the model's input beside a received file; the caller owns it.
 
     Args:
-        limit: of the new file, bytes.
-        room: on the volume, bytes.
+        limit: bytes of the new file.
+        room: bytes on the volume.
     """
     try:
         return _converted(convert.convert_input, file, plan, file.parent, min(limit, room), converters)
@@ -127,7 +127,7 @@ def of_model(
     """Convert a result into a new file that the caller owns; None: `file` is right.
 
     Raises:
-        ApiError: 400, it cannot be had in this form.
+        ApiError: 400, impossible.
     """
     if wish.form is None and job.output_mappings is None:
         return None

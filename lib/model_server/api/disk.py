@@ -43,7 +43,6 @@ class Space:
             logger.warning("the data volume has no room: %d bytes may still be taken; jobs are refused", self.left)
 
     def part(self) -> "Part":
-        """Return an upload's part, empty yet."""
         return Part(self)
 
     def reserve(self, size: int) -> None:
@@ -74,7 +73,6 @@ class Part:
         self._space.reserve(-size)
 
     def give_back(self) -> None:
-        """Free what was not used."""
         self._space.reserve(-self._reserved)
         self._reserved = 0
 

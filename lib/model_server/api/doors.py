@@ -156,7 +156,7 @@ def root_of(request: Request) -> str:
 def removed_prefix(request: Request) -> str:
     """Return the path prefix that a proxy (Traefik) says it removed, or "".
 
-    Relative links depend on a final slash there, which is not known.
+    Relative links depend on its final slash, which is not known.
     """
     prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
     return f"{prefix}/" if PREFIX.fullmatch(prefix) else ""

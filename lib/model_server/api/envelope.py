@@ -29,27 +29,22 @@ def json_bytes(value: Any) -> bytes:
 
 
 def json_response(content: bytes, status: int = 200) -> Response:
-    """Answer finished JSON that no cache may keep."""
     return Response(content, status, _HEADERS)
 
 
 def success(data: Any) -> Response:
-    """Answer 200 with `data`."""
     return _envelope(data, None, 200)
 
 
 def flawed(data: Any, error: str) -> Response:
-    """Answer 200 with `data` and an error."""
     return _envelope(data, error, 200)
 
 
 def refused(data: Any, error: str) -> Response:
-    """Answer 400 with `data` and an error."""
     return _envelope(data, error, 400)
 
 
 def failure(status: int, message: str) -> Response:
-    """Answer `status` and why."""
     return _envelope(None, message, status)
 
 
@@ -63,7 +58,6 @@ def of_job(job: Job) -> bytes:
 
 
 def triple(job_id: str, status: str, error: str | None = None) -> dict[str, str | None]:
-    """Return a job's id, state and error."""
     return {"id": job_id, "status": status, "errorMessage": error}
 
 

@@ -9,7 +9,6 @@ from model_server.api.form_reader import name_of
 
 
 async def of_form(request: Request, field: str, most: int) -> str:
-    """Return the text of a form's part."""
     parser = upload.parser_of(request)
     name, content = "", bytearray()
     try:

@@ -22,7 +22,7 @@ _LONGEST_SUFFIX = 10
 
 @dataclass
 class Upload:
-    """A received form; small data is `content`, other is `file`; neither: there was none."""
+    """A received form; its data is `content` if small, else `file`, or neither."""
 
     content: bytes | None = None
     file: Path | None = None
@@ -65,7 +65,6 @@ def no_file() -> ApiError:
 
 
 def name_of(segment: MultipartSegment) -> str:
-    """Return a part's name, in lower case."""
     return (segment.name or "").encode("latin-1", "replace").decode("utf-8", "replace").lower()
 
 
@@ -111,7 +110,6 @@ class FormReader:
         self._held = bytearray()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
         try:
             for event in self._parser.parse(chunk):
                 if event is None:
@@ -126,7 +124,6 @@ class FormReader:
             raise ApiError(400, f"the body is not a valid multipart form: {_reason(error)}") from error
 
     async def keep_up(self) -> None:
-        """Wait while the disk is behind."""
         if self._spool is not None:
             await self._spool.keep_up()
 

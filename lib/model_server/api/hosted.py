@@ -1,7 +1,7 @@
 """The hosted service's jobs API, for its clients: /api/v1/jobs.
 
-The contract is jobs-api.md of gai-doc; where the newest client (gai-client, 2025) reads another form, that counts:
-`status` is a number, `statusMessage` the word.
+The contract is jobs-api.md of gai-doc. Where the newest client (gai-client, 2025) differs, it counts: `status` is a
+number, `statusMessage` the word.
 """
 
 import json

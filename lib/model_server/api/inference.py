@@ -75,8 +75,6 @@ async def infer(request: Request) -> Response:
 
 
 class _Inference:
-    """One request for inference."""
-
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._outputs = [str(each["name"]) for each in _tensors(manifest.output_schema, "output")]

@@ -29,7 +29,7 @@ async def ping(request: Request) -> Response:
 
 
 async def invocations(request: Request) -> Response:
-    """Run the body as a job and answer its result within an hour.
+    """Answer the body's result within an hour.
 
     SageMaker ends a request after 60 s, or an hour if asynchronous or of a batch transform.
     """

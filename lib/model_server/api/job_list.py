@@ -53,7 +53,6 @@ def entry(job: Job) -> dict[str, Any]:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Return ISO 8601 in UTC, to the millisecond."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

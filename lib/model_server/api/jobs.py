@@ -43,8 +43,8 @@ async def begin(
     """Make a job of a form, which is being recorded and may run already.
 
     Args:
-        job_id: of a new job; one sent before under its idempotency key has another, known on return.
-        durable: False: a small job is durable once it is recorded, over or settled.
+        job_id: of a new job; one sent before under its key has another, known on return.
+        durable: False: a small job is, once it is recorded, over or settled.
     """
     server = services.of(request)
     if server.draining():
@@ -116,7 +116,6 @@ async def _add(
 
 
 async def recorded(job: Future[Job]) -> Job:
-    """Wait until a job is recorded."""
     try:
         return await result_of(job)
     except Exception as error:
@@ -166,13 +165,11 @@ def find(request: Request) -> Job:
 
 
 async def look(request: Request, job_id: str) -> Job:
-    """Return the job if the caller may see it."""
     server = services.of(request)
     return seen(await server.look(server.store.queue.get, job_id), request)
 
 
 def id_of(request: Request) -> str:
-    """Return the path's job id."""
     job_id = str(request.path_params["job_id"]).lower()
     if _ID.fullmatch(job_id) is None:
         raise no_job()

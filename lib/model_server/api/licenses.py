@@ -41,7 +41,6 @@ async def uploaded(request: Request) -> Response:
 
 
 async def key_of_form(request: Request) -> str:
-    """Return the form's part License."""
     return await fields.of_form(request, "License", bounds.LICENSE_BYTES)
 
 

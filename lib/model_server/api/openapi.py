@@ -17,7 +17,7 @@ def document(manifest: Manifest, wants_key: bool = False, root: str = "../../") 
     """Describe the server's API in OpenAPI 3.0.
 
     Args:
-        root: of the server, relative to the document, so right behind any prefix.
+        root: of the server, relative to the document: right behind any prefix.
     """
     values: dict[str, Any] = {
         "root": root,

@@ -22,7 +22,7 @@ _LONGEST_MODE = 400
 async def ready(request: Request) -> Response:
     """Answer 200 if this server takes jobs, else 503.
 
-    A scheduler replaces a container that is not ready: what a new one would not mend is checked only with `?deep=1`.
+    Schedulers replace a container that is not ready: what a new one would not mend is checked only with `?deep=1`.
     """
     server = services.of(request)
     problem = not_serving(server)

@@ -9,7 +9,7 @@ from model_server.api.envelope import ApiError
 
 
 def number(request: Request, name: str, default: int, low: int, high: int) -> int:
-    """Return a whole number, else `default`; ApiError 400: wrong or out of range."""
+    """Return a whole number, or raise ApiError 400."""
     text = _value(request, name)
     if not text:
         return default
@@ -19,7 +19,7 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
 
 
 def word(request: Request, name: str, words: Sequence[str]) -> str:
-    """Return one of `words`, else the first; ApiError 400: it is another."""
+    """Return one of `words`, by default the first, or raise ApiError 400."""
     text = _value(request, name) or words[0]
     if text not in words:
         raise ApiError(400, f"{name} must be one of {', '.join(filter(None, words))}")

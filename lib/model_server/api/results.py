@@ -108,7 +108,6 @@ async def _answer(request: Request, wish: Wish) -> Response:
 
 
 def check_complete(job: Job) -> str:
-    """Return the result's name; ApiError 409: there is none."""
     if job.state is State.ERROR:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:

@@ -69,18 +69,17 @@ class Services:
         return await run_in_threadpool(function, job_id)
 
     async def probe(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what an operator asks."""
         return await to_thread.run_sync(function, *arguments, limiter=self.probes)
 
     async def view(self, function: Callable[..., T], *arguments: Any) -> T | None:
-        """Run a page's view when it is its turn; None: killed."""
+        """Run a page's view in its turn; None: killed."""
         try:
             return await to_thread.run_sync(function, *arguments, limiter=self.views)
         except ConverterDiedError:
             return None
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run a conversion when it is its turn; ApiError 503: killed."""
+        """Run a conversion in its turn; ApiError 503: killed."""
         try:
             return await to_thread.run_sync(function, *arguments, limiter=self.conversions)
         except ConverterDiedError as error:

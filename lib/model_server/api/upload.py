@@ -34,17 +34,17 @@ async def receive(
     with_digest: bool = False,
     texts: Mapping[str, int] = _FIELDS,
 ) -> Upload:
-    """Read a form; data that is not small goes to a new file, which the caller owns.
+    """Read a form; large data goes to a new file, which the caller owns.
 
     After an error nothing is left.
 
     Args:
-        folder: on the data volume, so that the file can be moved from there.
+        folder: on the data volume, for a later move.
         limit: of the data file, bytes.
         texts: fields to read, in lower case, and their most bytes.
 
     Raises:
-        ApiError: 400 unreadable, 413 too large, 415 coded, 507.
+        ApiError: 400, 413, 415, 507.
         ClientDisconnect: the client went away.
     """
     reader = None
@@ -73,7 +73,6 @@ async def receive(
 
 
 def parser_of(request: Request) -> PushMultipartParser:
-    """Return a parser for the form."""
     refuse_coding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
@@ -100,7 +99,6 @@ def refuse_coding(request: Request) -> None:
 
 
 def declared_length(request: Request) -> int:
-    """Return the body's declared bytes, or 0."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() else 0
 

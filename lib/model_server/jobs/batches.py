@@ -1,4 +1,4 @@
-"""Batches: small waiting jobs, joined to one run of a program that takes many records.
+"""Batches: small waiting jobs, joined to one run of the program.
 
 A joined run without one record for each record counts for nothing: its jobs run again, each alone, so that none suffers
 by another.
@@ -54,7 +54,7 @@ class Batches:
 
         Args:
             runners: return results up to BATCH_RESULT_BYTES with their outcome.
-            folder: for files of waiting jobs, closed to the program.
+            folder: for waiting jobs' files, closed to the program.
             objection: asked once, with a runner at rest.
         """
         self._runners = runners
@@ -79,14 +79,13 @@ class Batches:
         return next((runner.mode for runner in self._runners if runner.mode), "")
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the runners take jobs in `loop`."""
         self._loop = loop
         self._serving = [asyncio.run_coroutine_threadsafe(self._serve(runner), loop) for runner in self._runners]
 
     def bring(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> PendingJob:
-        """Add a job behind those that wait."""
+        """Enqueue a job."""
         records = None
         if self._may_join and content is not None:
             records = joinable(content, self._rules.input)

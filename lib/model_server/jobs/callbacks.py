@@ -1,7 +1,7 @@
-"""Callbacks: calls to the CallbackUrl of ended jobs, retried with growing pauses.
+"""Callbacks to the CallbackUrl of ended jobs, retried with growing pauses.
 
-The transaction that ends a job makes its call due. So a crash loses none, but may repeat one: the receiver knows it by
-the job's id.
+The transaction that ends a job makes its call due. A crash loses none, but may repeat one: the receiver knows it by the
+job's id.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
 def problem(url: str, hosts: tuple[str, ...]) -> str | None:
-    """Return what is wrong with a CallbackUrl; without `hosts`, any but our own may be called."""
+    """Return what is wrong with a CallbackUrl; no `hosts`: any but our own."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -57,7 +57,7 @@ def _is_own(host: str) -> bool:
 
 
 def pause(attempts: int) -> float | None:
-    """Return the seconds before the next attempt; None: no further one."""
+    """Return the seconds before the next attempt; None: none."""
     if attempts >= bounds.CALL_ATTEMPTS:
         return None
     return float(min(_FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), _LONGEST_PAUSE_SECONDS))
@@ -69,7 +69,7 @@ def receiver(url: str) -> str:
 
 
 class CallbackSender(threading.Thread):
-    """Sends callbacks, few at once to one receiver, so that a slow one delays no other."""
+    """Sends callbacks, few to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
         """Send the calls of `store`; `hosts` may be called wherever they are."""

@@ -1,4 +1,4 @@
-"""Group commit: changes that wait together share one transaction and one disk sync."""
+"""Group commit: changes that wait together share one transaction and disk sync."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ class Need(Enum):
 
 
 class Commits:
-    """Runs all threads' database changes in one thread; a lone change without delay."""
+    """Runs all threads' database changes in one; a lone change without delay."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -44,14 +44,14 @@ class Commits:
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
     def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
-        """Run `change` in a transaction; its result is there once that is committed.
+        """Run `change` in a transaction; its result is there after the commit.
 
-        A coroutine's change is handed over when its loop's turn ends: the threads wake each other once a turn. Its
-        callbacks run in that loop, which must not block for it and, if it ends first, may never be told. Other
-        callbacks run in the commit thread and must be quick.
+        A coroutine's changes are handed over when its loop's turn ends. Their callbacks run in that loop, which must
+        not block for them and, if it ends first, may never be told. Other callbacks run in the commit thread and must
+        be quick.
 
         Args:
-            change: only statements; may run again, on a database that has seen nothing of it.
+            change: only statements; may run again, with nothing of it recorded.
         """
         return self._post(_Change(change, need, asyncio._get_running_loop()))
 

@@ -94,12 +94,12 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
 
 
 def open_postgres(text: str) -> Engine:
-    """Open the database at `text`, e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
+    """Open e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
 
     `sslmode` is libpq's: disable, require (encrypted, any host), verify-full.
 
     Raises:
-        StartError: a wrong URL, or no answer. The text never holds the password.
+        StartError: a wrong URL, or no answer; never holds the password.
     """
     import pg8000  # type: ignore[import-untyped]  # noqa: PLC0415 - most servers never need it
 

@@ -1,4 +1,4 @@
-"""Jobs that are recorded when they are over, as most are at once."""
+"""Jobs that are recorded when they are over, mostly at once."""
 
 import asyncio
 import threading
@@ -35,8 +35,8 @@ _Batch = list[_Deferred]
 class DeferredJobs:
     """This server's jobs that are not recorded yet, oldest first.
 
-    They are made and claimed in one loop, and end in any thread. Those that end in one turn share a statement: at each,
-    the loop and the commit thread hold each other up.
+    They are made and claimed in one loop, and end in any thread. Those that end in one turn share a statement: each
+    holds both threads up.
     """
 
     def __init__(self, commits: Commits, insert: Callable[[Sequence[Row], Connection], None]) -> None:

@@ -1,6 +1,6 @@
 """An exclusive lock on a data directory for network file systems.
 
-The server keeps changing a file, which a second one watches: neither locks nor clocks are reliable there.
+The server keeps changing a file, which a second one watches: locks and clocks are unreliable there.
 """
 
 import json
@@ -32,11 +32,10 @@ class ExclusiveLock:
         self._over = threading.Event()
 
     def keep(self, lost: Callable[[], None]) -> None:
-        """Beat in the background; call `lost` once if another server took over while we were frozen."""
+        """Beat in the background; call `lost` once if, while frozen, we lost the place."""
         threading.Thread(target=self._keep, args=(lost,), name="exclusive-lock", daemon=True).start()
 
     def release(self) -> None:
-        """Free the place at once."""
         self._over.set()
         if _read(self._path).get("server") == self._id:
             self._path.unlink(missing_ok=True)
@@ -63,7 +62,6 @@ class ExclusiveLock:
             Path(file.name).unlink(missing_ok=True)
 
     def acquire(self, sleep: Callable[[float], None]) -> None:
-        """Become the only server, or raise VolumeError."""
         try:
             self._write(os.link)  # fails if the file is there, on every file system
             return
@@ -84,7 +82,7 @@ class ExclusiveLock:
 def acquire(
     root: Path, beat_seconds: float = BEAT_SECONDS, sleep: Callable[[float], None] = time.sleep
 ) -> ExclusiveLock:
-    """Become the only server on `root`; VolumeError: there is one already."""
+    """Become the only server on `root`, or raise VolumeError."""
     lock = ExclusiveLock(root, beat_seconds)
     lock.acquire(sleep)
     return lock

@@ -40,7 +40,7 @@ class Heartbeat(threading.Thread):
     def keep_lease(self, job: Job, stop: Callable[[], None]) -> "_KeptLease":
         """Keep the job's lease in an `async with`; call `stop` in another thread if it is lost.
 
-        `stop` is called at each look: a runner just being started does not hear the first call. The block ends after a
+        It is called at each look: a runner just being started misses the first call. The block's end waits for a
         running call.
         """
         return _KeptLease(self._kept, job, stop, self._lease / 3)
@@ -111,14 +111,11 @@ class _SignsOfLife(Generic[S]):
         self._since: dict[S, float] = {}
 
     def missed(self, signs: Iterable[S], now: float) -> list[S]:
-        """Return the signs unchanged for too long."""
         self._since = {sign: self._since.get(sign, now) for sign in signs}
         return [sign for sign, since in self._since.items() if now - since > self._seconds]
 
 
 class _KeptLease:
-    """The lease of a running job."""
-
     def __init__(self, kept: set["_KeptLease"], job: Job, stop: Callable[[], None], seconds: float) -> None:
         self.job = job
         self.due = time.monotonic() + seconds

@@ -20,7 +20,7 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Retention:
-    """The days and number of ended jobs to keep; None: all."""
+    """The ended jobs to keep; None: all."""
 
     days: float | None
     jobs: int | None
@@ -35,7 +35,7 @@ class Housekeeper(threading.Thread):
         """Maintain `volume`.
 
         Args:
-            locks_reach: all servers see file locks: one without its lock is dead.
+            locks_reach: all servers see file locks.
         """
         super().__init__(name="housekeeper", daemon=True)
         self._store = store
@@ -56,7 +56,6 @@ class Housekeeper(threading.Thread):
                 database.log_fault("housekeeping met a fault and goes on", error)
 
     def once(self) -> None:
-        """Do one round of maintenance."""
         self.take_over()
         self._expire()
         if time.monotonic() >= self._orphans_due:

@@ -1,6 +1,6 @@
-"""A running server's folder on the volume, whose file lock shows others when it died.
+"""A running server's folder on the volume, whose file lock shows its death.
 
-The kernel frees the lock however the process ends. What lies in the folder is worth nothing without the server.
+The kernel frees the lock however the process ends. The rest is worth nothing without the server.
 """
 
 import fcntl
@@ -34,7 +34,7 @@ class Instance:
 
     @property
     def work(self) -> Path:
-        """Return the parent of the runners' folders."""
+        """Return the runners' parent folder."""
         return self.folder / "work"
 
     def unregister(self, remove: Remove) -> None:
@@ -44,7 +44,6 @@ class Instance:
 
 
 def register(instances: Path) -> Instance:
-    """Record a new instance."""
     instance_id = uuid.uuid4().hex
     folder = instances / instance_id
     with _turn(instances):
@@ -62,13 +61,13 @@ def register(instances: Path) -> Instance:
 
 
 def find_dead(instances: Path) -> list[str]:
-    """Return the ids of instances whose server is certainly dead."""
+    """Return ids of instances whose server is certainly dead."""
     with _turn(instances):
         return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]
 
 
 def remover(instances: Path) -> Remove:
-    """Return a function that removes an instance's folder, as far as it is ours."""
+    """Return a remover of instance folders, as far as they are ours."""
     return lambda instance_id: shutil.rmtree(instances / instance_id, ignore_errors=True)
 
 
@@ -88,7 +87,7 @@ def _is_free(path: Path) -> bool:
 
 @contextmanager
 def _turn(instances: Path) -> Iterator[None]:
-    """Lock out other servers: none may read a record before it is locked."""
+    """Lock out other servers: none may read a record before its locking."""
     turn = os.open(instances / ".turn", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with suppress(OSError):  # as in `register`

@@ -18,7 +18,7 @@ OVER = (State.COMPLETE, State.ERROR)
 
 
 class CallbackState(StrEnum):
-    """The state of an ended job's callback."""
+    """An ended job's callback state."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -27,7 +27,7 @@ class CallbackState(StrEnum):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A job request without its data; None: not asked for."""
+    """A job request without its data; None: not asked."""
 
     mime_type: str
     #: JSON text of the input and the output mapping.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Member:
-    """Stands in for the runners that it shares."""
+    """Stands in for the runners it shares."""
 
     def __init__(self, batches: "Batches") -> None:
         self._batches = batches
@@ -62,7 +62,7 @@ class Member:
             self._batches.withdraw(job)
 
     def close(self) -> None:
-        """Withdraw the job and take no more; the last member closes the runners."""
+        """Withdraw the job and take no more; the last one closes the runners."""
         self._is_closed = True
         self.stop()
         self._batches.leave(self)

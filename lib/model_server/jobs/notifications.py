@@ -1,6 +1,6 @@
 """Notifications between threads and requests of one server.
 
-They only save time: whoever waits also polls, since other servers do not notify.
+They only save time: waiters also poll, since other servers do not notify.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Notifier:
-    """Wakes threads; no notification between looking and waiting is lost."""
+    """Wakes threads; nothing between looking and waiting is lost."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -36,20 +36,17 @@ class Notifier:
             self._condition.notify_all()
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Wait until the count is not `seen`, at most `seconds`."""
         with self._condition:
             self._condition.wait_for(lambda: self._count != seen, seconds)
 
 
 class _Loop:
-    """A waiting coroutine's event loop."""
-
     def __init__(self) -> None:
         self.running = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Call `function` in the loop: from its own thread at once, which spares a system call."""
+        """Call `function` in the loop; in its own thread at once, to spare a system call."""
         if threading.get_ident() == self._thread:
             function()
         else:
@@ -83,7 +80,7 @@ class IdleWorker:
         self.given: asyncio.Future[Job | None] = self.loop.running.create_future()
 
     def give(self, job: Job | None) -> None:
-        """Wake the worker with a job, or None to look for one. From any thread."""
+        """Wake the worker; None: to look for a job. From any thread."""
         self.loop.call(partial(self._take, job))
 
     def _take(self, job: Job | None) -> None:
@@ -105,7 +102,7 @@ class IdleWorkers:
 
     @property
     def count(self) -> int:
-        """Return the count to read before looking and hand to `wait`."""
+        """See `Notifier.count`."""
         return self._count
 
     def notify(self) -> None:
@@ -116,7 +113,6 @@ class IdleWorkers:
             worker.give(None)
 
     def found_nothing(self, seen: int) -> None:
-        """Note that the queue was empty at count `seen`."""
         self._empty_at, self._look_at = seen, time.monotonic() + self._look_seconds
 
     @property
@@ -170,7 +166,6 @@ class Watch:
             self._changed.set_result(None)
 
     async def wait(self, seconds: float) -> None:
-        """Wait for a change, at most `seconds`."""
         if not self._changed.done():
             late = self._loop.running.call_later(seconds, self.look)
             try:
@@ -194,7 +189,6 @@ class Watchers:
 
     @property
     def are_many(self) -> bool:
-        """Tell whether no further request may wait."""
         return self._count > bounds.WAITING
 
     @contextmanager
@@ -213,7 +207,7 @@ class Watchers:
                     del self._watches[job_id]
 
     def notify(self, job_id: str, ended: JobResult | None = None) -> None:
-        """Wake those who wait for a job; tell its end if known."""
+        """Wake those who wait for a job."""
         with self._guard:
             for watch in self._watches.get(job_id, ()):
                 watch.notify(ended)

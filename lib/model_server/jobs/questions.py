@@ -35,7 +35,7 @@ class Questions:
         return None if row is None else read_job(row)
 
     def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """Return the job, and its result if kept in the queue."""
+        """Return the job, and its result if the queue keeps it."""
         row = self._ask(self._get_result, job_id)
         return None if row is None else (read_job(row), row[-1])
 
@@ -57,7 +57,6 @@ class Questions:
         return row
 
     def leases(self) -> list[Lease]:
-        """Return the leases of all running jobs."""
         query = select(_jobs.c.id, _jobs.c.token, _jobs.c.lease_expires).where(_jobs.c.state == State.IN_PROGRESS)
         with self._reader.connect() as connection:
             return [Lease(*row) for row in connection.execute(query)]
@@ -65,7 +64,7 @@ class Questions:
     def expired(self, finished_before: float | None, keep: int | None, limit: int) -> list[str]:
         """Return ids of ended jobs too old, or beyond the newest `keep`.
 
-        A job with a callback still to make is never named.
+        Never those with a callback still to make.
         """
         rules: list[ColumnElement[bool]] = []
         over = _jobs.c.state.in_(OVER)
@@ -88,9 +87,9 @@ class Questions:
             return int(connection.execute(query).scalar_one())
 
     def times(self, limit: int, since: float, client: str | None = None) -> list[JobTimes]:
-        """Return the times of the newest `limit` jobs, as far as made since `since`.
+        """Return times of the newest `limit` jobs, if made since `since`.
 
-        They are found by the primary key: an index would slow down writers.
+        By the primary key: an index would slow down writers.
         """
         columns = (_jobs.c.created, _jobs.c.started, _jobs.c.finished)
         query = select(*columns).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit)
@@ -98,7 +97,6 @@ class Questions:
             return [JobTimes(*row) for row in connection.execute(query) if row.created >= since]
 
     def list(self, limit: int, offset: int = 0, client: str | None = None, state: State | None = None) -> list[Job]:
-        """Return up to `limit` jobs, newest first."""
         wanted = _of(client) if state is None else (*_of(client), _jobs.c.state == state)
         query = select(*LISTED).where(*wanted).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:

@@ -1,7 +1,7 @@
 """The queue: jobs claimed under a lease and ended under a fencing token.
 
-Each server times leases by its own clock: no two clocks are compared. While a server of the build that accepted a job
-lives, other builds leave it the job: a new version under test takes nothing from the old one.
+Each server times leases by its own clock. While a server of a job's build lives, other builds leave it the job: a
+version under test takes nothing from the old one.
 """
 
 import time
@@ -25,7 +25,7 @@ _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
 
 class Queue(Questions):
-    """The jobs of one model. Any thread may call any method that is not for a coroutine."""
+    """The jobs of one model; for any thread, but for methods for a coroutine."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class Queue(Questions):
         """Return a new job, not yet in the queue.
 
         Args:
-            content: the input; None: it is stored already.
-            claim: of a waiting worker, which has the job from the beginning.
+            content: None: the input is stored already.
+            claim: of a waiting worker, whose job it is from the beginning.
         """
         now = self._clock()
         return Job(
@@ -96,7 +96,6 @@ class Queue(Questions):
         )
 
     def put(self, job_id: str, job_request: JobRequest) -> Job:
-        """Add a job with stored input, and wait for the commit."""
         return self.add(self.new(job_id, job_request)).result()
 
     def add(self, job: Job) -> Future[Job]:
@@ -110,10 +109,7 @@ class Queue(Questions):
         return read_job(connection.execute(select(*COLUMNS).where(same)).one())
 
     def defer(self, job: Job) -> Future[Job]:
-        """Add a job without a key, to be recorded soon (deferred.py).
-
-        A crash of this server before that loses it. For a coroutine.
-        """
+        """Add a job without a key, to be recorded soon; a crash before loses it. For a coroutine."""
         return self._deferred.add(job)
 
     def _insert(self, rows: Sequence[Row], connection: Connection) -> None:
@@ -124,13 +120,12 @@ class Queue(Questions):
         return {**vars(job), "accepted_build_id": self._build_id, "input_data": job.content, **end}
 
     def settle(self, job_id: str) -> Future[bool]:
-        """Make a deferred job durable; False: there is no such job."""
+        """Make a deferred job durable; False: there is none."""
         self._deferred.record(job_id)
         touch = update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)
         return self._commits.post(changes_one(touch))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
-        """Claim the next job and wait for the commit."""
         return self.claim_next(owner, lease_seconds).result()
 
     def claim_deferred(self, claim: Claim) -> Job | None:
@@ -172,14 +167,13 @@ class Queue(Questions):
         return self._change(held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
-        """Record a result file and wait for the commit."""
         return bool(self.end(job, JobResult(None, result, None)).result())
 
     def fail(self, job: Job, error: str) -> bool:
         return bool(self.end(job, JobResult(error, None, None)).result())
 
     def end(self, job: Job, ended: JobResult) -> Future[Any]:
-        """Record a job's end; false: it is no longer the caller's."""
+        """Record a job's end; false: the lease is lost."""
         return self._deferred.record(job.id, ended) or self._commits.post(partial(self._end, job, ended, self._clock()))
 
     def _end(self, job: Job, ended: JobResult, now: float, connection: Connection) -> bool:
@@ -205,7 +199,7 @@ class Queue(Questions):
         return self._change(held(job).values(**_FREE))
 
     def abandon_all(self, owner: str) -> int:
-        """Dismiss a dead or ending server; return how many jobs it gave back."""
+        """Dismiss a dead or ending server; return the number of jobs given back."""
         self._deferred.record_all()
         self.servers.dismiss(owner)
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
@@ -214,13 +208,12 @@ class Queue(Questions):
         )
 
     def delete(self, job_id: str) -> Job | None:
-        """Remove a job in any state and return it."""
         statement = delete(_jobs).where(_jobs.c.id == job_id).returning(*COLUMNS)
         row = self._commits.run(lambda connection: connection.execute(statement).first())
         return None if row is None else read_job(row)
 
     def claim_callbacks(self, limit: int, seconds: float, busy: Sequence[str] = ()) -> list[Job]:
-        """Claim up to `limit` due callbacks; unrecorded ones are due again after `seconds`.
+        """Claim up to `limit` callbacks, due again after `seconds` without a record.
 
         Args:
             busy: URL prefixes, in lower case, not to be called now.
@@ -271,7 +264,6 @@ class Queue(Questions):
         return self._commits.stalled_seconds
 
     def close(self) -> None:
-        """Close it after what was posted."""
         self._deferred.record_all()
         self._commits.close()
         super().close()

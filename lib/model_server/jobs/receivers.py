@@ -8,18 +8,18 @@ from urllib.request import getproxies, proxy_bypass
 
 
 class OwnAddressError(Exception):
-    """The receiver is this computer, or a link-local service of its platform."""
+    """The receiver is this computer, or its platform at a link-local address."""
 
 
 def is_own(address: str) -> bool:
-    """Tell whether it leads to this computer or its link, like a cloud's metadata."""
+    """Tell whether it is of this computer or its link (a cloud's metadata)."""
     ip = ip_address(address.partition("%")[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
 
 
 async def address_of(url: str) -> str | None:
-    """Look up the receiver once: what is checked is what is called. None: a proxy looks it up.
+    """Look up the receiver once: what is checked is called. None: a proxy looks it up.
 
     Raises:
         OwnAddressError: it leads to this computer or its link.

@@ -1,4 +1,4 @@
-"""The queue's tables, and their upgrade from older servers.
+"""The queue's tables and their upgrade.
 
 Changes only add tables, indexes or nullable columns, so that an older image still runs on the data.
 """
@@ -96,7 +96,7 @@ def prepare(connection: Connection, model: str) -> None:
     """Make or upgrade the tables in the caller's transaction.
 
     Raises:
-        VolumeError: it is another model's database; nothing was changed.
+        VolumeError: another model's database; nothing was changed.
     """
     if connection.dialect.name == "postgresql":  # SQLite's transaction excludes other servers anyway
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})

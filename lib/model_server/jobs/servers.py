@@ -18,7 +18,6 @@ class Servers:
         self._build_id = build_id
 
     def beats(self) -> list[tuple[str, int]]:
-        """Return each server with its beat."""
         with self._reader.connect() as connection:
             return [(row.id, row.beat) for row in connection.execute(select(_servers.c.id, _servers.c.beat))]
 

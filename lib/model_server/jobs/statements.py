@@ -1,6 +1,6 @@
 """The queue's SQL statements, each compiled once.
 
-The driver alone runs them: SQLAlchemy's work for a run costs three times the database's (docs/adr/0015).
+The driver alone runs them: SQLAlchemy's work costs three times the database's (docs/adr/0015).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,6 @@ class Prepared:
         return int(self._run(connection, values)[0]) == 1
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Run it and return the first row."""
         return self._run(connection, values)[1]
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -118,7 +117,7 @@ class Statements:
 
 
 def changes_one(statement: Update | Delete) -> Callable[[Connection], bool]:
-    """Return a change that tells whether `statement` met one row."""
+    """Return a change that tells whether it met one row."""
     return lambda connection: connection.execute(statement).rowcount == 1
 
 
@@ -180,7 +179,7 @@ def end_of(job: Job, ended: JobResult, now: float) -> dict[str, Any]:
 
 
 def storable(error: str) -> str:
-    """Return the text as every database takes it: bounded, without NULs and lone surrogates."""
+    """Return text that every database takes: bounded, without NULs and lone surrogates."""
     text = error.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
     most = bounds.ERROR_CHARACTERS
     return text if len(text) <= most else f"{text[: most - 2]} …"

@@ -26,7 +26,7 @@ _COPY_BYTES = 1 << 20
 
 
 class Store:
-    """The jobs of one volume with their data, for any thread."""
+    """One volume's jobs with their data, for any thread."""
 
     def __init__(self, volume: Volume, queue: Queue) -> None:
         self._volume = volume
@@ -40,7 +40,7 @@ class Store:
         self.watchers = Watchers()
 
     def submit(self, upload: Path, job_request: JobRequest, job_id: str, as_sent: bool = False) -> Future[Job]:
-        """Make a job of a file on the volume, which is moved; on return the job survives a crash.
+        """Make a job of a file on the volume, which is moved; on return it survives a crash.
 
         Args:
             as_sent: the worker converts it for the model.
@@ -66,20 +66,20 @@ class Store:
         return added
 
     def submit_small(self, content: bytes, job_request: JobRequest, job_id: str, durable: bool = True) -> Future[Job]:
-        """Make a job of at most SMALL_BYTES; once the job is there, it survives a crash.
+        """Make a job of at most SMALL_BYTES; once it is there, it survives a crash.
 
         Args:
-            durable: False: a crash loses it until it is recorded (`Queue.defer`); for a coroutine.
+            durable: False, for a coroutine: only once it is recorded (`Queue.defer`).
         """
         return self._add(job_id, job_request, len(content), content, durable)
 
     def _add(
         self, job_id: str, job_request: JobRequest, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Have an idle worker begin the job while it is being recorded.
+        """Have an idle worker begin while the job is being recorded.
 
-        Its end is posted behind, and finds no row if that failed. Under an idempotency key the worker waits: the job
-        may not be new.
+        Its end is posted behind, and finds no row if that failed. Under an idempotency key it waits: the job may not be
+        new.
         """
         idle = self.idle_workers.take()
         job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
@@ -127,7 +127,7 @@ class Store:
         """Move an output to the results and return its name.
 
         Raises:
-            OSError: it is missing, or no file: a program's link may lead to what only this server may read.
+            OSError: it is missing, or no file: a link may lead to what only this server may read.
         """
         name = result_name(job.id, job.token)
         place = self.result_path(name)
@@ -145,7 +145,6 @@ class Store:
             self.called.notify()
 
     def is_ours(self, model: str) -> bool:
-        """Tell whether `model` still owns the volume."""
         return is_owned(self._volume.root, model)
 
     def input_of(self, job_id: str) -> Path:

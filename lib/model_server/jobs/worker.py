@@ -81,7 +81,6 @@ class Worker:
         """Share all but the runner with other workers.
 
         Args:
-            owner: of the leases.
             timeout_seconds: of a job.
             gate: None: it may take jobs at once.
         """
@@ -103,15 +102,12 @@ class Worker:
 
     @property
     def mode(self) -> str:
-        """Return the runner mode; "" while unknown."""
         return self._runner.mode
 
     def said(self, job_id: str) -> tuple[str, ...] | None:
-        """Return the newest job's last output; None for others."""
         return self._runner.said(job_id)
 
     def stop_claiming(self) -> None:
-        """Start no further job."""
         self._stopping.set()
         if self._gate is not None and not self._is_open:
             self._gate.stop()
@@ -124,7 +120,7 @@ class Worker:
         self._runner.close()
 
     async def run(self) -> None:
-        """Work until told to stop; no fault of a job or the database ends it."""
+        """Work until told to stop; no fault of a job or database ends it."""
         if self._gate is not None:
             self._is_open = await self._gate.passes(self._runner)
         if self._is_open:

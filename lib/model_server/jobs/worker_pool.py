@@ -1,4 +1,4 @@
-"""The workers of a server, from start to drain."""
+"""The workers of a server."""
 
 import asyncio
 import concurrent.futures
@@ -26,7 +26,6 @@ class Workers:
 
     @property
     def mode(self) -> str:
-        """Return the runner mode; "" while unknown."""
         return next((worker.mode for worker in self._workers if worker.mode), "")
 
     def said(self, job_id: str) -> tuple[str, ...]:
@@ -37,14 +36,10 @@ class Workers:
         return "no worker runs" if all(running.done() for running in self._running) else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have them work in `loop`."""
         self._running = [asyncio.run_coroutine_threadsafe(worker.run(), loop) for worker in self._workers]
 
     def drain(self, seconds: float) -> None:
-        """Start no job; after `seconds`, stop those that run and give them back.
-
-        For another thread than the loop's.
-        """
+        """Start no job; stop running ones after `seconds`. Never call it in the loop's thread."""
         self._draining.set()
         for worker in self._workers:
             worker.stop_claiming()

@@ -34,7 +34,6 @@ async def mapping_form(request: Request) -> Response:
 
 
 async def mapping(request: Request) -> Response:
-    """Answer a mapping file, or the form with errors."""
     try:
         return await mapping_file.propose_mapping(request)
     except ApiError as error:
@@ -42,7 +41,6 @@ async def mapping(request: Request) -> Response:
 
 
 async def sample(request: Request) -> Response:
-    """Answer the model's sample as a download."""
     example = services.of(request).manifest.example
     if example is None or not example.path.is_file():
         raise ApiError(404, "this image has no sample")

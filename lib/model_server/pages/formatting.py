@@ -16,7 +16,6 @@ _LINE_CHARACTERS = 300
 
 
 def label(text: str) -> str:
-    """Return a MIME type in words, if any."""
     parsed = mime.parse(text)
     if parsed is None:
         return text
@@ -28,7 +27,6 @@ def label(text: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return a time in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -59,7 +57,6 @@ def whole(count: int) -> str:
 
 
 def name(job: Job) -> str:
-    """Return a job's file name, else its short id."""
     return job.name or f"job {job.id[:8]}"
 
 
@@ -71,11 +68,9 @@ def last_line(error: str) -> str:
 
 
 def state(value: State) -> str:
-    """Return a state in words."""
     return "In progress" if value == State.IN_PROGRESS else str(value)
 
 
 def jobs(by_state: Mapping[State, int]) -> str:
-    """Return how many jobs are in each state."""
     there = [f"{by_state[state]:,} {word}" for state, word in _STATES.items() if by_state.get(state)]
     return ", ".join(there) or "none"

@@ -92,7 +92,6 @@ async def job(request: Request) -> Response:
 
 
 def delete_form(request: Request) -> Response:
-    """Ask before a job is deleted."""
     try:
         found: Job = jobs.find(request)
     except ApiError as error:

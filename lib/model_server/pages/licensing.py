@@ -16,7 +16,6 @@ async def form(request: Request) -> Response:
 
 
 async def take_key(request: Request) -> Response:
-    """Take a key; answer what came of it."""
     try:
         await licenses.apply_key(request, await licenses.key_of_form(request))
     except ApiError as error:

@@ -17,7 +17,6 @@ async def form(request: Request) -> Response:
 
 
 async def log_in(request: Request) -> Response:
-    """Take a key, or answer the page again."""
     keys = services.of(request).access.keys
     try:
         text = await fields.of_form(request, "Key", bounds.API_KEY_BYTES)

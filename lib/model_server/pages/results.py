@@ -24,8 +24,6 @@ _HEAD_BYTES = 16
 
 
 def asked(request: Request) -> view.Look:
-    """Read a table's look; ApiError 400: it is wrong."""
-
     def column(name: str) -> int | None:
         found = number(request, name, bounds.SHOWN_COLUMNS, 0, bounds.SHOWN_COLUMNS)
         return None if found == bounds.SHOWN_COLUMNS else found
@@ -41,7 +39,6 @@ def asked(request: Request) -> view.Look:
 
 
 async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] | None:
-    """Return a view of a job's result, or None."""
     found = await server.look(server.store.queue.get_result, job.id)
     if found is None or found[0].result is None:
         return None
@@ -110,7 +107,6 @@ def _head_of(path: Path) -> bytes:
 
 
 def query(wish: view.Look, page: int, **changes: object) -> str:
-    """Return a job page's query, with changes."""
     values: dict[str, object] = {
         "page": page if page > 1 else None,
         "rows": wish.page if wish.page > 1 else None,

@@ -27,7 +27,6 @@ class Day:
 
 
 def of(times: Sequence[JobTimes], now: float) -> Day | None:
-    """Return the figures of jobs, if any."""
     if not times:
         return None
     since = min(*(job.created for job in times), now - _SHORTEST)

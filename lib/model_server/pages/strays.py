@@ -47,7 +47,6 @@ def answer(request: Request, status: int) -> Response:
 
 
 def likely(path: str) -> str | None:
-    """Return the page a path likely means, or None."""
     words = [word for word in path[:_LONGEST].lower().split("/") if word]
     known = {page.lower(): page for page in _PAGES if page} | _ELSEWHERE
     for word in words[:1]:

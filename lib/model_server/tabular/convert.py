@@ -41,7 +41,7 @@ class Plan:
 
 
 def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
-    """Map submitted data, then check it against the schema.
+    """Map submitted data, then fit it to the schema.
 
     Raises:
         DataError: with the first problems, or above `limit` bytes.
@@ -59,11 +59,7 @@ def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
 
 
 def convert_result(source: File, target: File, plan: Plan, limit: int) -> None:
-    """Type a result by the schema, then map it.
-
-    Raises:
-        DataError: it cannot be had in this form.
-    """
+    """Type a result by the schema, then map it, or raise DataError."""
     names = _names(plan.fields)
     steps: list[Step] = []
     if plan.fields:
@@ -121,8 +117,6 @@ def _convert(
 
 
 class _Flow:
-    """A file's records, through the steps."""
-
     def __init__(
         self, source: File, plan: Plan, steps: Sequence[Step], names: tuple[str, ...], *, is_result: bool = False
     ) -> None:

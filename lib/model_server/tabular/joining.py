@@ -33,7 +33,6 @@ class Records:
         return self.head, self.between, self.width
 
     def part(self, start: int, end: int) -> bytes:
-        """Return these records as a file of their own."""
         return f"{self.head}{self.between.join(self.records[start:end])}{self.tail}".encode()
 
 

@@ -34,7 +34,7 @@ def parse(
         fields: the destination's schema; gives defaults their type.
 
     Raises:
-        DataError: with the problems and their entries' numbers.
+        DataError: with the problems by entry.
     """
     try:
         entries = json.loads(text)

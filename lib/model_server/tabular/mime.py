@@ -88,7 +88,7 @@ def choose(declared: str, of_part: str, supported: Sequence[str]) -> str | None:
     """Choose a data file's type; None: `declared` is not supported.
 
     Args:
-        of_part: the part's Content-Type; clients send anything, so it counts only if supported.
+        of_part: the part's Content-Type; clients send anything, so only if supported.
         supported: most natural first.
     """
     if declared:

@@ -57,7 +57,6 @@ def columns_of(records: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def typed(record: dict[str, Any], columns: frozenset[str]) -> dict[str, Any]:
-    """Turn these columns' texts into numbers."""
     for name in columns:
         value = record.get(name)
         if isinstance(value, list):

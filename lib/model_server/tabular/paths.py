@@ -71,7 +71,6 @@ class Room:
             raise RoomError(f"{self._wrong} more than {bounds.RECORD_VALUES} values")
 
     def take_for(self, value: Any) -> None:
-        """Take room for `value` and all in it."""
         rest = [value]
         while rest:
             item = rest.pop()
@@ -118,7 +117,6 @@ class Path:
 
     @property
     def name(self) -> str:
-        """Return the first field's name; empty before a vector."""
         return self.steps[0] if isinstance(self.steps[0], str) else ""
 
     def __str__(self) -> str:
@@ -146,7 +144,7 @@ def parse(text: str) -> Path:
 
 
 def parse_column(text: str) -> Path:
-    """Read a path into a table: any column name, perhaps vectors; raise PathError."""
+    """Read any column name, perhaps with vectors, or raise PathError."""
     _check_length(text)
     begin, end = int(text.startswith("/")), len(text)
     while end > begin and text[end - 1] == "]":
@@ -161,7 +159,7 @@ def parse_column(text: str) -> Path:
 
 
 def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
-    """Return what `path` finds: a value, a list, or MISSING; within lists, None.
+    """Return the value or list that `path` finds, or MISSING (in a list: None).
 
     Names match exactly, else, if unambiguous, in any letter case and without outer spaces.
     """
@@ -172,7 +170,7 @@ def place(root: Any, path: Path, value: Any, room: Room) -> Any:
     """Put `value` where `path` points in `root` (None: nothing yet); return the root.
 
     Raises:
-        PlaceError: something is there, no room is left, or several values are needed.
+        PlaceError: it is taken, there is no room, or several values are needed.
     """
     return _place(root, path.steps, value, room)
 

@@ -24,7 +24,6 @@ class Problems:
         self._found: list[str] = []
 
     def add(self, text: str) -> None:
-        """Add a problem; raise DataError at MOST."""
         self._found.append(text)
         if len(self._found) >= MOST:
             raise DataError(*self._found)

@@ -23,7 +23,7 @@ _LONGEST_COMPARED = 200
 def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
     """Propose a mapping of `sources`, in the order of `wanted`.
 
-    A field that no name is like gets no source, and a default for a person to fill in.
+    A field that no name is like gets a default for a person to fill in.
 
     Args:
         by_position: sources are column numbers, in the fields' order.
@@ -44,7 +44,6 @@ def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) ->
 
 
 def document(entries: Sequence[dict[str, Any]]) -> bytes:
-    """Return the mapping file's content."""
     lines = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
     return f"[\n{lines}\n]\n".encode("utf-8", "replace")
 

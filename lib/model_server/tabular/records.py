@@ -1,7 +1,7 @@
 """Structured data, record by record: large files in little memory.
 
-A CSV record maps columns to texts, a repeated one to an array. Without a header the columns are "1", "2", ... A JSON
-record is an array's element, or the document.
+A CSV record maps columns to texts, a repeated one to an array; without a header, "1", "2", ... A JSON record is an
+array's element, or the document.
 """
 
 import csv
@@ -68,7 +68,6 @@ class Table:
                     yield number, self._gathered(row) if self._repeated else dict(zip(self.columns, row, strict=True))
 
     def blank(self) -> dict[str, Any]:
-        """Return a record of empty columns."""
         return self._gathered([""] * len(self.columns))
 
     def _gathered(self, row: Sequence[str]) -> dict[str, Any]:
@@ -138,7 +137,7 @@ def write_csv(
     """Write flat records as CSV; null and absent are empty.
 
     Args:
-        columns: how often each is there (arrays become repeated columns).
+        columns: how often each is there (for arrays).
 
     Raises:
         DataError: not flat, or more than `limit` bytes.

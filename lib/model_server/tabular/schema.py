@@ -89,7 +89,6 @@ class Fitter:
         self._names = tuple(name for name in dict.fromkeys(field.path.name for field in fields) if name)
 
     def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
-        """Fit and return `record`; `complain` gets every problem."""
         keys = Keys()
         if isinstance(record, dict):
             record = self._ordered(record, keys)

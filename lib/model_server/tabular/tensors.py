@@ -36,13 +36,13 @@ def metadata(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def to_records(source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], limit: int) -> dict[str, Any]:
-    """Write a request's records as a JSON array of at most `limit` bytes.
+    """Write a request's records as JSON of at most `limit` bytes.
 
     Returns:
         the request's `id` (or None) and wanted `outputs`.
 
     Raises:
-        DataError: with the request's problems.
+        DataError: with the problems.
     """
     document = records.Document(source)
     if document.is_array:
@@ -66,7 +66,7 @@ def of_records(
     """Write the answer's outputs `names`, made of JSON records.
 
     Args:
-        head: of the answer, before its outputs.
+        head: of the answer.
         limit: of the answer, bytes.
 
     Raises:

@@ -24,7 +24,7 @@ _DEPTH = 16
 
 @dataclass(frozen=True)
 class Look:
-    """The part of a table to show; columns by number from 0."""
+    """The part of a table to show; columns from 0."""
 
     page: int = 1
     size: int = 50
@@ -181,7 +181,6 @@ def _there(values: Iterable[float | None]) -> list[float]:
 
 
 def histogram(values: Sequence[float]) -> dict[str, Any] | None:
-    """Count the values in equal steps."""
     if not values:
         return None
     low, high = min(values), max(values)
@@ -223,7 +222,7 @@ def _plain(value: Any) -> str:
 
 
 class _Budget:
-    """The tree parts a page may still show."""
+    """Tree parts still to show."""
 
     def __init__(self) -> None:
         self.left = _NODES
