@@ -52,13 +52,10 @@ class Keys:
     """A server's keys, for any thread."""
 
     def __init__(self, given: Mapping[str, str], model: str, clock: Callable[[], float] = time.time) -> None:
-        """Take the keys of the environment.
+        """Take the environment's keys; StartError quotes none.
 
         Args:
             given: variable -> keys, separated by white space: an old and a new one while they change.
-
-        Raises:
-            StartError: with every problem; quotes no key.
         """
         self._model = model
         self._clock = clock
@@ -85,7 +82,6 @@ class Keys:
         return _same(_digest(key, b"key"), [(holder.digest, holder) for holder in self._holders])
 
     def session(self, holder: Holder) -> str:
-        """Make a browser's session, in place of the key."""
         return self._signed(holder, SESSION_SECONDS, "")
 
     def holder_of_session(self, text: str) -> Holder | None:
@@ -97,7 +93,6 @@ class Keys:
         return self._signed(holder, LINK_SECONDS, job_id)
 
     def holder_of_link(self, text: str, job_id: str) -> Holder | None:
-        """Return a link's maker; None as for a session."""
         return self._signer(text, job_id) if job_id else None
 
     def _signed(self, holder: Holder, seconds: int, what: str) -> str:

@@ -19,9 +19,6 @@ def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str,
 
     Args:
         target: `{name}` stands for the input's file name without suffix.
-
-    Raises:
-        StartError: the list is unreadable, or too short.
     """
     if not source.startswith(_LIST):
         return source, target

@@ -26,7 +26,6 @@ _SECONDS = 60.0
 
 
 def batches(runners: Sequence[Runner], model: Manifest, limits: Limits, work: Path) -> Batches:
-    """Return a model's batches, with a folder in `work`."""
     folder = work / uuid.uuid4().hex
     folder.mkdir()
     folder.chmod(0o700)

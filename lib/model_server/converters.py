@@ -45,7 +45,6 @@ class Converters:
 
         Raises:
             ConverterDiedError: there is no result.
-            DataError, OSError: of the function.
         """
         if source.stat().st_size <= bounds.QUICK_BYTES:
             with self._here:
@@ -55,7 +54,6 @@ class Converters:
     def do_apart(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call it in another process; see `do`."""
         process = self._start()
         try:
             answer, _ = process.communicate(pickle.dumps((function, source, arguments, named)))

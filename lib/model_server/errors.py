@@ -6,8 +6,8 @@ class StartError(Exception):
 
 
 class ManifestError(StartError):
-    """The manifest cannot be read; the text lists every problem."""
+    """The manifest cannot be used; the text lists every problem."""
 
 
 class VolumeError(StartError):
-    """The data directory cannot be used, or is another model's."""
+    """The data directory or queue cannot be used, or is another model's."""

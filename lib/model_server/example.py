@@ -21,7 +21,6 @@ _LOOKED_AT = 20
 
 
 def with_example(manifest: Manifest) -> Manifest:
-    """Add the image's sample, if readable."""
     if not manifest.sample:
         return manifest
     path = Path(manifest.working_directory, manifest.sample)

@@ -16,7 +16,6 @@ _PAUSE = 0.25
 
 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
-    """Return what /health says is wrong, or None."""
     try:
         head, _, body = _ask("/health", port, host, timeout).partition(b"\r\n\r\n")
     except OSError as error:

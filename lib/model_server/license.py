@@ -87,7 +87,6 @@ class Licensing:
         return None
 
     def problem(self) -> str | None:
-        """Return why no data may be processed, or None."""
         found = self.current()
         if found is None:
             return "this model needs a license key"
@@ -110,13 +109,10 @@ class Licensing:
 
 
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
-    """Return the licensing of an image that needs a key.
+    """Return the licensing of an image that needs a key, or raise StartError.
 
     Args:
         built_in: the image's own manifest.
-
-    Raises:
-        StartError: a wrong public key, or an unreadable manifest.
     """
     # What the image was built with counts before the environment, MODEL_MANIFEST included: whoever starts the server
     # must not be able to switch licensing off.

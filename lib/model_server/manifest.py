@@ -94,7 +94,6 @@ class Manifest:
 
     @property
     def sample_names(self) -> tuple[str, ...]:
-        """Return the sample's fields, which stand in for a schema."""
         return () if self.example is None or self.input_schema else self.example.names
 
 
@@ -104,11 +103,7 @@ _KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample"
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
-    """Read a manifest from JSON; `build_id` overrides its own.
-
-    Raises:
-        ManifestError: with every problem.
-    """
+    """Read a manifest, or raise ManifestError; `build_id` overrides its own."""
     try:
         document = json.loads(text)
     except ValueError as error:

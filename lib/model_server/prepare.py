@@ -26,9 +26,6 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
     Args:
         folder: working directory of program and process.
         etc: changed by the engine during this step.
-
-    Raises:
-        StartError: there is no such program, or a file cannot be made.
     """
     path = find(program)
     if path is None:

@@ -14,7 +14,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Hide memory and environment from the user's other processes; deny children new privileges."""
+    """Hide memory and environment from the user's other processes; deny new privileges."""
     libc = ctypes.CDLL(None, use_errno=True)
     # No program, ours or the model's, gets more rights by a file with the set-user-ID bit.
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -22,16 +22,12 @@ def harden() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process with the thread that started it."""
+    """End this process with the thread that started it."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Become `user` (uid, gid) for good, if root, before any thread starts.
-
-    Raises:
-        StartError: it may not, or could not run the server.
-    """
+    """Become `user` (uid, gid) for good, if root, or raise StartError. No thread may run yet."""
     if os.geteuid() == 0:
         try:
             become(user)

@@ -30,7 +30,7 @@ _REPEATS = 2
 
 @dataclass(frozen=True)
 class Question:
-    """A probe's question; times in seconds; without `sample` no job is tried."""
+    """A probe's question; without `sample` no job is tried. Times in seconds."""
 
     build_id: str
     name: str = ""

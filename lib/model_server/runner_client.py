@@ -32,7 +32,7 @@ class RunnerDiedError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A job's end; `error` None: success; `seconds`: of the program."""
+    """A job's end; `error` None: success. `seconds` are the program's."""
 
     error: str | None
     seconds: float
@@ -209,7 +209,7 @@ class RunnerClient:
 
     @contextmanager
     def _using(self) -> Iterator[None]:
-        """Let only this block's thread close the connection: else its number may be another's before it is read."""
+        """Let only this block's thread close the connection: else it may read from another one with the same number."""
         with self._guard:
             self._in_use = True
         try:

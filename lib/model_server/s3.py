@@ -48,11 +48,7 @@ class Keys:
 
 
 def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep) -> None:
-    """Write the object s3://BUCKET/KEY to a file.
-
-    Raises:
-        StartError: missing, not allowed, or S3 cannot be reached.
-    """
+    """Write the object s3://BUCKET/KEY to a file, or raise StartError."""
 
     def received(answer: httpx.Response) -> None:
         with to.open("wb") as file:
@@ -65,7 +61,7 @@ def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep
 def store(
     file: BufferedReader, url: str, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep
 ) -> None:
-    """Store the rest of `file`, whole or not at all; StartError: as `fetch`, or too large."""
+    """Store the rest of `file`, whole or not at all, or raise StartError."""
     size = os.fstat(file.fileno()).st_size
     if size > _LARGEST:
         raise StartError(f"cannot write {url}: {size} bytes are more than S3 takes in one request (5 GiB)")

@@ -69,7 +69,6 @@ class SelfProof:
 
     @property
     def waiting_for(self) -> str | None:
-        """Return why no jobs are taken yet."""
         if self._is_over and self.failure is None:
             return None
         return self.failure or f"the model has not yet answered its sample {self._proof.input}"
@@ -79,7 +78,6 @@ class SelfProof:
         return self._over is not None and self._over.is_set()
 
     def stop(self) -> None:
-        """Run the sample no more: the server stops."""
         self.is_stopped = self.is_stopped or not self._is_over
 
     async def passes(self, runner: Runner) -> bool:

@@ -1,6 +1,6 @@
 """Self-tests at build time, of the model and its runner mode.
 
-A failed one fails the build. The runner's record spares containers its self-test.
+A failed test of `gravityai-build.json` fails the build. The runner's record spares containers its self-test.
 """
 
 import json

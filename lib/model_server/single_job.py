@@ -23,16 +23,13 @@ STANDARD_STREAM = "-"
 
 
 def run(settings: Settings, source: str, target: str) -> int:
-    """Run one job and return the exit code.
+    """Run one job and return the exit code, or raise StartError.
 
     The program runs as its user in a server; files are opened by the caller's rights.
 
     Args:
         source: a path, s3://BUCKET/KEY, or "-".
-        target: the same, replaced only by a whole result.
-
-    Raises:
-        StartError: input or output cannot be used, or a license key is needed.
+        target: the same; a file is replaced only by a whole result.
     """
     forget_secrets(os.environ)
     model = manifest.read(settings.manifest)

@@ -32,12 +32,10 @@ class Volume:
 
     @property
     def inputs(self) -> Path:
-        """Return the folder of data files, by job id."""
         return self.root / "inputs"
 
     @property
     def results(self) -> Path:
-        """Return the folder of results, named `<job id>-<fencing token>`."""
         return self.root / "results"
 
     @property
@@ -55,13 +53,10 @@ def prepare(root: Path) -> None:
 
 
 def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
-    """Make `root` the volume of `model`; touch no other model's.
+    """Make `root` the volume of `model`, or raise VolumeError.
 
     Args:
         owner: uid and gid of the later user, if we are root.
-
-    Raises:
-        VolumeError: another model's, or unusable.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)

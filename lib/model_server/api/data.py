@@ -76,11 +76,7 @@ def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converte
 
 
 def small_to_model(content: bytes, plan: Plan) -> bytes:
-    """Make the model's input in memory.
-
-    Raises:
-        TooLargeError: it is no longer small.
-    """
+    """Make the model's input in memory; TooLargeError: it is no longer small."""
     target = MemoryFile()
     try:
         convert.convert_input(MemoryFile(content), target, plan, SMALL_BYTES)
@@ -92,11 +88,7 @@ def small_to_model(content: bytes, plan: Plan) -> bytes:
 
 
 def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: Converters) -> None:
-    """Make the model's input of data too large to check while its client waited.
-
-    Raises:
-        DataError: with every problem.
-    """
+    """Make the model's input of data too large to check while its client waited, or raise DataError."""
     problems: list[str] = []
     plan = _plan(job.mime_type, job.mappings, manifest, problems)
     if problems or plan is None:  # it was another image that took the job
@@ -124,11 +116,7 @@ def _not_taken(error: DataError) -> ApiError:
 def of_model(
     job: Job, file: Path, wish: accept.Wish, manifest: Manifest, folder: Path, converters: Converters
 ) -> Path | None:
-    """Convert a result into a new file that the caller owns; None: `file` is right.
-
-    Raises:
-        ApiError: 400, impossible.
-    """
+    """Convert a result into a new file that the caller owns, or raise ApiError 400; None: `file` is right."""
     if wish.form is None and job.output_mappings is None:
         return None
     try:

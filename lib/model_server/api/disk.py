@@ -61,7 +61,6 @@ class Part:
         self._reserved = 0
 
     def reserve(self, size: int) -> None:
-        """Reserve `size` further bytes; ApiError 507."""
         self._space.reserve(size)
         self._reserved += size
 
@@ -85,7 +84,6 @@ def no_room() -> ApiError:
 
 
 def free(folder: Path) -> int:
-    """Return the volume's free bytes."""
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
 

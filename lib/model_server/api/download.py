@@ -24,7 +24,6 @@ def header(job: Job, kind: str, head: bytes) -> str:
 
 
 def stem(job: Job) -> str:
-    """Return the sent file's name without its ending, else the job's id."""
     name = job.name or ""
     return name.rpartition(".")[0] or name or f"job-{job.id[:8]}"
 

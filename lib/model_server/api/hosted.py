@@ -33,7 +33,6 @@ _INCOMPLETE = (0, "incomplete")
 
 
 async def submit(request: Request) -> Response:
-    """Run a job as run-job does, and answer its details."""
     server = services.of(request)
 
     async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool) -> Upload:

@@ -54,7 +54,6 @@ async def model_ready(request: Request) -> Response:
 
 
 async def model_metadata(request: Request) -> Response:
-    """Answer the model's tensors; 400 if its data has none."""
     manifest = _model(request)
     inputs, outputs = _tensors(manifest.input_schema, "input"), _tensors(manifest.output_schema, "output")
     about = {"name": manifest.name, "versions": [manifest.version], "platform": "program"}
@@ -62,7 +61,6 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """Run tensors as a job and answer its tensors."""
     manifest = _model(request)
     if _BINARY_HEADER in request.headers:
         raise ApiError(400, f"binary tensors are not taken: send the data as JSON, without {_BINARY_HEADER}")

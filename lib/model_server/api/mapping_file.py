@@ -17,7 +17,6 @@ from model_server.tabular.problems import DataError
 
 
 async def propose_mapping(request: Request) -> Response:
-    """Answer a proposed mapping for the form's File."""
     server = services.of(request)
     space = server.space.part()
     try:

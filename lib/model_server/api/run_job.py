@@ -65,7 +65,6 @@ async def _end(server: Services, added: Future[Job], watch: Watch, seconds: floa
 
 
 async def finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> Response:
-    """Answer an ended job's result, or 400."""
     if ended.error is not None or ended.result is None:
         error = ended.error or ""
         return envelope.refused(envelope.triple(job.id, "Error", error), error)

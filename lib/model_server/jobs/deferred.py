@@ -1,4 +1,4 @@
-"""Jobs that are recorded when they are over, mostly at once."""
+"""Jobs that are recorded when they are over, as most soon are."""
 
 import asyncio
 import threading

@@ -35,7 +35,7 @@ class Housekeeper(threading.Thread):
         """Maintain `volume`.
 
         Args:
-            locks_reach: all servers see file locks.
+            locks_reach: all servers see file locks: one without its lock is dead.
         """
         super().__init__(name="housekeeper", daemon=True)
         self._store = store

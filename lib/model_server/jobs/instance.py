@@ -34,7 +34,6 @@ class Instance:
 
     @property
     def work(self) -> Path:
-        """Return the runners' parent folder."""
         return self.folder / "work"
 
     def unregister(self, remove: Remove) -> None:

@@ -42,11 +42,7 @@ class Member:
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """Run the job, alone or with others.
-
-        Raises:
-            RunnerDiedError, OSError: as a runner.
-        """
+        """Run the job, alone or with others; raise as a runner."""
         job = self._job = self._batches.bring(job_id, input_path, output_path, timeout, content)
         try:
             if self._is_closed:  # behind the line above: `close` sees the job

@@ -22,7 +22,7 @@ async def address_of(url: str) -> str | None:
     """Look up the receiver once: what is checked is called. None: a proxy looks it up.
 
     Raises:
-        OwnAddressError: it leads to this computer or its link.
+        OwnAddressError: it is ours.
     """
     parts = urlsplit(url)
     host, proxies = parts.hostname or "", getproxies()

@@ -93,11 +93,7 @@ _owner = Table(
 
 
 def prepare(connection: Connection, model: str) -> None:
-    """Make or upgrade the tables in the caller's transaction.
-
-    Raises:
-        VolumeError: another model's database; nothing was changed.
-    """
+    """Make or upgrade the tables in the caller's transaction; VolumeError: another model's."""
     if connection.dialect.name == "postgresql":  # SQLite's transaction excludes other servers anyway
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
     _check_owner(connection, model)

@@ -46,7 +46,7 @@ class Store:
             as_sent: the worker converts it for the model.
 
         Raises:
-            OSError: the volume is full or not writable; there is no job.
+            OSError: the volume is full or not writable.
         """
         size = upload.stat().st_size
         place = self.sent_of(job_id) if as_sent else self.input_of(job_id)

@@ -30,7 +30,6 @@ def histogram(found: dict[str, Any], name: str) -> Markup:
 
 
 def plot(points: Sequence[Sequence[float]], x: str, y: str) -> Markup:
-    """Draw points, each axis from least to greatest value."""
     across, up = _shares([point[0] for point in points]), _shares([point[1] for point in points])
     drawn = Markup("").join(
         Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3"/>').format(

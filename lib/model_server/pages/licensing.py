@@ -24,7 +24,6 @@ async def take_key(request: Request) -> Response:
 
 
 def license_of(request: Request) -> tuple[str, str | None]:
-    """Return the license in words, and its problem."""
     licensing = services.of(request).licensing
     if licensing is None:
         return NO_KEY, None

@@ -53,7 +53,6 @@ async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] |
 
 
 async def first_rows(server: Services, client: str | None) -> tuple[Job, dict[str, Any]] | None:
-    """Return the newest complete job and its first rows, or None."""
     complete = await run_in_threadpool(server.store.queue.list, 1, 0, client, State.COMPLETE)
     result = await shown(server, complete[0], view.Look(size=_FEW)) if complete else None
     return None if result is None else (complete[0], result)

@@ -41,11 +41,7 @@ class Plan:
 
 
 def convert_input(source: File, target: File, plan: Plan, limit: int) -> None:
-    """Map submitted data, then fit it to the schema.
-
-    Raises:
-        DataError: with the first problems, or above `limit` bytes.
-    """
+    """Map submitted data, then fit it to the schema; DataError: wrong, or above `limit` bytes."""
     names = _names(plan.fields)
     steps: list[Step] = []
     if plan.rules:

@@ -17,7 +17,6 @@ csv.field_size_limit(bounds.RECORD_CHARACTERS)  # of the process; the library's 
 
 
 def rows_of(file: IO[str], path: File) -> Iterator[list[str]]:
-    """Yield the rows without blank lines."""
     lines = _Lines(file)
     try:
         for row in csv.reader(lines, strict=True):

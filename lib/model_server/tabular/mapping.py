@@ -28,13 +28,10 @@ class Rule:
 def parse(
     text: str, *, source_is_table: bool, destination_is_table: bool, fields: Sequence[Field] = ()
 ) -> tuple[Rule, ...]:
-    """Read a mapping's JSON.
+    """Read a mapping's JSON, or raise DataError.
 
     Args:
         fields: the destination's schema; gives defaults their type.
-
-    Raises:
-        DataError: with the problems by entry.
     """
     try:
         entries = json.loads(text)

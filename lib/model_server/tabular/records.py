@@ -118,11 +118,7 @@ class Document:
 
 
 def write_json(records: Iterable[Any], is_array: bool, target: File, limit: int) -> None:
-    """Write a JSON array, or the only record.
-
-    Raises:
-        DataError: more than `limit` bytes, or no Unicode.
-    """
+    """Write a JSON array, or the only record; DataError: above `limit` bytes, or no Unicode."""
     with target.open("wb") as file:
         out = _Output(file, limit)
         out.write("[" if is_array else "")
@@ -134,13 +130,10 @@ def write_json(records: Iterable[Any], is_array: bool, target: File, limit: int)
 def write_csv(
     records: Iterable[tuple[int, Any]], columns: dict[str, int], with_header: bool, target: File, limit: int
 ) -> None:
-    """Write flat records as CSV; null and absent are empty.
+    """Write flat records as CSV of at most `limit` bytes; null is empty.
 
     Args:
         columns: how often each is there (for arrays).
-
-    Raises:
-        DataError: not flat, or more than `limit` bytes.
     """
     if sum(columns.values()) > bounds.COLUMNS:
         raise DataError(f"the data has more than {bounds.COLUMNS} columns")

@@ -36,13 +36,10 @@ def metadata(fields: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def to_records(source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], limit: int) -> dict[str, Any]:
-    """Write a request's records as JSON of at most `limit` bytes.
+    """Write a request's records as JSON of at most `limit` bytes, or raise DataError.
 
     Returns:
         the request's `id` (or None) and wanted `outputs`.
-
-    Raises:
-        DataError: with the problems.
     """
     document = records.Document(source)
     if document.is_array:
@@ -63,15 +60,7 @@ def to_records(source: Path, target: Path, fields: Sequence[Field], names: Seque
 def of_records(
     source: Path, target: Path, fields: Sequence[Field], names: Sequence[str], head: Mapping[str, Any], limit: int
 ) -> None:
-    """Write the answer's outputs `names`, made of JSON records.
-
-    Args:
-        head: of the answer.
-        limit: of the answer, bytes.
-
-    Raises:
-        DataError: tensors cannot hold the records.
-    """
+    """Write an answer of at most `limit` bytes, made of JSON records, or raise DataError."""
     wanted = [field for name in names for field in fields if field.path.name == name]
     columns: dict[str, list[Any]] = {field.path.name: [] for field in wanted}
     problems = Problems()
