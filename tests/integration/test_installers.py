@@ -1,11 +1,9 @@
 """uv and pip install the same: the same folders, the same versions, and of uv nothing stays in the image."""
 
-import io
 import os
 import re
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from model_dockerize.program.types import REQUIREMENTS
 from model_dockerize.progress import Silent
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 from tests.rig import projects
+from tests.rig.docker_command import docker
 from tests.rig.waiting import BUSY_SECONDS
 
 from .conftest import ROOT
@@ -94,13 +93,11 @@ def installer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     secrets = {"ca-bundle": Path(bundle)} if bundle else {}
     server = image.server_image(engine, image.server_version(sources), engine.platform, sources, Silent(), secrets)
     target = tmp_path_factory.mktemp("installer")
-    made = subprocess.run(["docker", "create", server, "x"], capture_output=True, text=True, check=True).stdout.strip()
+    made = docker("create", server, "x")
     try:
-        packed = subprocess.run(["docker", "cp", f"{made}:/install", "-"], capture_output=True, check=True).stdout
+        docker("cp", f"{made}:/install", target)
     finally:
-        subprocess.run(["docker", "rm", made], capture_output=True, check=True)
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(target, filter="tar")
+        docker("rm", made)
     return target / "install"
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from model_dockerize.aws import ecs
 from model_dockerize.aws.ecs import history
-from model_dockerize.aws.ecs.service import _previous
 from model_dockerize.aws.ecs.service_fit import check_fit
 from model_dockerize.aws.ecs.service_request import count, request
+from model_dockerize.aws.ecs.service_state import previous_of
 from model_dockerize.aws.ground import container_of, ensure_foundations
 from model_dockerize.aws.model import Service, TaskDefinition
 from model_dockerize.errors import InputError
@@ -210,4 +210,4 @@ def test_a_bad_version_is_put_back_to_one_that_was_good(
         {"taskDefinition": name, "runningCount": running, **({"rolloutState": state} if state else {})}
         for name, state, running in others
     ]
-    assert _previous({"deployments": shown}, "iris:3") == expected
+    assert previous_of({"deployments": shown}, "iris:3") == expected
