@@ -2,6 +2,7 @@
 
 import io
 import json
+import posixpath
 import signal
 import tarfile
 import time
@@ -205,7 +206,8 @@ def _archive(code: bytes, told: bytes) -> bytes:
             with zipfile.ZipFile(io.BytesIO(code)) as given:
                 for entry in given.infolist():
                     if not entry.is_dir():
-                        _add(archive, f"var/task/{entry.filename}", given.read(entry))
+                        # As unzip does, which leads nobody out of its folder; newer engines refuse such names.
+                        _add(archive, f"var/task{posixpath.normpath(f'/{entry.filename}')}", given.read(entry))
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise FunctionError("InvalidZipFileException", f"Could not unzip the function's code: {error}") from error
     return made.getvalue()

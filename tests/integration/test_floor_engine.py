@@ -51,26 +51,22 @@ NEEDS_FLOOR = pytest.mark.needs("root-on-debian")
 
 
 @pytest.fixture(scope="module")
-def floor() -> Iterator[Engine]:
+def floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An old engine of its own with a new client."""
     with floor_engine([make_small_base()]) as engine:
+        assert engine.docker("version", "--format", "{{.Server.Version}}").stdout.startswith("20.10.")
+        assert "buildx" in engine.docker("buildx", "version").stdout
+        default = Engine(host=DEFAULT, log=tmp_path_factory.mktemp("default"))
+        own, other = (one.docker("info", "--format", "{{.DockerRootDir}}").stdout for one in (engine, default))
+        assert own
+        assert other
+        assert own != other
         yield engine
 
 
 def write(folder: Path, dockerfile: str) -> Path:
     (folder / "Dockerfile").write_text(dockerfile)
     return folder
-
-
-@NEEDS_FLOOR
-def test_it_is_an_old_engine_of_its_own_with_a_new_client(floor: Engine, tmp_path: Path) -> None:
-    version = floor.docker("version", "--format", "{{.Server.Version}}")
-    assert version.stdout.startswith("20.10."), version
-    assert "buildx" in floor.docker("buildx", "version").stdout
-    default = Engine(host=DEFAULT, log=tmp_path)
-    own, other = (engine.docker("info", "--format", "{{.DockerRootDir}}").stdout for engine in (floor, default))
-    assert own
-    assert other
-    assert own != other
 
 
 @NEEDS_FLOOR

@@ -42,7 +42,11 @@ class Cli:
     @property
     def environment(self) -> dict[str, str]:
         """Return what a user's shell would hand over: nothing of AWS or CI."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "CI"}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "GITHUB_")) and name != "CI"
+        }
         return {
             **kept,
             "MODEL_DOCKERIZE_HOME": str(self.home),

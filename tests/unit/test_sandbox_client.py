@@ -1,6 +1,7 @@
 """The side that the command line imports: the record, the environment and where the home is."""
 
 import os
+import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox, default_home, environment, lifecycle, record, status, stop
 from model_sandbox.record import Record, save
+from tests.rig.waiting import eventually
 
 RUNNING = Sandbox("http://127.0.0.1:9", "us-east-1", "123456789012", 4242, "127.0.0.1:9", "abc", 1, "key")
 
@@ -48,6 +50,17 @@ def test_a_record_whose_port_does_not_answer_is_no_sandbox(tmp_path: Path) -> No
     assert status(tmp_path) is None
     assert status(tmp_path / "missing") is None
     assert stop(tmp_path / "missing", Silent()).paths == ()
+
+
+def test_a_process_that_ended_is_gone_though_nobody_waited_for_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert record.born(process.pid) > 0
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        eventually(lambda: record.born(process.pid) == 0)
+        os.kill(process.pid, 0)  # to the kernel it is still there
+    assert record.born(process.pid) == 0
 
 
 def test_environment_hides_whatever_would_lead_elsewhere() -> None:

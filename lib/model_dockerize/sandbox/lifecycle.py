@@ -189,14 +189,9 @@ def _end(pid: int) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    # Started by this very process it is our zombie until it is waited for; else waitpid does not know it.
-    with contextlib.suppress(ChildProcessError):
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+    with contextlib.suppress(ChildProcessError):  # else it was started by another process
+        os.waitpid(pid, os.WNOHANG)
+    return record.born(pid) == 0
 
 
 def _containers(home: Path) -> tuple[str, ...]:

@@ -64,12 +64,13 @@ def load(home: Path) -> Sandbox | None:
 
 
 def born(pid: int) -> int:
-    """Return a process's start in ticks since boot; 0: none.
+    """Return a process's start in ticks since boot; 0: it has ended, even if nobody has waited for it.
 
     Source: proc_pid_stat(5). The name of the program, in parentheses, may hold anything.
     """
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[19])
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+        return 0 if state in "ZX" else int(numbers[18])
     except (OSError, LookupError, ValueError):
         return 0
 

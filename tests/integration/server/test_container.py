@@ -87,23 +87,23 @@ class Container:
 
     def _is_up(self) -> bool:
         with contextlib.suppress(requests.RequestException):
-            return requests.get(f"{self.url}/health", timeout=1).ok
+            return requests.get(f"{self.url}/health", timeout=60).ok
         return False
 
     def job(self) -> str:
         """Sends a job and returns its id once it is over."""
-        answer = requests.post(f"{self.url}/data/add-job", files={"File": b"x"}, timeout=10)
+        answer = requests.post(f"{self.url}/data/add-job", files={"File": b"x"}, timeout=60)
         job_id = answer.json()["data"]["id"]
 
         def is_over() -> bool:
-            body = requests.get(f"{self.url}/data/status/{job_id}", timeout=5).json()
+            body = requests.get(f"{self.url}/data/status/{job_id}", timeout=60).json()
             return bool(body["isError"] or body["data"]["status"] == "Complete")
 
         eventually(is_over)
         return str(job_id)
 
     def facts(self) -> dict[str, object]:
-        return dict(requests.get(f"{self.url}/data/result/json/{self.job()}", timeout=5).json())
+        return dict(requests.get(f"{self.url}/data/result/json/{self.job()}", timeout=60).json())
 
     def __enter__(self) -> "Container":
         try:
@@ -130,7 +130,7 @@ def test_server_and_program_are_two_users_and_the_program_sees_nothing_of_the_bu
         status = docker("top", container.name, "-eo", "pid,uid,args")
         servers = [line.split()[1] for line in status.splitlines() if line.endswith("model-server/model-server")]
         assert sorted(servers) == ["0", "0", "1000"]  # the init, the launcher, the server
-        assert requests.get(f"{container.url}/health", timeout=5).headers["X-Model-Build-Id"] == "b42"
+        assert requests.get(f"{container.url}/health", timeout=60).headers["X-Model-Build-Id"] == "b42"
         docker("exec", container.name, "/opt/model-server/model-server", "health")
         docker("stop", container.name)
         assert docker("inspect", "--format", "{{.State.ExitCode}}", container.name) == "0"
@@ -161,16 +161,46 @@ def test_jobs_survive_a_killed_container(image: str) -> None:
             job_id = first.job()
             docker("kill", first.name)
         with Container(image, mount) as second:
-            assert requests.get(f"{second.url}/data/status/{job_id}", timeout=5).json()["data"]["status"] == "Complete"
+            assert requests.get(f"{second.url}/data/status/{job_id}", timeout=60).json()["data"]["status"] == "Complete"
     finally:
         docker("volume", "rm", "--force", volume)
 
 
+def test_a_full_disk_refuses_with_507_and_keeps_nothing_half(image: str) -> None:
+    disk = "--mount=type=tmpfs,target=/var/gai_data,tmpfs-size=3m"
+    with Container(image, disk, "--env=MODEL_FREE_BYTES=0") as container:
+
+        def kept(where: str) -> str:
+            return docker("exec", container.name, "sh", "-c", f"ls -A /var/gai_data/{where}")
+
+        container.job()
+        before = kept("inputs")
+
+        def chunks() -> Iterator[bytes]:
+            """Yield a body without a declared length: only the disk itself can say that it is full."""
+            yield b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n'
+            for _ in range(80):
+                yield b"x" * 65536
+            yield b"\r\n--x--\r\n"
+
+        url, headers = f"{container.url}/data/add-job", {"content-type": "multipart/form-data; boundary=x"}
+        for answer in (
+            requests.post(url, data=chunks(), headers=headers, timeout=60),
+            requests.post(url, files={"File": b"x" * 5_000_000}, timeout=60),
+        ):
+            assert answer.status_code == 507
+            assert answer.json()["isError"] is True
+            assert "nothing was stored" in answer.json()["errorMessage"]
+        assert kept("inputs") == before
+        assert kept("instances/*/uploads") == ""
+        container.job()
+
+
 def test_an_image_without_libc_python_or_shell_will_do(bare_image: str) -> None:
     with Container(bare_image, "--tmpfs=/tmp") as container:
-        body = requests.get(f"{container.url}/data/status/{container.job()}", timeout=5).json()
+        body = requests.get(f"{container.url}/data/status/{container.job()}", timeout=60).json()
         assert body["errorMessage"] == "The program ended without an error but wrote no output file."
-        assert requests.get(f"{container.url}/AddJob", timeout=5).status_code == 200
+        assert requests.get(f"{container.url}/AddJob", timeout=60).status_code == 200
 
 
 def test_size_memory_and_speed_keep_within_the_budget(image: str) -> None:

@@ -1,4 +1,4 @@
-"""The data volume at its edges: a network file system, a full disk, a licence that containers share. All of it real."""
+"""The data volume at its edges: a network file system, a license that containers share. All of it real."""
 
 import base64
 import json
@@ -35,16 +35,6 @@ def network_folder(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["bindfs", str(behind), str(mount)], check=True, timeout=30)
     yield mount
     eventually(lambda: subprocess.run(["umount", str(mount)], check=False, capture_output=True).returncode == 0)
-
-
-@pytest.fixture
-def full_folder(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
-    mount = tmp_path / "data"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)], check=True, timeout=30)
-    yield mount
-    subprocess.run(["umount", "--lazy", str(mount)], check=True, timeout=30)
 
 
 @pytest.fixture
@@ -108,40 +98,6 @@ def test_a_frozen_server_whose_place_was_taken_stops(tmp_path: Path) -> None:
     assert (tmp_path / "only-server.json").exists()  # the second's, untouched
     second.release()
     assert not (tmp_path / "only-server.json").exists()
-
-
-@pytest.mark.needs("root-on-debian")
-def test_a_full_disk_refuses_with_507_and_keeps_nothing_half(
-    full_folder: Path, tmp_path: Path, hosts: list[ProcessHost]
-) -> None:
-    host = ProcessHost(tmp_path, "host", {"MODEL_FREE_BYTES": "0"})
-    hosts.append(host)
-    host.start()
-    small = requests.post(f"{host.url}/data/add-job", files={"File": payload(0, 1)}, timeout=10)
-    assert small.status_code == 200
-    job = small.json()["data"]["id"]
-    requests.get(f"{host.url}/data/status/{job}?wait=20", timeout=30)
-    files = {path.name for path in full_folder.glob("inputs/*")}
-
-    def chunks() -> Iterator[bytes]:
-        """A body without a declared length: only the disk itself can say that it is full."""
-        yield b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n'
-        for _ in range(80):
-            yield b"x" * 65536
-        yield b"\r\n--x--\r\n"
-
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    for answer in (
-        requests.post(f"{host.url}/data/add-job", data=chunks(), headers=headers, timeout=30),
-        requests.post(f"{host.url}/data/add-job", files={"File": b"x" * 5_000_000}, timeout=30),
-    ):
-        assert answer.status_code == 507
-        assert answer.json()["isError"] is True
-        assert "nothing was stored" in answer.json()["errorMessage"]
-    assert {path.name for path in full_folder.glob("inputs/*")} == files
-    assert list(full_folder.glob("instances/*/uploads/*")) == []
-    again = requests.post(f"{host.url}/data/add-job", files={"File": payload(5, 1)}, timeout=10).json()["data"]["id"]
-    assert requests.get(f"{host.url}/data/status/{again}?wait=20", timeout=30).json()["data"]["status"] == "Complete"
 
 
 def test_a_key_that_one_server_took_opens_the_others_on_the_volume(tmp_path: Path, hosts: list[ProcessHost]) -> None:
