@@ -1,5 +1,6 @@
 """A service that answers wrongly after some of its tasks died: their last words are told."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,3 +37,15 @@ def test_a_failed_test_of_a_service_tells_why_tasks_died_before(
     with pytest.raises(DeployedSmokeError) as failed:
         stage._proved(release, service, verdict)
     assert failed.value.details == ("add-job: answered 503", *(DEAD.summary(), WORDS)[: 2 * len(dead)])
+
+
+def test_a_failed_rollout_says_what_its_last_task_died_of() -> None:
+    nothing: Any = None
+    why = "its model does not answer the sample: in.csv: it is red"
+    dead = (replace(DEAD, arn="c/t0", hint="out of memory"), replace(DEAD, arn="c/t1", hint=why))
+    verdict = Verdict(Outcome.ROLLED_BACK, "The circuit breaker rolled back.", 1.0, dead, "x/iris:1", False, ())
+    service: Any = SimpleNamespace(task_definition_arn="x/iris:2", previous_task_definition_arn="x/iris:1")
+    error = stage._not_deployed(nothing, service, verdict, nothing)
+    message = f"The rollout of iris:2 failed: {why}. The circuit breaker rolled back. The service runs iris:1."
+    assert (error.args[0], error.outcome) == (message, Outcome.ROLLED_BACK)
+    assert error.details[2] == f"task t1 stopped: its container ended, exit code 3: {why}"

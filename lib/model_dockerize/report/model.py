@@ -121,6 +121,8 @@ class Report:
 
     @property
     def answer(self) -> Answer | None:
+        if self.failure and not self.failure.kind.startswith("smoke"):
+            return None  # it is not what the run failed by
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test and test.answer]
         return tests[0].answer if tests else None
 

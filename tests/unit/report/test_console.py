@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -233,3 +234,10 @@ def test_a_hostile_answer_cannot_redraw_the_terminal() -> None:
     lines = shown(with_answer(f"a,b\n{HOSTILE},\x1b]8;;http://x\x07link\n".encode()))[0]
     assert not [char for char in "".join(lines) if not char.isprintable()]
     assert "[red]c[/red]" in "".join(lines)
+
+
+def test_a_failed_rollout_shows_no_answer_that_was_right() -> None:
+    answered = SmokeReport(True, (CheckReport("result", True, 0.1, ""),), (), read(b"a,b\n1,2\n"))
+    failed = Report(Outcome.ROLLED_BACK, failure=Failure("rollout", 11, "It died.", "", ()), smoke_local=answered)
+    assert failed.answer is None
+    assert replace(failed, failure=Failure("smoke-deployed", 12, "Wrong.", "", ())).answer is not None

@@ -18,6 +18,9 @@ _LOG_LINES = 50
 #: CloudWatch shows a line a moment after it was written, and a dead container writes no more.
 _LOG_TRIES = 3
 
+_ENDED = "Essential container in task exited"
+#: How our server says that its model does not answer the sample.
+_NOT_PROVED = " not proved: "
 _WRONG_PROCESSOR = "the image is for another processor than the task: build it for that one (platforms)"
 #: Words of the reason (lower case, no spaces), and what they mean.
 _BY_REASON = (
@@ -74,8 +77,10 @@ class StoppedTask:
     def summary(self) -> str:
         """Return the reason in one line."""
         exit_code = "" if self.exit_code is None else f", exit code {self.exit_code}"
-        hint = f": {self.hint}" if self.hint else ""
-        return f"task {short_arn(self.arn)} stopped: {self.stop_code}{exit_code}, {self.reason}{hint}"
+        why = f"{self.stop_code}{exit_code}, {self.reason}"
+        if self.stop_code == "EssentialContainerExited" and self.reason == _ENDED and exit_code:
+            why = f"its container ended{exit_code}"  # AWS says the same twice
+        return f"task {short_arn(self.arn)} stopped: {why}{f': {self.hint}' if self.hint else ''}"
 
 
 def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any]:
@@ -129,6 +134,9 @@ def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
     said = reason.lower().replace(" ", "")
     if any("exec format error" in line.lower() for line in (reason, *log)):
         return _WRONG_PROCESSOR
+    proof = next((line for line in reversed(log) if _NOT_PROVED in line), "")
+    if proof:
+        return f"its model does not answer the sample: {proof.partition(_NOT_PROVED)[2]}"
     by_reason = next((meaning for words, meaning in _BY_REASON if any(word in said for word in words)), "")
     return by_reason or _BY_EXIT_CODE.get(exit_code or 0, "")
 

@@ -214,7 +214,7 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
     if verdict.outcome is Outcome.FAILED and verdict.stuck:
         outcome, after = _put_right(release, service, verdict, stage)
     remedy = memory.remedy(release.settings.service) if memory.was_killed(verdict.details()) else verdict.remedy
-    return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details(), outcome)
+    return RolloutError(f"{rollout} failed: {verdict.meaning}{reason} {after}", remedy, verdict.details(), outcome)
 
 
 def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[Outcome, str]:

@@ -53,6 +53,12 @@ class Verdict:
         return self._says(_NO_ROLE)
 
     @property
+    def meaning(self) -> str:
+        """Return what the last stopped task's end usually means, as the beginning of a sentence's reason."""
+        known = next((task.hint for task in reversed(self.stopped_tasks) if task.hint), "")
+        return f"{known.rstrip('.')}. " if known else ""
+
+    @property
     def remedy(self) -> str:
         """Return what to do after a failed deployment."""
         if self._says(_INVALID_NETWORK):
