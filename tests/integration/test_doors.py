@@ -44,8 +44,8 @@ def test_a_service_with_a_key_is_proved_and_closed(cli: Cli, example: Any, tmp_p
     assert done.report["outcome"] == "deployed", done.log
     assert done.report["smoke"]["deployed"]["passed"]
     assert "a task inside of the network tests" in done.log
-    assert done.report["access"] == "anyone on the internet, with an API key"
-    assert "reached by anyone on the internet, with an API key" in done.verdict
+    assert done.report["access"] == "this computer; on AWS: anyone on the internet, with an API key"
+    assert "reached by this computer; on AWS: anyone on the internet, with an API key" in done.verdict
     assert "Anyone on the internet can use the model" not in done.log
     assert key not in done.log + done.verdict + json.dumps(done.report)
 

@@ -114,7 +114,7 @@ def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatc
     marks = marked(monkeypatch)
     went_back(monkeypatch)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
-    monkeypatch.setattr(operate.ecr, "build_of", lambda *_: "b")
+    monkeypatch.setattr(operate.ecr, "version_and_build", lambda *_: ("", "b"))
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
     monkeypatch.setattr(operate.deployed, "smoke_deployed", lambda *_: ("/health: 500",))
     run = Run(settings("true"), {}, Recorder(Quiet()))

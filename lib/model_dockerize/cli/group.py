@@ -116,7 +116,8 @@ def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> C
             "--help-all", is_flag=True, is_eager=True, expose_value=False, callback=_show_all, help="Show every flag."
         )(command)
         for each in reversed(INPUTS):
-            if each.group in names or each.name in names:
+            # Who cannot tell what a command would do does not take this one.
+            if each.name in names or (each.group in names and each.name != "dry-run"):
                 is_common = each.name in common if common else each.common
                 flag = click.option(f"--{each.name}", cls=_Flag, declared=each, is_common=is_common, **_click(each))
                 command = flag(command)

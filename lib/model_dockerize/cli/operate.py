@@ -50,7 +50,7 @@ def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) 
 
 @cli.command()
 @click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
-@takes("program", "image", "aws", "service", "smoke", "run", common=NAMED)
+@takes("program", "image", "aws", "service", "smoke", "run", "dry-run", common=NAMED)
 def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
     """Run a former revision again, and prove it; `status` shows which. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
@@ -85,7 +85,7 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
-@takes("program", "image", "registry", "aws", "batch", "service", "run", common=NAMED)
+@takes("program", "image", "registry", "aws", "batch", "service", "run", "dry-run", common=NAMED)
 @click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
 def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
     """Remove from AWS what was made for this model, after a question. What others made or use is never touched.

@@ -19,7 +19,7 @@ LOCAL = {"push_to_ecr": "false", "create_job_def": "false", "deploy_service": "f
 
 
 @cli.command()
-@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run", "dry-run")
 def run(target: Path | None, **flags: str | None) -> None:
     """Do it all: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
     from model_dockerize import pipeline
@@ -103,7 +103,7 @@ def serve(target: Path | None, *, port: int, address: str, data_volume: str, sto
 
 
 @cli.command()
-@takes("program", "image", "registry", "aws", "smoke", "run")
+@takes("program", "image", "registry", "aws", "smoke", "run", "dry-run")
 def push(target: Path | None, **flags: str | None) -> None:
     """Build and prove the image, and push it to Amazon ECR."""
     from model_dockerize import pipeline
@@ -113,7 +113,7 @@ def push(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command()
-@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run", "dry-run")
 @click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
 def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> None:
     """Push the image if needed, and register its AWS Batch job definition.
@@ -131,7 +131,7 @@ def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> 
 
 
 @cli.command()
-@takes("program", "image", "registry", "aws", "service", "smoke", "run")
+@takes("program", "image", "registry", "aws", "service", "smoke", "run", "dry-run")
 def deploy(target: Path | None, **flags: str | None) -> None:
     """Push the image if needed, make or roll its ECS service, and prove the service."""
     from model_dockerize import pipeline

@@ -30,7 +30,8 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
     lasts = "" if said else how_long(run.settings.service)
-    stage.found(facts.Address(found.url, who_can_reach(run.settings.service), lasts))
+    who = who_can_reach(run.settings.service)
+    stage.found(facts.Address(found.url, f"this computer; on AWS: {who}" if run.settings.run.sandbox else who, lasts))
     return found
 
 

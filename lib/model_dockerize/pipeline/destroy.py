@@ -50,7 +50,7 @@ def destroy(
     delete_data: bool = False,
     local: tuple[str, ...] = (),
 ) -> Outcome:
-    """Run stages `look` and, if agreed, `destroy`."""
+    """Run stages `look` and, if agreed and no dry run, `destroy`."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))
@@ -62,6 +62,9 @@ def destroy(
         stays = tuple(f"= {line}" for line in staying)
         stage.found(Planned(stays))
         stage.found(Headline(f"{names.model}, of which nothing else is there" if not going else names.model))
+        if run.settings.run.dry_run:
+            stage.found(Planned((*(f"- {line}" for line in going), *stays)))
+            return Outcome.PLANNED
     # Outside of a stage: a question must not be drawn over.
     if not going or not agreed(Question(found.running, going, staying)):
         return Outcome.UNCHANGED

@@ -38,7 +38,7 @@ def _row(account: Aws, jobs: dict[str, int], now: Running) -> ModelRow:
     return ModelRow(
         name=now.service.name,
         url=_url(account, now) if now.running else "",
-        version=ecr.version_of(account, now.image),
+        version=ecr.version_and_build(account, now.image)[0],
         since=now.since,
         proved=now.state == "COMPLETED" and now.is_proved if now.running else None,
         tasks=f"{now.running} of {now.desired}",

@@ -38,7 +38,7 @@ def look_up(run: Run, account: Aws) -> Prepared:
     # A model's repository has the model's name, whatever its service is called.
     model = settings.image.image_name or ecr.repository_of(image) or named
     run.settings = replace(settings, service=replace(settings.service, service=named))
-    build = ecr.build_of(account, image)
+    _, build = ecr.version_and_build(account, image)
     proof = settings.smoke
     expectation = smoke.Expectation(
         build_id=build,

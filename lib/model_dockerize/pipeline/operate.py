@@ -33,7 +33,8 @@ def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
                 stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
             url = endpoint.address_of(account, now.service, stage).url
-            stage.found(facts.Address(url, lasts=how_long(run.settings.service)))
+            lasts = "" if now.service.target_groups else how_long(run.settings.service)
+            stage.found(facts.Address(url, lasts=lasts))
         back = history.previous(account, now)
         stage.found(facts.Revisions(tuple(_row(account, each, now, back) for each in history.revisions(account, now))))
         since = f" since {moment(now.since)}" if now.since else ""
@@ -50,9 +51,11 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
     state = revision.state or (now.state.lower() if current else "")
     if current and now.state == "COMPLETED":
         state = "proved" if now.is_proved else "not proved"
+    version, build = ecr.version_and_build(account, revision.image)
     return RevisionRow(
         revision=revision.number,
-        version=ecr.version_of(account, revision.image),
+        version=version,
+        build=build,
         since=revision.since,
         state=state or "not known",
         running=revision.running,
@@ -101,6 +104,10 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     """
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
+        if run.settings.run.dry_run:
+            stage.found(facts.Planned((_would_go_back(account, now, _target(account, now, to)),)))
+            stage.found(facts.Headline(now.service.name))
+            return Outcome.PLANNED
         seconds = run.settings.service.wait_timeout
         if to or (verdict := ecs.back_from_bake(account, now.service, seconds, stage)) is None:
             service, verdict = _asked_back(run, account, now, _target(account, now, to), stage)
@@ -132,6 +139,14 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     return Outcome.DEPLOYED
 
 
+def _would_go_back(account: Aws, now: Running, target: str) -> str:
+    here, there = (_revision(arn) for arn in (now.service.task_definition_arn, target))
+    of_target = next((each.image for each in history.revisions(account, now) if each.arn == target), "")
+    version, build = ecr.version_and_build(account, of_target)
+    what = f" ({of_target}, version {version or 'unknown'}, build {build or 'unknown'})" if of_target else ""
+    return f"~ service {now.service.name}: from revision {here} to {there}{what}"
+
+
 def _asked_back(run: Run, account: Aws, now: Running, target: str, stage: StageProgress) -> tuple[Service, Verdict]:
     marked = ecs.mark_proving(account, now.service, now.tags, target)
     stage.info(f"service {marked.name}: rolling back {short_arn(marked.task_definition_arn)} -> {short_arn(target)}")
@@ -156,7 +171,7 @@ def _check_back(verdict: Verdict, wanted: Outcome, target: str = "the former ver
 
 def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address, pause: Pause | None) -> None:
     # The folder's expected result is that of its present program, which is not what runs now.
-    build = ecr.build_of(account, former.image)
+    _, build = ecr.version_and_build(account, former.image)
     asked = replace(prepared, expectation=replace(prepared.expectation, build_id=build, sample_expected=None))
     test = deployed.smoke_waiting if pause else deployed.smoke_deployed
     name, seconds = short_arn(former.service.task_definition_arn), run.settings.service.wait_timeout
@@ -203,4 +218,5 @@ def _tell(account: Aws, now: Running, stage: StageProgress) -> None:
     definition = now.service.task_definition_arn
     stage.found(facts.Rolled(now.service.arn, definition))
     stage.found(facts.Pushed(now.image, now.digest))
-    stage.found(facts.Identity(short_arn(definition), ecr.build_of(account, now.image)))
+    _, build = ecr.version_and_build(account, now.image)
+    stage.found(facts.Identity(short_arn(definition), build))

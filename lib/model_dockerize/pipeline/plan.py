@@ -19,9 +19,9 @@ def plan(release: Release) -> Outcome:
             if stage.is_wanted(asked):
                 asked = stage.ask(asked, WarningsOnly(progress))
         lines = tuple(map(str, rehearsal.changes))
-        changes = sum(change.action != "leave" for change in rehearsal.changes)
-        progress.info(f"{changes} things would be made or changed.")
-        if not changes and asked.image_line.startswith("="):
+        changes = sum(not line.startswith("=") for line in (asked.image_line, *lines))
+        progress.info(f"{changes} thing{'' if changes == 1 else 's'} would be made or changed.")
+        if not changes:
             progress.unchanged("Everything is as it should be.")
         progress.found(Planned((asked.image_line, *lines)))
     return Outcome.PLANNED

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _NO = "-"
+_DIGITS = 8  # of a build id that are shown
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RevisionRow:
 
     revision: int
     version: str  # tag of its image; empty: nobody knows
+    build: str  # its id; empty: nobody knows
     since: datetime | None  # when it was deployed last
     state: str  # proved, not proved, deployed, failed, ...
     running: int  # tasks
@@ -42,11 +44,12 @@ class RevisionRow:
 
     def cells(self) -> tuple[str, ...]:
         mark = "runs now" if self.current else "rollback goes here" if self.rollback else ""
-        return (str(self.revision), self.version or _NO, moment(self.since), self.state, str(self.running), mark)
+        build = self.build[:_DIGITS] or _NO
+        return (str(self.revision), self.version or _NO, build, moment(self.since), self.state, str(self.running), mark)
 
 
 MODEL_TITLES = ("name", "version", "since", "proved", "tasks", "url", "batch")
-REVISION_TITLES = ("revision", "version", "since", "state", "tasks", "")
+REVISION_TITLES = ("revision", "version", "build", "since", "state", "tasks", "")
 
 
 def moment(when: datetime | None) -> str:

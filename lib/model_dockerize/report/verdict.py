@@ -101,7 +101,10 @@ def _show_plan(report: Report, sheet: Sheet) -> None:
         counts[kind] += 1
         sheet.row(" ", line, "", _CHANGE[kind][0], indent=4)
     if len(report.plan) > 1:
-        sheet.line("  " + ", ".join(f"{n} {_CHANGE[kind][1]}" for kind, n in counts.items() if n), "dim")
+        words = {kind: word for kind, (_, word) in _CHANGE.items()}
+        if report.outcome is Outcome.DESTROYED:
+            words["-"] = "removed"
+        sheet.line("  " + ", ".join(f"{n} {words[kind]}" for kind, n in counts.items() if n), "dim")
 
 
 def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
@@ -121,7 +124,7 @@ def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
         "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision and is_asked else "",
         "service": report.service_arn if is_whole else "",
         "smoke": _smoke_words(report) if is_whole else "",
-        "pages": "/AddJob to upload a file, /swagger to try the API" if answered and is_news else "",
+        "pages": "/ (curl, Python), /AddJob (upload a file), /swagger (the API)" if answered and is_news else "",
         "url": report.url if answered else "",
         "reached by": report.access if answered else "",
         "address": report.lasts if answered else "",

@@ -57,9 +57,11 @@ class Play:
     def run(self, image: str = IMAGE, smoke_test: bool = True, fresh: bool = False, **changes: Any) -> Report:
         return reported(self._run(smoke_test, changes), lambda run: self._deploy(run, image, fresh))
 
-    def rollback(self, to: str = "") -> Report:
+    def rollback(self, to: str = "", dry_run: bool = False) -> Report:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        return reported(self._run(True, {}), lambda run: operate.rollback(run, self.account, prepared, to))
+        asked = self._run(True, {})
+        asked.settings = replace(asked.settings, run=replace(asked.settings.run, dry_run=dry_run))
+        return reported(asked, lambda run: operate.rollback(run, self.account, prepared, to))
 
     def _run(self, smoke_test: bool, changes: dict[str, Any]) -> Run:
         settings = to_settings([])
@@ -458,9 +460,24 @@ def test_a_test_that_cannot_be_made_leaves_it_without_traffic_and_says_so(play: 
     assert run.world.around.rules[PRODUCTION] == {"a": 100, "b": 0}
 
 
+def test_a_dry_rollback_says_what_it_would_do_and_does_nothing(
+    play: Callable[..., Play], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate.ecr, "version_and_build", lambda *_: ("2026.1", "b42"))
+    run = play(GOOD)
+    assert run.run().outcome == "deployed"
+    run.told.calls.clear()
+    report = run.rollback(dry_run=True)
+    assert (report.outcome, report.failure, run.changes) == ("planned", None, [])
+    (line,) = report.plan
+    assert line.startswith("~ service iris: from revision 2 to 1 (")
+    assert line.endswith(", version 2026.1, build b42)")
+    assert run.runs() == "iris:2"
+
+
 def test_rollback_in_the_bake_and_after_it(play: Callable[..., Play], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _account, settings, _name: settings)
-    monkeypatch.setattr(operate.ecr, "build_of", lambda *_: "build")
+    monkeypatch.setattr(operate.ecr, "version_and_build", lambda *_: ("", "build"))
     run = play(GOOD, GOOD, GOOD)
     assert run.run(skip_bake=True).is_baking
     since = run.told.clock.monotonic()
@@ -484,7 +501,7 @@ def test_going_back_to_what_answers_wrongly_is_taken_back(
     play: Callable[..., Play], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _account, settings, _name: settings)
-    monkeypatch.setattr(operate.ecr, "build_of", lambda *_: "build")
+    monkeypatch.setattr(operate.ecr, "version_and_build", lambda *_: ("", "build"))
     run = play(GOOD, GOOD)
     run.run()
     run.told.clock.sleep(1000)

@@ -48,7 +48,7 @@ def test_a_green_run_tells_where_to_open_it() -> None:
     verdict, _ = shown(report)
     assert verdict[0] == "deployed iris:1"
     text = "\n".join(verdict)
-    assert "/AddJob to upload a file, /swagger to try the API" in text
+    assert "/ (curl, Python), /AddJob (upload a file), /swagger (the API)" in text
     assert text.count("http://127.0.0.9") == 1
 
 
@@ -234,6 +234,12 @@ def test_a_hostile_answer_cannot_redraw_the_terminal() -> None:
     lines = shown(with_answer(f"a,b\n{HOSTILE},\x1b]8;;http://x\x07link\n".encode()))[0]
     assert not [char for char in "".join(lines) if not char.isprintable()]
     assert "[red]c[/red]" in "".join(lines)
+
+
+def test_counts_of_what_was_removed_are_in_the_past() -> None:
+    plan = ("- service iris", "- cluster c", "= repository iris")
+    assert "2 removed, 1 as it is" in "\n".join(shown(Report(Outcome.DESTROYED, plan=plan))[0])
+    assert "2 to remove, 1 as it is" in "\n".join(shown(Report(Outcome.PLANNED, plan=plan))[0])
 
 
 def test_a_failed_rollout_shows_no_answer_that_was_right() -> None:

@@ -2,7 +2,6 @@
 
 from model_dockerize.aws.ecr.registry import (
     PushedImage,
-    build_of,
     build_tag,
     check_tag,
     ensure_repository,
@@ -12,13 +11,12 @@ from model_dockerize.aws.ecr.registry import (
     repository_of,
     tag_image,
     verify,
-    version_of,
+    version_and_build,
 )
 from model_dockerize.aws.ecr.rules import check_findings, ensure_rules
 
 __all__ = [
     "PushedImage",
-    "build_of",
     "build_tag",
     "check_findings",
     "check_tag",
@@ -30,5 +28,5 @@ __all__ = [
     "repository_of",
     "tag_image",
     "verify",
-    "version_of",
+    "version_and_build",
 ]

@@ -102,15 +102,12 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
     return _pushed(there["repositoryUri"], found) if found else None
 
 
-def build_of(aws: Aws, image: str) -> str:
-    """Return the build id; empty if unknown."""
-    builds = (tag.removeprefix(build_tag("")) for tag in _tags_of(aws, image) if _BUILD.fullmatch(tag))
-    return next(builds, "")
-
-
-def version_of(aws: Aws, image: str) -> str:
-    """Return the version; empty if unknown."""
-    return next((tag for tag in _tags_of(aws, image) if not _BUILD.fullmatch(tag)), "")
+def version_and_build(aws: Aws, image: str) -> tuple[str, str]:
+    """Return version and build id; each empty if unknown."""
+    tags = _tags_of(aws, image)
+    builds = [tag for tag in tags if _BUILD.fullmatch(tag)]
+    version = next((tag for tag in tags if tag not in builds), "")
+    return version, builds[0].removeprefix(build_tag("")) if builds else ""
 
 
 def _tags_of(aws: Aws, image: str) -> list[str]:

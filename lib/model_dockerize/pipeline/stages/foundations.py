@@ -46,7 +46,8 @@ def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Ru
     # An image of others knows only the old path.
     model = Model(names.service, names.repository, "/ready" if release.prepared.made_here else "/health")
     made = ground.ensure_foundations(account, settings.service, model, progress, pace)
-    access.warn_of_the_internet(made.settings, progress)
+    if not release.settings.run.sandbox:
+        access.warn_of_the_internet(made.settings, progress)
     return made
 
 

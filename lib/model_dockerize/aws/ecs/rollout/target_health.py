@@ -10,8 +10,8 @@ from model_dockerize.progress import Progress
 _FIREWALL = "a security group of the tasks does not admit the load balancer on port 80"
 #: Reason codes of DescribeTargetHealth. Those of targets that come and go as they should are left out.
 _MEANING = {
-    "Target.ResponseCodeMismatch": "it answers /health with an error: see its log",
-    "Target.Timeout": f"it does not answer /health in time: it is too busy (raise cpu), or {_FIREWALL}",
+    "Target.ResponseCodeMismatch": "it answers the health check with an error: see its log",
+    "Target.Timeout": f"it does not answer the health check in time: it is too busy (raise cpu), or {_FIREWALL}",
     "Target.FailedHealthChecks": "the connection fails: its server is not up (see its log), or does not speak HTTP",
     "Target.NotInUse": "the task runs in a zone in which the load balancer has no subnet",
     "Target.InvalidState": "the task is gone",
@@ -19,6 +19,10 @@ _MEANING = {
     "Elb.InternalError": "the load balancer itself has a problem: run again later",
     "Target.HealthCheckDisabled": "somebody switched the health checks of the target group off",
 }
+
+
+#: While a task starts, its model has not answered the sample, and its server says so.
+_NOT_READY = ("Target.ResponseCodeMismatch", "[503]", "it is not ready, as while it starts: else see its log")
 
 
 class TargetWatch:
@@ -36,7 +40,7 @@ class TargetWatch:
             for line in (line for group in self._groups for line in unwell(self._aws, group)):
                 if line not in self.lines:
                     self.lines += (line,)
-                    self._progress.warning(line)
+                    (self._progress.info if _NOT_READY[1] in line else self._progress.warning)(line)
         except (AwsError, AwsAccessError) as error:
             # The verdict does not hang on it.
             self._progress.warning(f"The load balancer cannot be asked about its targets: {error}")
@@ -54,5 +58,6 @@ def unwell(aws: Aws, target_group: str) -> tuple[str, ...]:
 def _line(entry: Any) -> str:
     target, health = entry["Target"], entry["TargetHealth"]
     said = f", {health['Description'].rstrip('.')}" if health.get("Description") else ""
-    reason = health["Reason"]
-    return f"target {target['Id']}:{target.get('Port', 80)} is {health['State']}: {reason}{said}: {_MEANING[reason]}"
+    reason, (mismatch, code, starting) = health["Reason"], _NOT_READY
+    meaning = starting if reason == mismatch and code in said else _MEANING[reason]
+    return f"target {target['Id']}:{target.get('Port', 80)} is {health['State']}: {reason}{said}: {meaning}"
