@@ -11,3 +11,7 @@ class ManifestError(StartError):
 
 class VolumeError(StartError):
     """The data directory or queue cannot be used, or is another model's."""
+
+
+class LicenseError(Exception):
+    """A license key is not accepted; says why."""

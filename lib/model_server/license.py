@@ -14,15 +14,12 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from model_server import manifest
+from model_server.errors import LicenseError
 from model_server.manifest import Manifest
 from model_server.settings import Settings
 
 NO_KEY = "No License Key found"
 _LAST_MOMENT = 253402300799  # the end of the year 9999
-
-
-class LicenseError(Exception):
-    """A key is not accepted; says why."""
 
 
 @dataclass(frozen=True)

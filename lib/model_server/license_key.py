@@ -10,8 +10,7 @@ from jwt.api_jws import PyJWS
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from model_server.errors import StartError
-from model_server.license import LicenseError
+from model_server.errors import LicenseError, StartError
 
 _MOST_BYTES = 64 * 1024
 _ALGORITHM = "EdDSA"

@@ -50,7 +50,7 @@ def destroy(
     delete_data: bool = False,
     local: tuple[str, ...] = (),
 ) -> Outcome:
-    """Run stages `look` and, if agreed and no dry run, `destroy`."""
+    """Run stages `look` and, if agreed, `destroy`; to plan, only `look`."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))

@@ -10,7 +10,8 @@ from starlette.routing import Route
 from model_server import bounds
 from model_server.api import envelope, fields, services
 from model_server.api.envelope import ApiError, json_bytes, json_response
-from model_server.license import NO_KEY, LicenseError
+from model_server.errors import LicenseError
+from model_server.license import NO_KEY
 
 
 async def shown(request: Request) -> Response:

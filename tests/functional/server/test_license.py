@@ -19,8 +19,8 @@ from model_dockerize import licenses
 from model_dockerize.cli import cli
 from model_dockerize.errors import InputError
 from model_server import manifest, settings
-from model_server.errors import StartError
-from model_server.license import NO_KEY, LicenseError, Licensing, of_image
+from model_server.errors import LicenseError, StartError
+from model_server.license import NO_KEY, Licensing, of_image
 
 from .conftest import Server, StartServer, manifest_text, write_program
 
