@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from model_server import __version__, bounds, example, listening, log, manifest, privileges, tracing, volume
 from model_server import license as licenses
@@ -160,20 +161,6 @@ def _run(
         space=Space(me.uploads, settings.free_bytes),
         converters=converters,
     )
-    app = create_app(services, settings.root_path)
-    config = uvicorn.Config(
-        app,
-        http=Connections(),  # type: ignore[arg-type]  # it is called as the class would be
-        ws="none",
-        proxy_headers=False,  # nobody asks for the client's address, and no absolute URL is made
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        backlog=listening.BACKLOG,
-        timeout_keep_alive=bounds.IDLE_SECONDS,
-        timeout_graceful_shutdown=_LAST_SECONDS,
-    )
     logger.info(
         "%s %s (build %s, server %s) on port %d; data in %s, journal %s; workers: %d; program: %s",
         *(model.name, model.version, model.build_id, __version__, settings.port),
@@ -182,6 +169,7 @@ def _run(
     sender = CallbackSender(store, envelope.of_job, settings.callback_hosts)
     for thread in (heartbeat, keeper, sender):
         thread.start()
+    config = _http(create_app(services, settings.root_path))
     server = _Server(config, workers, heartbeat, settings.drain_seconds)
     if proof is not None:
         proof.on_failure = server.stop_at_once
@@ -207,6 +195,22 @@ def _run(
         traces.stop()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return EXIT_NOT_PROVED if proof is not None and proof.failure is not None and not proof.is_stopped else 0
+
+
+def _http(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connections(),  # type: ignore[arg-type]  # it is called as the class would be
+        ws="none",
+        proxy_headers=False,  # nobody asks for the client's address, and no absolute URL is made
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        backlog=listening.BACKLOG,
+        timeout_keep_alive=bounds.IDLE_SECONDS,
+        timeout_graceful_shutdown=_LAST_SECONDS,
+    )
 
 
 def runner_of(slot: Slot, limits: Limits, folder: Path, hidden: Path) -> RunnerClient:
