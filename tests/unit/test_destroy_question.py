@@ -6,7 +6,6 @@ import pytest
 
 from model_dockerize import image
 from model_dockerize.errors import EngineError
-from model_dockerize.image import Image
 from model_dockerize.pipeline import Question, Run
 from model_dockerize.pipeline import removal as destroy
 from model_dockerize.report import Recorder
@@ -19,11 +18,11 @@ def run() -> Run:
 
 
 def test_images_stay_and_each_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = [Image(f"iris:{n}", "sha256:a", 450_000_000, "", None, "linux/amd64") for n in (1, 2)]
+    held = [(("iris:1", "gx-images:t-42"), 450_000_000), (("iris:2",), 1)]
     monkeypatch.setattr(image, "probe", lambda _: None)
     monkeypatch.setattr(image, "named", lambda _, name: tuple(held) if name == "iris" else ())
     local = destroy.on_this_computer(run(), "iris")
-    assert local[0] == "image iris:1 on this computer (450 MB): docker image rm iris:1"
+    assert local[0] == "image iris:1 on this computer (450 MB): docker image rm iris:1 gx-images:t-42"
     assert len(local) == 2
     asked = "\n".join(Question((), ("stack iris",), local).lines())
     assert "docker image rm iris:2" in asked

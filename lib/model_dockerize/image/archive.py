@@ -16,7 +16,7 @@ from model_dockerize.errors import EngineError, InputError
 from model_dockerize.image.contents import Contents, look, process_of
 from model_dockerize.image.engine import Engine, connect
 from model_dockerize.image.packing import packing, unpacked
-from model_dockerize.image.store import Image, has, inspect, tag
+from model_dockerize.image.store import ARCHIVED, Image, has, inspect, tag
 from model_dockerize.inside import OutsideError, open_regular
 from model_dockerize.progress import Progress, counted
 
@@ -39,7 +39,7 @@ def archive_tag(build_id: str) -> str:
             f"The image has no build id of 32 hexadecimal digits (it has {build_id!r}), so its archive has no name.",
             "Build the image with model-dockerize.",
         )
-    return f"gx-images:t-{build_id}"
+    return f"{ARCHIVED}:t-{build_id}"
 
 
 def save(engine: Engine, image: Image, directory: Path, name: str, progress: Progress) -> Archive:
@@ -124,7 +124,7 @@ def _undo(engine: Engine, refs: Sequence[str], former: Mapping[str, Image]) -> N
 
 
 def _named(engine: Engine, image: Image, contents: Contents) -> Image:
-    names = contents.names or (f"gx-images:t-{contents.identity}",)
+    names = contents.names or (f"{ARCHIVED}:t-{contents.identity}",)
     for name in names:
         tag(engine, image, name)
     return replace(image, ref=names[0])

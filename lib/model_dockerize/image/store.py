@@ -17,6 +17,10 @@ from model_dockerize.image.engine import Engine, connect, no_image
 BUILD_ID_LABEL = "io.model-dockerize.build-id"
 
 
+#: The repository of images in archives, by build.
+ARCHIVED = "gx-images"
+
+
 @dataclass(frozen=True)
 class Image:
     """An image in the engine. `steps` is empty unless just built."""
@@ -56,12 +60,15 @@ def has(engine: Engine, ref: str) -> bool:
     return True
 
 
-def named(engine: Engine, name: str) -> tuple[Image, ...]:
-    """Return the images called `name`, sorted by tag."""
+def named(engine: Engine, name: str) -> tuple[tuple[tuple[str, ...], int], ...]:
+    """Return names, with that in an archive last, and bytes of each image that is called `name`."""
     with closing(connect(engine)) as client:
-        there = listed(lambda: client.images.list(name))
-        found = {tag: one for one in there for tag in one.tags if tag.rpartition(":")[0] == name}
-    return tuple(_image(engine, one, tag, ()) for tag, one in sorted(found.items()))
+        found = [(one.tags, int(one.attrs.get("Size") or 0)) for one in listed(lambda: client.images.list(name))]
+    names = [
+        (tuple(tag for place in (name, ARCHIVED) for tag in sorted(tags) if tag.rpartition(":")[0] == place), size)
+        for tags, size in found
+    ]
+    return tuple(sorted(one for one in names if any(tag.rpartition(":")[0] == name for tag in one[0])))
 
 
 def find(engine: Engine, build_id: str) -> Image | None:

@@ -38,7 +38,8 @@ def on_this_computer(run: Run, model: str) -> tuple[str, ...]:
     except EngineError:
         return ()
     return tuple(
-        f"image {one.ref} on this computer ({one.size / 1e6:.0f} MB): docker image rm {one.ref}" for one in images
+        f"image {names[0]} on this computer ({size / 1e6:.0f} MB): docker image rm {' '.join(names)}"
+        for names, size in images
     )
 
 

@@ -50,3 +50,17 @@ def test_an_image_that_went_when_another_build_took_its_name_is_told_as_that(
         with pytest.raises(EngineError, match="gone from the engine: another build took its name") as caught:
             look()
         assert "an image-name each" in caught.value.remedy
+
+
+def test_an_image_of_a_name_is_told_with_its_name_in_an_archive_and_without_names_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = [
+        SimpleNamespace(tags=["mine:1", "gx-images:t-42", "iris:2", "iris:1"], attrs={"Size": 7}),
+        SimpleNamespace(tags=["gx-images:t-43"], attrs={}),
+        SimpleNamespace(tags=["iris:0"], attrs={}),
+    ]
+    images = SimpleNamespace(list=lambda _: held)
+    monkeypatch.setattr(store, "connect", lambda _: SimpleNamespace(images=images, close=lambda: None))
+    engine: Any = None
+    assert store.named(engine, "iris") == ((("iris:0",), 0), (("iris:1", "iris:2", "gx-images:t-42"), 7))
