@@ -3,15 +3,18 @@
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import pipeline
 from model_dockerize.aws.client import Aws
-from model_dockerize.aws.model import Identity
+from model_dockerize.aws.model import Change, Identity
 from model_dockerize.aws.preflight.account import similar_region
 from model_dockerize.aws.preflight.policy_simulation import Simulation, simulate
+from model_dockerize.pipeline import doctor_aws
 from model_dockerize.report import Recorder, Report
 from model_dockerize.report.model import to_json
 from model_dockerize.settings import Given, to_settings
@@ -166,3 +169,18 @@ def test_root_may_do_everything() -> None:
     iam = Iam(set())
     assert simulated(iam, "arn:aws:iam::1:root", {"Action": ["a:B"], "Resource": "*"}).allowed == 1
     assert iam.asked == []
+
+
+def test_a_thing_that_is_to_be_made_is_not_said_to_be_changed_too() -> None:
+    changes: list[Change] = []
+
+    def ask(release: Any, _: Any) -> Any:
+        changes.extend(Change(action, "repository", "iris") for action in ("make", "change"))
+        changes.append(Change("leave", "role", "task"))
+        return release
+
+    stage: Any = SimpleNamespace(ask=ask, finding=lambda _: "")
+    nothing: Any = None
+    rehearsal: Any = SimpleNamespace(changes=changes)
+    said = doctor_aws._ask(stage, nothing, rehearsal)
+    assert said.text == "to be made: repository; there: role"

@@ -100,12 +100,12 @@ def _check_stages(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehea
 def _ask(stage: Stage, release: Release, rehearsal: Rehearsal) -> Said[Release]:
     before = len(rehearsal.changes)
     asked = stage.ask(release, Silent())
-    changes = rehearsal.changes[before:]
-    words = [
-        f"{kind}: {', '.join(dict.fromkeys(map(_words, (c for c in changes if c.action == action))))}"
-        for action, kind in (("make", "to be made"), ("change", "to be changed"), ("leave", "there"))
-        if any(c.action == action for c in changes)
-    ]
+    words, told = [], set[str]()
+    for action, kind in (("make", "to be made"), ("change", "to be changed"), ("leave", "there")):
+        things = {_words(each): None for each in rehearsal.changes[before:] if each.action == action}
+        if new := [thing for thing in things if thing not in told]:  # what is to be made is not to be changed, too
+            words.append(f"{kind}: {', '.join(new)}")
+        told |= things.keys()
     return Said(stage.finding(asked) or "; ".join(words) or "as it should be", asked)
 
 
