@@ -48,4 +48,5 @@ def test_a_failed_rollout_says_what_its_last_task_died_of() -> None:
     error = stage._not_deployed(nothing, service, verdict, nothing)
     message = f"The rollout of iris:2 failed: {why}. The circuit breaker rolled back. The service runs iris:1."
     assert (error.args[0], error.outcome) == (message, Outcome.ROLLED_BACK)
-    assert error.details[2] == f"task t1 stopped: its container ended, exit code 3: {why}"
+    # Of tasks that stopped alike the last is told.
+    assert error.details == (f"task t1 stopped: its container ended, exit code 3: {why}", WORDS)

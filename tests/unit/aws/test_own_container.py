@@ -12,6 +12,7 @@ from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Silent
 from tests.rig.answers import answering
+from tests.rig.progress import Said
 
 ARN = "arn:aws:ecs:us-east-1:123456789012"
 TASK, DEFINITION = f"{ARN}:task/c/0123", f"{ARN}:task-definition/iris:1"
@@ -69,3 +70,13 @@ def test_of_somebody_elses_definition_the_first_that_aws_did_not_add() -> None:
     assert own_container([*AGENTS, running, ended], DEFINITION) == ended
     assert own_container([*AGENTS, running], DEFINITION) == running
     assert own_container([PROXY], DEFINITION) == {}
+
+
+def test_a_task_that_stopped_as_another_did_is_no_new_warning() -> None:
+    containers = [{"name": "iris", "exitCode": 1}]
+    account, said = world(containers), Said()
+    first = diagnose(account, task(containers), said, lambda _: None)
+    diagnose(account, task(containers), said, lambda _: None, (first,))
+    assert len(said.warnings) == 1
+    diagnose(account, task([{"name": "iris", "exitCode": 2}]), said, lambda _: None, (first,))
+    assert len(said.warnings) == 2

@@ -1,7 +1,7 @@
 """Explains why a task stopped."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,6 +74,11 @@ class StoppedTask:
     hint: str  # what it usually means; may be empty
     log: tuple[str, ...]  # the last lines, oldest first
 
+    @property
+    def kind(self) -> tuple[str, str, int | None]:
+        """Return what tasks have in common that stopped alike."""
+        return self.stop_code, self.reason, self.exit_code
+
     def summary(self) -> str:
         """Return the reason in one line."""
         exit_code = "" if self.exit_code is None else f", exit code {self.exit_code}"
@@ -98,8 +103,14 @@ def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any
     return sorted(dead, key=lambda t: str(t.get("createdAt", "")))
 
 
-def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> StoppedTask:
-    """Report why `task` stopped, with its last lines."""
+def diagnose(
+    aws: Aws,
+    task: Any,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+    known: Iterable[StoppedTask] = (),
+) -> StoppedTask:
+    """Report why `task` stopped, with its last lines; one like those `known` is no new warning."""
     container = own_container(task.get("containers", []), task["taskDefinitionArn"])
     exit_code = container.get("exitCode")
     reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
@@ -111,7 +122,8 @@ def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], N
         hint=hint(reason, exit_code, ()),
         log=(),
     )
-    progress.warning(stopped.summary())
+    is_known = any(stopped.kind == other.kind for other in known)
+    (progress.info if is_known else progress.warning)(stopped.summary())
     # The reason is told before the log is asked for: the last lines may take seconds to arrive in CloudWatch.
     try:
         log = _log(aws, task, exit_code, sleep)

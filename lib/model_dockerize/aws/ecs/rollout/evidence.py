@@ -137,7 +137,8 @@ class Evidence:
         try:
             for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
                 self.calls += 3
-                self._stopped[task["taskArn"]] = diagnose(self._aws, task, self._progress, self._sleep)
+                known = tuple(self._stopped.values())
+                self._stopped[task["taskArn"]] = diagnose(self._aws, task, self._progress, self._sleep, known)
         except (AwsError, AwsAccessError) as error:
             # The verdict does not hang on it.
             self._progress.warning(f"Stopped tasks cannot be looked at: {error}")
@@ -192,7 +193,8 @@ class Evidence:
 
 
 def _lines(targets: tuple[str, ...], stopped: Iterable[StoppedTask], events: tuple[str, ...]) -> tuple[str, ...]:
-    lines = [line for task in stopped for line in (task.summary(), *task.log)]
+    last = {task.kind: task for task in stopped}.values()  # of those that stopped alike
+    lines = [line for task in last for line in (task.summary(), *task.log)]
     return (*targets, *lines) or events[-10:]
 
 
