@@ -51,6 +51,66 @@ class TestInit:
         assert all(line.startswith("#") for line in lines)
         assert call("dockerfile", tmp_path).exit_code == 0
 
+    def test_the_yml_names_what_is_found_and_nothing_that_only_a_checkout_has(self, tmp_path: Path) -> None:
+        (tmp_path / "predict.py").write_text("print()\n")
+        (tmp_path / ".python-version").write_text("3.11\n")
+        assert call("init", tmp_path).exit_code == 0
+        text = (tmp_path / "model-dockerize.yml").read_text()
+        assert "# command: python predict.py {input} {output}\n" in text
+        assert '# python-version: "3.11"\n' in text
+        assert "model-dockerize run --help-all" in text
+        assert "docs/" not in text
+
+    def test_what_run_would_stop_at_is_told(self, tmp_path: Path) -> None:
+        for name in ("one.py", "two.py"):
+            (tmp_path / name).write_text("print()\n")
+        result = call("init", tmp_path)
+        assert result.exit_code == 0
+        assert "several scripts could be it" in " ".join(result.stderr.split())
+        assert "Next: put that right, then model-dockerize run" in result.stdout
+
+    @pytest.mark.parametrize("rows", ["", "id;age\n1;2\n", 'id,note,id\n1,"a\nb",\n\n2\n3,4,5,6\n', "\ufeffid\nNaN\n"])
+    def test_a_new_folder_gets_a_program_that_answers_its_expected_file(self, tmp_path: Path, rows: str) -> None:
+        folder = tmp_path / "models" / "new"
+        if rows:
+            folder.mkdir(parents=True)
+            (folder / "train.csv").write_text(rows, newline="")
+        result = call("init", folder)
+        assert (result.exit_code, result.stdout) == (0, f"Next: model-dockerize run {folder} --sandbox\n"), (
+            result.stderr
+        )
+        smoke, output = folder / "smoke", tmp_path / "output.csv"
+        subprocess.run([sys.executable, folder / "main.py", smoke / "input.csv", output], check=True)
+        assert output.read_bytes() == (smoke / "expected.csv").read_bytes()
+        header, *answers = output.read_text().splitlines()
+        assert header.endswith(",prediction")
+        assert answers
+        assert call("dockerfile", folder).exit_code == 0
+
+    def test_a_sample_without_a_program_gets_one(self, tmp_path: Path) -> None:
+        (tmp_path / "smoke").mkdir()
+        sample = tmp_path / "smoke" / "input.csv"
+        sample.write_text("id\n1\n")
+        assert call("init", tmp_path).exit_code == 0
+        assert (tmp_path / "main.py").exists()
+        assert [path.name for path in sample.parent.iterdir()] == ["input.csv"]
+        assert sample.read_text() == "id\n1\n"
+
+    @pytest.mark.parametrize(
+        "name", ["score.py", "model.ipynb", "run.sh", "score.R", "src/index.js", "Config.ini", "model-dockerize.yml"]
+    )
+    def test_a_folder_with_a_program_gets_none(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        call("init", tmp_path)
+        assert not (tmp_path / "main.py").exists()
+        assert (tmp_path / "smoke" / "input.txt").exists()
+
+    def test_a_folder_with_an_executable_gets_no_program(self, tmp_path: Path) -> None:
+        (tmp_path / "score").touch(mode=0o755)
+        call("init", tmp_path)
+        assert not (tmp_path / "main.py").exists()
+
     def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
         (tmp_path / "smoke").mkdir()
         there = {tmp_path / "smoke" / "input.json": "{}", tmp_path / "model-dockerize.yml": "memory: 1024\n"}
@@ -60,6 +120,7 @@ class TestInit:
         assert {path: path.read_text() for path in tmp_path.rglob("*.*")} == there
 
     def test_what_is_cut_off_is_no_sample(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_text("print()\n")
         (tmp_path / "data.json").write_text(json.dumps(["row"] * 60_000, indent=1))
         (tmp_path / "notes.csv").write_text("id,note\n" + "".join(f'{n},"a\nb"\n' for n in range(9)))
         (tmp_path / "long.csv").write_text("name\n" + "é\n" * 200_000)

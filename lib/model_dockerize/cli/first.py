@@ -18,24 +18,29 @@ from model_dockerize.outcome import Outcome
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 def init(folder: Path) -> None:
-    """Make what a program's folder may begin with: smoke/input.* and a model-dockerize.yml. Overwrites nothing."""
+    """Make what a model begins with: a sample and a model-dockerize.yml, in an empty or new folder also a program.
+
+    Overwrites nothing.
+    """
     from model_dockerize import program
 
     with session() as recorder, recorder.stage("init") as stage:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             if not program.start(folder.resolve(), stage):
                 stage.unchanged("Everything is there.")
         except (OSError, OutsideError) as error:
             raise InputError(f"{folder} cannot be written to: {why_unread(error)}.", "Put that right.") from error
-    click.echo(f"Next: model-dockerize run {shlex.quote(str(folder))} --sandbox")
+    before = "put that right, then " if recorder.warnings else ""
+    click.echo(f"Next: {before}model-dockerize run {shlex.quote(str(folder))} --sandbox")
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Have the result as JSON.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where it goes. [default: here]")
-@takes("aws", "cluster", "run", "smoke-api-key", argument=False)
+@takes("aws", "cluster", "run", "smoke-api-key", argument="")
 @click.argument("model", metavar="NAME|URL")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: str | None) -> None:

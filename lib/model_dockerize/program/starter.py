@@ -1,20 +1,32 @@
-"""Writes a first sample and model-dockerize.yml."""
+"""Writes a first program, its sample and a model-dockerize.yml."""
 
 import ast
 import csv
 import io
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.inside import OutsideError, resolved
-from model_dockerize.progress import Progress
+from model_dockerize.program import first_program, python_version
+from model_dockerize.program.inspection import inspect
+from model_dockerize.progress import Progress, Silent
+from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
-_YML = """# What differs from what is found in the folder. Names: docs/inputs.md, or `model-dockerize run --help-all`.
-# command: python main.py {input} {output}
-# python-version: "3.12"
+_YML_NAME = "model-dockerize.yml"
+_YML = """# What differs from what is found in the folder, here commented out. All names: model-dockerize run --help-all
+# command: {command}
+# {base}
 # memory: 2048
 """
+#: What tells that a folder holds a program, besides an executable.
+_PROGRAMS = frozenset(
+    {".py", ".ipynb", ".sh", ".r", ".jl", ".js", ".ts", ".java", ".jar", ".go", ".rs", ".rb", ".pl", ".c"}
+)
+_SETTINGS = (_YML_NAME, "Config.ini", "Dockerfile", "pyproject.toml", "package.json", "gravityai-build.json")
+_FIRST_ROWS = "name,age,city\nAda,36,London\nGrace,45,\nAlan,41,Manchester\n"
 _ROWS = 5
 _MOST_READ = 256 * 1024  # bytes of a data file, and of a program
 _MOST_FILES = 500  # that are looked at
@@ -24,18 +36,62 @@ _MOST_COLUMNS = 50
 
 
 def start(folder: Path, progress: Progress) -> bool:
-    """Write smoke/input.* and model-dockerize.yml where missing; tell whether any was.
+    """Write what is missing of program, sample and model-dockerize.yml; tell whether anything was.
 
     Raises:
         OSError: a file cannot be written.
         OutsideError: smoke/ leads out of the folder.
     """
-    has_sample = any(resolved(folder / "smoke", folder).glob("input.*"))
-    made = [] if has_sample else [_sample(folder, progress)]
-    made.append(_write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it"))
+    smoke = resolved(folder / "smoke", folder)
+    there = {path.name for path in smoke.glob("*")}
+    if there <= {"input.csv"} and not _holds_a_program(folder):
+        made = _first(folder)
+    else:
+        made = [] if any(smoke.glob("input.*")) else [_sample(folder, progress)]
+    if not (folder / _YML_NAME).exists():
+        made.append(
+            _write(folder / _YML_NAME, _yml(folder, progress), "three commented lines; nothing has to be there")
+        )
     if said := list(filter(None, made)):
         progress.info(f"made {', '.join(said)}")
     return bool(said)
+
+
+def _holds_a_program(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _SETTINGS) or any(
+        path.suffix.lower() in _PROGRAMS or (not path.suffix and path.is_file() and os.access(path, os.X_OK))
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _first(folder: Path) -> list[str]:
+    """Write a program, and, without a sample, one with its true answer."""
+    program = Path(first_program.__file__).read_text(encoding="utf-8")
+    made = [_write(folder / "main.py", program, "a program to begin with: replace predict() by your model")]
+    if (folder / "smoke" / "input.csv").exists():
+        return made
+    rows, where = next(_data(folder, (".csv",)), (_FIRST_ROWS, ""))
+    expected = io.StringIO()
+    first_program.answer(io.StringIO(rows, newline=""), expected)
+    return [
+        *made,
+        _write(folder / "smoke" / "input.csv", rows, f"the beginning of {where}" if where else "its sample"),
+        _write(folder / "smoke" / "expected.csv", expected.getvalue(), "its answer to that"),
+    ]
+
+
+def _yml(folder: Path, progress: Progress) -> str:
+    try:
+        found = inspect(ProgramSettings(program_path=folder), ImageSettings(), SmokeSettings(), Silent())
+    except ModelDockerizeError as error:  # `run` would stop at the same
+        for problem in error.details or (str(error),):
+            progress.warning(problem)
+        command, version, base = "python YOURS.py {input} {output}", python_version.DEFAULT, ""
+    else:
+        command = found.entry if found.is_notebook else " ".join(found.command)
+        version, base = found.python_version, found.base_image
+    return _YML.format(command=command, base=f'python-version: "{version}"' if version else f"base-image: {base}")
 
 
 def _sample(folder: Path, progress: Progress) -> str:
@@ -56,8 +112,8 @@ def _sample(folder: Path, progress: Progress) -> str:
     return _write(folder / "smoke" / "input.txt", "Replace this by what the program reads.\n", "a stub")
 
 
-def _data(folder: Path) -> Iterator[tuple[str, str]]:
-    for suffix in _DATA:
+def _data(folder: Path, suffixes: tuple[str, ...] = _DATA) -> Iterator[tuple[str, str]]:
+    for suffix in suffixes:
         for path in _files(folder, suffix):
             if path.name.lower().startswith(_NO_DATA):
                 continue
@@ -132,7 +188,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str, what: str) -> str:
-    shown = path.name if path.name == "model-dockerize.yml" else f"smoke/{path.name}"
+    shown = f"smoke/{path.name}" if path.parent.name == "smoke" else path.name
     path.parent.mkdir(exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
