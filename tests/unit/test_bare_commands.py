@@ -110,7 +110,7 @@ def test_help_and_each_example_in_it(name: str) -> None:
 
 
 def test_the_first_help_has_an_example() -> None:
-    assert examples(called("--help").output) == [["run", "examples/iris-classifier", "--sandbox"]]
+    assert examples(called("--help").output) == [["init", "my-model"], ["run", "my-model", "--sandbox"]]
 
 
 def examples(text: str) -> list[list[str]]:

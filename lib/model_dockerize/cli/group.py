@@ -94,7 +94,8 @@ def cli() -> None:
 
     \b
     Try it without an AWS account:
-      model-dockerize run examples/iris-classifier --sandbox
+      model-dockerize init my-model
+      model-dockerize run my-model --sandbox
 
     Every command takes a program folder, a model-dockerize.yml or a Config.ini; flags override what stands in it.
     """
@@ -104,10 +105,13 @@ def cli() -> None:
         raise click.UsageError("The current folder is not there any more: change to another one.") from error
 
 
-def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+def takes(
+    *names: str, argument: str = "[FOLDER|FILE.yml|Config.ini]", common: tuple[str, ...] = ()
+) -> Callable[[Command], Command]:
     """Add the flags of these groups and inputs, and the program's argument.
 
     Args:
+        argument: its form; empty: there is none.
         common: inputs that --help shows, in place of those that are `common`.
     """
 
@@ -126,7 +130,7 @@ def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> C
         if not argument:
             return command
         target = click.Path(path_type=Path)
-        return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)
+        return click.argument("target", required=False, type=target, metavar=argument)(command)
 
     return decorate
 
