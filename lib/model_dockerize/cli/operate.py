@@ -8,7 +8,7 @@ import click
 
 from model_dockerize.cli.execute import execute, put
 from model_dockerize.cli.group import NAMED, cli, takes
-from model_dockerize.cli.named import answers_in_json, is_named, reader
+from model_dockerize.cli.named import FOLDER_OR_NAME, answers_in_json, asked
 from model_dockerize.errors import InputError
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.load import batch_environment
@@ -26,39 +26,40 @@ def list_models(target: Path | None, *, as_json: bool, **flags: str | None) -> N
 
 @cli.command()
 @answers_in_json
-@takes("program", "image", "aws", "service", "smoke", "run", common=NAMED)
+@takes("program", "image", "aws", "service", "smoke", "run", argument=FOLDER_OR_NAME, common=NAMED)
 def status(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
-    """Say what the service runs, where it answers, and what ran before. By --service NAME it needs no folder."""
+    """Say what the service runs, where it answers, and what ran before. By its NAME it needs no folder."""
     from model_dockerize import pipeline
 
-    by_name = is_named(target, flags)
-    execute(target, flags, partial(pipeline.status, by_name=by_name), read=reader(by_name), as_json=as_json)
+    model = asked(target, flags)
+    status = partial(pipeline.status, by_name=model.by_name)
+    execute(model.target, model.flags, status, read=model.read, as_json=as_json)
 
 
 @cli.command()
 @click.option("--lines", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many lines at most.")
 @click.option("--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
-@takes("program", "image", "aws", "service", "run", common=NAMED)
+@takes("program", "image", "aws", "service", "run", argument=FOLDER_OR_NAME, common=NAMED)
 def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
-    """Show the last lines that the service's tasks wrote. By --service NAME it needs no folder."""
+    """Show the last lines that the service's tasks wrote. By its NAME it needs no folder."""
     from model_dockerize import pipeline
 
-    by_name = is_named(target, flags)
-    show = partial(pipeline.logs, lines=lines, follow=follow, show=_show, by_name=by_name)
-    execute(target, flags, show, verdict=sys.stderr, read=reader(by_name))
+    model = asked(target, flags)
+    show = partial(pipeline.logs, lines=lines, follow=follow, show=_show, by_name=model.by_name)
+    execute(model.target, model.flags, show, verdict=sys.stderr, read=model.read)
 
 
 @cli.command()
 @click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
-@takes("program", "image", "aws", "service", "smoke", "run", "dry-run", common=NAMED)
+@takes("program", "image", "aws", "service", "smoke", "run", "dry-run", argument=FOLDER_OR_NAME, common=NAMED)
 def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
-    """Run a former revision again, and prove it; `status` shows which. By --service NAME it needs no folder."""
+    """Run a former revision again, and prove it; `status` shows which. By its NAME it needs no folder."""
     from model_dockerize import pipeline
 
     if to and not (to.isascii() and to.isdigit() and len(to) < 10):
         raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
-    by_name = is_named(target, flags)
-    execute(target, flags, partial(pipeline.rollback, to=to, by_name=by_name), read=reader(by_name))
+    model = asked(target, flags)
+    execute(model.target, model.flags, partial(pipeline.rollback, to=to, by_name=model.by_name), read=model.read)
 
 
 @cli.command()
@@ -85,12 +86,12 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
-@takes("program", "image", "registry", "aws", "batch", "service", "run", "dry-run", common=NAMED)
+@takes("program", "image", "registry", "aws", "batch", "service", "run", "dry-run", argument=FOLDER_OR_NAME, common=NAMED)
 @click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
 def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
     """Remove from AWS what was made for this model, after a question. What others made or use is never touched.
 
-    By --service NAME it needs no folder. Of a BatchConfig.yml: what was made for its job definition.
+    By its NAME it needs no folder. Of a BatchConfig.yml: what was made for its job definition.
     """
     from model_dockerize import pipeline
     from model_dockerize.report.sheet import printable
@@ -111,9 +112,9 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
         read = partial(batch_environment, aws_config=aws_config)
         execute(target, flags, partial(pipeline.destroy_environment, agreed=agreed), read=read)
     else:
-        by_name = is_named(target, flags)
-        remove = partial(pipeline.destroy, agreed=agreed, delete_data=delete_data, by_name=by_name)
-        execute(target, flags, remove, read=reader(by_name))
+        model = asked(target, flags)
+        remove = partial(pipeline.destroy, agreed=agreed, delete_data=delete_data, by_name=model.by_name)
+        execute(model.target, model.flags, remove, read=model.read)
 
 
 def _show(line: str) -> None:

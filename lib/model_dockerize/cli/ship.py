@@ -9,7 +9,7 @@ import click
 
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import NAMED, cli, takes
-from model_dockerize.cli.named import answers_in_json, is_named, reader
+from model_dockerize.cli.named import FOLDER_OR_NAME, answers_in_json, asked
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.load import batch_environment
 
@@ -157,13 +157,18 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
 @cli.command()
 @click.option("--keep", is_flag=True, help="Write what it answers as smoke/expected.*: check it, then commit it.")
-@takes("program", "image", "aws", "service", "smoke", "run", common=(*NAMED, "smoke-url", "smoke-api-key"))
+@takes(
+    *("program", "image", "aws", "service", "smoke", "run"),
+    argument=FOLDER_OR_NAME,
+    common=(*NAMED, "smoke-url", "smoke-api-key"),
+)
 def smoke(target: Path | None, *, keep: bool, **flags: str | None) -> None:
-    """Run the smoke test against the model at --smoke-url, a service by --service NAME, or the folder's image."""
+    """Run the smoke test against the model at --smoke-url, a service by its NAME, or the folder's image."""
     from model_dockerize import pipeline
 
-    if is_named(target, flags):
+    model = asked(target, flags)
+    if model.by_name:
         if keep:
             raise click.BadParameter("it writes into the model's folder: name that, too", param_hint="--keep")
-        execute(target, flags, pipeline.smoke_service, read=reader(by_name=True))
-    execute(target, {**flags, **LOCAL}, partial(pipeline.smoke, keep=keep))
+        execute(model.target, model.flags, pipeline.smoke_service, read=model.read)
+    execute(model.target, {**model.flags, **LOCAL}, partial(pipeline.smoke, keep=keep))

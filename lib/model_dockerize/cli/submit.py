@@ -1,6 +1,8 @@
 """`model-dockerize submit`: data through the model, on AWS Batch."""
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -8,7 +10,7 @@ import click
 
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import NAMED, cli, takes
-from model_dockerize.cli.named import answers_in_json, is_named, reader
+from model_dockerize.cli.named import FOLDER_OR_NAME, answers_in_json, asked
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 
@@ -27,7 +29,7 @@ _CONFIGURATIONS = (".yml", ".yaml", ".ini")
 @click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one --input a line (- for stdin).")
 @click.option("--bucket", default="", metavar="NAME", help="Bucket that files go through. [default: one of ours]")
 @answers_in_json
-@takes("program", "image", "aws", "batch", "service", "run", common=(*NAMED, "job-queue"))
+@takes("program", "image", "aws", "batch", "service", "run", argument=FOLDER_OR_NAME, common=(*NAMED, "job-queue"))
 @click.argument("files", nargs=-1, metavar="[FILE|s3://BUCKET/KEY]...")
 def submit(
     target: Path | None,
@@ -47,20 +49,23 @@ def submit(
       model-dockerize submit FOLDER --input s3://BUCKET/a.csv --output s3://BUCKET/out/{name}.csv
 
     The same command again follows what is under way, fetches results, and sends only what has none.
-    By --service NAME it needs no folder. The job definition is there after `run` or `batch`.
+    By its NAME in place of FOLDER it needs no folder. The job definition is there after `run` or `batch`.
     """
     from model_dockerize import pipeline
 
+    model = asked(target, flags)
+    target = model.target
     # Path.is_dir() raises where a folder above is closed to us, or a name is too long.
     if target and not (os.path.isdir(target) or target.suffix in _CONFIGURATIONS):  # noqa: PTH112
-        target, files = None, (str(target), *files)  # the folder is where we are
-    by_name = is_named(target, flags)
+        word = re.sub(r"^s3:/(?!/)", "s3://", str(target))  # a path has single slashes
+        target, files = None, (word, *files)  # the folder is where we are
+    model = replace(model, target=target)
 
     def send(run: pipeline.Run) -> Outcome:
         work = pipeline.sort_out(files, (*inputs, *_lines(inputs_from)), output, bucket)
-        return pipeline.submit(run, work, by_name)
+        return pipeline.submit(run, work, model.by_name)
 
-    execute(target, flags, send, read=reader(by_name), as_json=as_json)
+    execute(model.target, model.flags, send, read=model.read, as_json=as_json)
 
 
 def _lines(file: TextIO | None) -> tuple[str, ...]:
