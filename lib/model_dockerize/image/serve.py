@@ -84,6 +84,13 @@ def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[Run
             former.remove(v=True)
 
 
+def served(engine: Engine) -> tuple[str, ...]:
+    """Return the names of the containers that `serve` made here."""
+    with closing(connect(engine)) as client:
+        found = client.containers.list(all=True, filters={"label": LABEL})
+        return tuple(sorted({container.labels[LABEL] for container in found}))
+
+
 def stop(engine: Engine, name: str) -> bool:
     """Remove the container `name`, not its data volume; False: none."""
     with closing(connect(engine)) as client:

@@ -22,7 +22,7 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
     labels = contents.labels if contents.claim else {}
     build_id = built_here(run.environment, contents)
-    name = settings.image.image_name or labels.get(_TITLE) or program.legal_name(_stem(archive))
+    name = settings.image.image_name or name_of(archive, contents)
     version = settings.image.image_version
     if version == "latest":
         version = labels.get(_VERSION, version)
@@ -37,6 +37,12 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
     stage.found(Identity(next(iter(contents.names), f"{name}:{version}"), build_id))
     expectation = _expectation(settings.smoke, contents.claim, name)
     return FromArchive(Named(name, version), identity, contents.platform, expectation, contents)
+
+
+def name_of(archive: Path, contents: image.Contents | None) -> str:
+    """Return the model's name; without its contents, by the file's name."""
+    title = contents.labels.get(_TITLE) if contents and contents.claim else ""
+    return title or program.legal_name(_stem(archive))
 
 
 def built_here(environment: Mapping[str, str], contents: image.Contents) -> str:

@@ -2,13 +2,18 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
-from model_dockerize import image
-from model_dockerize.errors import SmokeError
+from model_dockerize import image, program
+from model_dockerize.errors import InputError, SmokeError
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import make
-from model_dockerize.pipeline.context import Prepared, Run, smoke_report
+from model_dockerize.pipeline import download, make
+from model_dockerize.pipeline.context import Run, smoke_report
+from model_dockerize.report import StageProgress
 from model_dockerize.report.facts import Address, SmokeTested
+from model_dockerize.settings import is_file
+
+_PREFIX = "model-dockerize-"
 
 
 def start(run: Run, place: image.Place) -> Outcome:
@@ -24,7 +29,7 @@ def start(run: Run, place: image.Place) -> Outcome:
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
         make.check(run, prepared, engine)
     built = make.obtain(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-    name, address = _name(prepared), Address(place.url, who_can_reach(place))
+    name, address = _container(prepared.program.name), Address(place.url, who_can_reach(place))
     if image.serves(engine, name, built, place):
         with run.recorder.stage("serve") as stage:
             stage.unchanged(f"Container {name} runs this image there already.")
@@ -49,16 +54,41 @@ def start(run: Run, place: image.Place) -> Outcome:
 
 
 def stop(run: Run) -> Outcome:
-    """Remove the model's container, not its data volume."""
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
+    """Remove the model's container, not its data volume; of an unnamed model, the only one that runs."""
     with run.recorder.stage("serve") as stage:
-        name = _name(prepared)
-        if image.stop(image.probe(run.environment), name):
+        engine = image.probe(run.environment)
+        there = image.served(engine)
+        name = _named(run, there, stage) or _only(there)
+        if name and image.stop(engine, name):
             stage.info(f"Container {name} stopped and removed. A data volume stays until `docker volume rm`.")
             return Outcome.STOPPED
-        stage.unchanged(f"There is no container {name}.")
+        others = f" Here run: {', '.join(map(_model, there))} (serve --stop --image-name NAME)." if there else ""
+        stage.unchanged(f"There is no container {name}.{others}" if name else "Nothing that `serve` started is here.")
     return Outcome.UNCHANGED
+
+
+def _named(run: Run, there: tuple[str, ...], stage: StageProgress) -> str:
+    """Return the container of the model that is named, without a look at its program; empty: none is."""
+    settings = run.settings
+    path = settings.program.program_path
+    archive = settings.image.from_archive or (path if program.ARCHIVE.search(path.name) and is_file(path) else None)
+    if settings.image.image_name:
+        return _container(settings.image.image_name)
+    if archive:
+        contents = download.look(archive, image.own_platform(), stage) if is_file(archive) else None
+        return _container(download.name_of(archive, contents))
+    # The current folder may be no model's: `serve` leaves a Dockerfile where it has built.
+    name = _container(program.legal_name(path.name))
+    return name if name in there or path != Path.cwd() or any(path.glob("Dockerfile*")) else ""
+
+
+def _only(there: tuple[str, ...]) -> str:
+    if len(there) > 1:
+        raise InputError(
+            f"No model is named, and `serve` runs {len(there)} here: {', '.join(map(_model, there))}.",
+            "Name one: model-dockerize serve --stop --image-name NAME",
+        )
+    return next(iter(there), "")
 
 
 def who_can_reach(place: image.Place) -> str:
@@ -69,5 +99,9 @@ def who_can_reach(place: image.Place) -> str:
     return f"whoever reaches {at} of this computer"
 
 
-def _name(prepared: Prepared) -> str:
-    return f"model-dockerize-{re.sub('[^A-Za-z0-9_.-]', '-', prepared.program.name)}"
+def _container(name: str) -> str:
+    return f"{_PREFIX}{re.sub('[^A-Za-z0-9_.-]', '-', name)}"
+
+
+def _model(container: str) -> str:
+    return container.removeprefix(_PREFIX)

@@ -4,7 +4,7 @@ from model_dockerize.program.by_hand import HandContext, read_context, write_fol
 from model_dockerize.program.context import write_context
 from model_dockerize.program.dockerfile import render_dockerfile
 from model_dockerize.program.identity import build_id
-from model_dockerize.program.inspection import inspect
+from model_dockerize.program.inspection import ARCHIVE, inspect
 from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.lfs import sentence as pointers_sentence
 from model_dockerize.program.naming import legal_name
@@ -14,6 +14,7 @@ from model_dockerize.program.types import Excluded, Program, ProgramFile, Sample
 from model_dockerize.program.writing import write_dockerfile
 
 __all__ = [
+    "ARCHIVE",
     "Excluded",
     "HandContext",
     "Program",

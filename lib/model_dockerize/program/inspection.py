@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import shlex
 from datetime import date
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +30,8 @@ from model_dockerize.program.writing import is_foreign
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
+#: How the file of a finished image is called.
+ARCHIVE = re.compile(r"\.(tar(\.(gz|zst))?|tgz|tzst)$", re.IGNORECASE)
 _INIT_NAMES = ("init.sh", "setup.sh")
 #: Programs of other languages, and images that have them.
 _NOT_PYTHON = {"Rscript": "rocker/r-ver:4", "R": "rocker/r-ver:4", "julia": "julia:1", "node": "node:22-slim"}
@@ -128,7 +131,10 @@ def folder_at(path: Path) -> Path:
         remedy = f"{odd}: correct program-path." if odd else "Correct program-path."
         raise ProgramError(f"The program folder {path} does not exist.", remedy) from error
     if not path.is_dir():
-        raise ProgramError(f"The program path {path} is not a folder.", "Give the folder that holds the program.")
+        what = "Give the folder that holds the program."
+        if ARCHIVE.search(path.name):
+            what = f"Name it with --from-archive {shlex.quote(str(path))}, if it is the archive of a finished image."
+        raise ProgramError(f"The program path {path} is not a folder.", what)
     return path.resolve()
 
 

@@ -1,0 +1,94 @@
+"""`serve --stop`: which container is meant, without a look at a program; an archive in place of a folder."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from model_dockerize import image
+from model_dockerize.cli import cli
+from tests.unit.image.test_contents import docker_files, ours, pack
+
+
+class Engine:
+    """The containers that `serve` made, by their models' names."""
+
+    def __init__(self) -> None:
+        self.models: tuple[str, ...] = ("churn", "iris")
+        self.stopped: list[str] = []
+
+    def stop(self, _: Any, name: str) -> bool:
+        model = name.removeprefix("model-dockerize-")
+        self.stopped.append(model)
+        return model in self.models
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+    stands = Engine()
+    monkeypatch.setattr(image, "probe", lambda _: None)
+    monkeypatch.setattr(image, "served", lambda _: tuple(f"model-dockerize-{name}" for name in stands.models))
+    monkeypatch.setattr(image, "stop", stands.stop)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return stands
+
+
+def stop(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["serve", *map(str, words), "--stop"])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("words", [("--image-name", "churn"), ("../churn",), ("--from-archive", "churn_c5e4c2.tar.gz")])
+def test_a_name_is_enough(engine: Engine, words: tuple[str, ...]) -> None:
+    assert stop(*words)[0] == 0
+    assert engine.stopped == ["churn"]
+
+
+def test_the_name_of_the_yml_wins_over_that_of_the_folder(engine: Engine) -> None:
+    Path("model-dockerize.yml").write_text("image-name: iris\n")
+    assert stop()[0] == 0
+    assert engine.stopped == ["iris"]
+
+
+@pytest.mark.parametrize("flag", [(), ("--from-archive",)])
+def test_an_archive_says_its_models_name(engine: Engine, flag: tuple[str, ...]) -> None:
+    Path("other_123abc.docker.tar").write_bytes(pack(docker_files(ours(), "gx-images:t-1")))
+    assert stop(*flag, "other_123abc.docker.tar")[0] == 0
+    assert engine.stopped == ["iris"]
+
+
+def test_elsewhere_the_only_one_is_stopped_and_of_several_none(engine: Engine) -> None:
+    code, said = stop()
+    assert (code, engine.stopped) == (2, [])
+    assert "`serve` runs 2 here: churn, iris" in said
+    assert "serve --stop --image-name NAME" in said
+    engine.models = ("churn",)
+    assert stop()[0] == 0
+    assert engine.stopped == ["churn"]
+    engine.models = ()
+    assert "Nothing that `serve` started is here" in stop("-v")[1]
+
+
+def test_in_the_folder_of_a_model_no_other_is_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.models = ("churn",)
+    Path("Dockerfile").touch()
+    code, said = stop("-v")
+    assert (code, engine.stopped) == (0, ["elsewhere"])
+    assert "There is no container model-dockerize-elsewhere. Here run: churn" in said
+    engine.models = ("churn", "elsewhere")
+    Path("Dockerfile").unlink()
+    assert stop()[0] == 0
+    assert engine.stopped[1:] == ["elsewhere"]
+
+
+@pytest.mark.parametrize("command", ["serve", "save", "push", "deploy", "build", "run", "plan", "status"])
+@pytest.mark.parametrize("name", ["churn_c5e4c2.docker.tar.gz", "churn.tar", "churn.TGZ", "data.csv"])
+@pytest.mark.usefixtures("engine")
+def test_an_archive_in_place_of_a_folder_is_told_its_flag(command: str, name: str) -> None:
+    Path(name).touch()
+    result = CliRunner().invoke(cli, [command, name])
+    assert result.exit_code == 3
+    assert ("--from-archive" in result.output) is (name != "data.csv"), result.output
