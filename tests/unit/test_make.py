@@ -1,17 +1,19 @@
 """The stage `build`: what reaches the engine, whatever the environment holds."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from model_dockerize import image
+from model_dockerize import image, smoke
 from model_dockerize.errors import InputError
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import FromFolder, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from model_dockerize.settings.sources import from_flags
+from model_dockerize.smoke import Expectation, SmokeResult
 from tests.rig.deployer import Quiet
 
 
@@ -37,6 +39,24 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
     assert run.recorder.warnings == (
         "https_proxy names a proxy on this computer's loopback, where a build cannot reach it.",
     )
+
+
+def test_a_missing_sample_is_told_once_in_a_run_with_the_command_that_makes_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text("print()\n")
+    monkeypatch.setattr(smoke, "check", lambda *_: SmokeResult("http://m", ()))
+    run = Run(to_settings([from_flags({"program-path": str(tmp_path)})]), {}, Recorder(Quiet()))
+    for name in ("smoke-local", "smoke-deployed"):
+        with run.recorder.stage(name) as stage:
+            make.prove(run, make.inspect(run, stage), (), stage)
+    (told,) = [warning for warning in run.recorder.warnings if "no job is tried" in warning]
+    assert f"model-dockerize init {tmp_path.resolve()}." in told
+
+
+def test_a_missing_sample_of_an_archive_is_no_matter_of_a_folder() -> None:
+    assert "folder" not in Expectation("b").without_sample
+    assert "smoke-input" in Expectation("b").without_sample
 
 
 @pytest.mark.parametrize("several", [{"desired-count": "2"}, {"max-count": "3"}])

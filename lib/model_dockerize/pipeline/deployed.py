@@ -118,7 +118,8 @@ def _inside(
         asked, without = smoke.question(prepared.expectation, START_TIMEOUT, timeout, MOST_OVERRIDES - _AROUND)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The smoke sample cannot be read: {error}", "Correct its path.") from error
-    if without:
+    make.warn_of_no_sample(run, prepared.expectation, stage)
+    if without and prepared.expectation.sample_input:
         stage.warning(f"No job is tried inside of the network: {without}.")
     try:
         ended = run_once(

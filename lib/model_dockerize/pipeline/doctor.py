@@ -58,8 +58,8 @@ def _sample(run: Run, prepared: Prepared) -> Said[None]:
         return Said(f"{smoke.left_out}: nobody will have seen this model answer", None, "warning", "Leave it on.")
     proof = prepared.expectation
     if not proof.sample_input:
-        remedy = "Add smoke/input.* to the folder, and smoke/expected.* with what the model must answer."
-        return Said("none: the server would be tested, the model's program would not", None, "warning", remedy)
+        untested = "none: the server would be tested, the model's program would not"
+        return Said(untested, None, "warning", proof.without_sample)
     if not proof.sample_expected:
         remedy = "Add smoke/expected.* with what the model must answer."
         return Said(f"{proof.sample_input.name}, whose result nobody compares", None, "warning", remedy)

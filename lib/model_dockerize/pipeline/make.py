@@ -1,5 +1,6 @@
 """Makes and tests the image."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -56,6 +57,10 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         input_type=sample.input_type if sample else "",
         name=found.name,
         license_key=settings.smoke.license_key,
+        without_sample=(
+            f"Make one: model-dockerize init {shlex.quote(str(found.path))}. It takes the first rows of a CSV file of "
+            "that folder. Or put smoke/input.* there, and its answer beside it as smoke/expected.*."
+        ),
     )
     return FromFolder(found, identity, platform, expectation, text, version)
 
@@ -255,6 +260,13 @@ def smoke_local(
         return result
 
 
+def warn_of_no_sample(run: Run, expectation: smoke.Expectation, stage: StageProgress) -> None:
+    """Say once in a run that no job is tried."""
+    text = f"There is no sample input for {expectation.name}, so no job is tried. {expectation.without_sample}"
+    if expectation.sample_input is None and text not in run.recorder.warnings:
+        stage.warning(text)
+
+
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
     """Return a function that tells why the container ended."""
 
@@ -273,6 +285,8 @@ def prove(
     alive: Callable[[], str | None] = lambda: None,
 ) -> smoke.SmokeResult:
     """Test our API, or what another's image offers."""
+    if prepared.made_here:
+        warn_of_no_sample(run, prepared.expectation, stage)
     check = smoke.check if prepared.made_here else smoke.check_foreign
     result = check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
     stage.info(result.summary)

@@ -25,7 +25,9 @@ def keep(run: Run) -> Outcome:
     """Keep its answer as the expected one."""
     prepared = make.prepare(run)
     if not isinstance(prepared, FromFolder) or prepared.program.sample is None:
-        raise InputError("There is no sample whose answer could be kept.", "Put smoke/input.* into the folder.")
+        is_folder = isinstance(prepared, FromFolder)
+        remedy = prepared.expectation.without_sample if is_folder else "Give the model's folder."
+        raise InputError("There is no sample whose answer could be kept.", remedy)
     result = _ask(run, replace(prepared, expectation=replace(prepared.expectation, sample_expected=None)))
     content = result.result or b""
     path = prepared.program.sample.expected or _place(prepared.program.path, content)

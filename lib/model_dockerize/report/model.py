@@ -134,7 +134,7 @@ class Report:
         if self.untested == ("image",) and self.smoke_deployed:
             found = ["the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"]
         if self.smoke == "no-sample":
-            found.append("the model's program never ran, for want of smoke/input.*")
+            found.append("the model's program never ran, for want of a sample")
         if self.is_baking:
             found.append("it bakes, and ECS may still move the traffic back (skip-bake)")
         return (*found, *(tests[0].unproved if tests else ()))

@@ -31,11 +31,6 @@ def check(
     sample = read_sample(expectation.sample_input)
     expected = read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
-    if sample is None:
-        progress.warning(
-            f"There is no sample input for {expectation.name}, so no job is tried: "
-            "put smoke/input.csv (or .json, .txt) into the folder, and smoke/expected.* beside it, or name smoke-input."
-        )
     test = Session(expectation, start_timeout, job_timeout, progress, alive)
     test.run("reachable", lambda: test.reach(urls))
     test.run("health", test.health)

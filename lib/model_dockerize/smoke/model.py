@@ -37,6 +37,7 @@ class Expectation:
         input_type: empty: the model's own.
         name: for messages.
         license_key: applied where the model wants one and has none.
+        without_sample: what to do where there is no sample.
     """
 
     build_id: str
@@ -47,6 +48,7 @@ class Expectation:
     sample_mapping: Path | None = None
     license_key: str = field(default="", repr=False)
     api_key: str = field(default="", repr=False)
+    without_sample: str = "Name one with smoke-input, and its answer with smoke-expected."
 
 
 @dataclass(frozen=True)

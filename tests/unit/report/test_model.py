@@ -88,7 +88,7 @@ GOOD = SmokeReport(True, (CheckReport("result", True, 0.1, ""),))
         (
             Report(smoke_local=SmokeReport(True, ())),
             "no-sample",
-            ["the model's program never ran, for want of smoke/input.*"],
+            ["the model's program never ran, for want of a sample"],
         ),
     ],
 )
