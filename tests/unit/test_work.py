@@ -18,6 +18,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("data/a.csv", "data/b.csv", "data/...csv", "more/a.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
+    (tmp_path / "empty" / "deeper").mkdir(parents=True)
+    (tmp_path / "empty" / ".hidden").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -47,6 +49,16 @@ def test_files_and_other_inputs_are_told_apart(
     assert (work.folder is None) is not bool(targets)
 
 
+@pytest.mark.usefixtures("files")
+def test_a_folder_means_the_files_in_it() -> None:
+    Path("more/deeper").mkdir()
+    for name in ("more/.hidden.csv", "more/deeper/c.csv", "more/B.csv"):
+        Path(name).touch()
+    work = sort_out(["more", "data/b.csv"], [], "", "")
+    assert [str(path) for path in work.files] == ["more/B.csv", "more/a.csv", "data/b.csv"]
+    assert work.folders == ("more: 2 files",)
+
+
 def test_results_of_files_may_stay_in_the_log(files: Path) -> None:
     assert sort_out(["data/a.csv"], [], "-", "").folder is None
 
@@ -58,7 +70,7 @@ def test_results_of_files_may_stay_in_the_log(files: Path) -> None:
         ([], [], "", "", "nothing to submit"),
         (["data/a.csv"], [S3], "", "", "two submissions"),
         (["none.csv"], [], "", "", "none.csv: No such file"),
-        (["data"], [], "", "", "data: a folder; name the files in it"),
+        (["empty"], [], "", "", "empty: a folder without files"),
         (["data/a.csv", "more/a.csv"], [], "", "", "results/a.csv: the result of 2 files"),
         (["data/a.csv", "data/b.csv"], [], "out/{name}/x", "", ""),
         (["data/a.csv"], [], "s3://out/", "", "come back to a folder of this computer"),

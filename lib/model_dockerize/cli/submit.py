@@ -30,7 +30,7 @@ _CONFIGURATIONS = (".yml", ".yaml", ".ini")
 @click.option("--bucket", default="", metavar="NAME", help="Bucket that files go through. [default: one of ours]")
 @answers_in_json
 @takes("program", "image", "aws", "batch", "service", "run", argument=FOLDER_OR_NAME, common=(*NAMED, "job-queue"))
-@click.argument("files", nargs=-1, metavar="[FILE|s3://BUCKET/KEY]...")
+@click.argument("files", nargs=-1, metavar="[FILE|FOLDER|s3://BUCKET/KEY]...")
 def submit(
     target: Path | None,
     files: tuple[str, ...],
@@ -48,6 +48,7 @@ def submit(
       model-dockerize submit FOLDER data/*.csv --output results/
       model-dockerize submit FOLDER --input s3://BUCKET/a.csv --output s3://BUCKET/out/{name}.csv
 
+    Of a folder of inputs, all files in it are sent, but none of its folders and no hidden ones.
     The same command again follows what is under way, fetches results, and sends only what has none.
     By its NAME in place of FOLDER it needs no folder. The job definition is there after `run` or `batch`.
     """

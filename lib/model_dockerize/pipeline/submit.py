@@ -43,6 +43,8 @@ def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
     with run.recorder.stage("submit") as stage:
         definition = latest_job_definition(account, settings.batch.definition(model))
         work.check_places(asked, definition)
+        for line in asked.folders:
+            stage.info(line)
         batch.ensure_queue(run, account, queue, prepared.platform, stage)
         stage.found(Jobs(definition.arn, definition.revision))
         sending = _by_bucket(account, asked, definition, stage) if asked.files else _as_they_are(asked)

@@ -1,5 +1,6 @@
 """Checks the inputs of `submit`."""
 
+import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ class Work:
     inputs: tuple[str, ...]  # as a container sees them
     output: str  # `-`, s3://..., a path in the container; of files: `-` or a folder of this computer
     bucket: str = ""  # through which files go; empty: ours
+    folders: tuple[str, ...] = ()  # "data: 20 files"
 
     @property
     def folder(self) -> Path | None:
@@ -43,10 +45,13 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
     """Return what the command's arguments mean.
 
     Args:
-        words: files here, and s3:// addresses.
+        words: files and folders of files here, and s3:// addresses.
         inputs: s3:// addresses, and container paths.
     """
-    files = tuple(Path(word) for word in words if not word.startswith(_S3))
+    words = tuple(words)
+    paths = [Path(word) for word in words if not word.startswith(_S3)]
+    inside = {path: _inside(path) for path in paths if _is_folder(path)}
+    files = tuple(file for path in paths for file in inside.get(path) or (path,))
     seen = (*(word for word in words if word.startswith(_S3)), *inputs)
     if not files and not seen:
         raise InputError(
@@ -56,11 +61,24 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
         raise InputError(
             "Files of this computer and other inputs are two submissions.", "Send one kind, then the other."
         )
-    work = Work(files, seen, output or (RESULTS if files else _LOG), bucket)
+    folders = tuple(f"{path}: {len(found)} files" for path, found in inside.items())
+    work = Work(files, seen, output or (RESULTS if files else _LOG), bucket, folders)
     problems = tuple(_of_files(work) if files else _of_paths(work))
     if problems:
         raise InputError(f"{len(problems)} of what should be submitted cannot be.", _remedy(work), problems[:_LISTED])
     return work
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() raises where a folder above is closed to us
+
+
+def _inside(folder: Path) -> tuple[Path, ...]:
+    """Return the folder's own files, without hidden ones."""
+    try:
+        return tuple(sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}.", "Name files that can be.") from error
 
 
 def check_places(work: Work, definition: JobDefinition) -> None:
@@ -87,7 +105,7 @@ def _of_files(work: Work) -> Iterator[str]:
             yield f"{path}: {getattr(error, 'strerror', None) or error}"
             continue
         if not is_regular:
-            yield f"{path}: a folder; name the files in it: {path}/*" if path.is_dir() else f"{path}: no regular file"
+            yield f"{path}: a folder without files" if path.is_dir() else f"{path}: no regular file"
     if work.output.startswith(_S3):
         yield f"--output {work.output}: results of files come back to a folder of this computer"
     if folder := work.folder:
