@@ -1,1 +1,1 @@
-"""An AWS Batch environment, as calls. docs/library.md shows them."""
+"""An AWS Batch environment, as calls."""

@@ -1,1 +1,1 @@
-"""From a program's folder to an image in Amazon ECR, as calls. docs/library.md shows them."""
+"""From a program's folder to an image in Amazon ECR, as calls."""

@@ -41,7 +41,7 @@ def create_dockerfile(
         program_path: the folder, or the Dockerfile in it.
         init_file: shell script, relative to the folder; none is run when empty.
         requirements_file: relative to the folder; nothing is installed when empty.
-        inputs: any other input of docs/inputs.md, by its name.
+        inputs: any other input, by its name (`model-dockerize run --help-all` lists them).
         environment: instead of the process's own.
 
     Raises:

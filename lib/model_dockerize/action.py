@@ -63,7 +63,7 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
     if argv:
         raise InputError(
             f"The Action takes no arguments, but was given {len(argv)}.",
-            "Remove `args:` from the step and use the inputs: see docs/inputs.md.",
+            "Remove `args:` from the step and give them as inputs, under `with:`.",
         )
     inputs = from_inputs(environment, workspace)
     folder = inputs.pop("program-path", Given(".", "the default", workspace, folder=workspace))

@@ -50,7 +50,7 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
     """Return a run whose stages can be called one by one.
 
     Args:
-        inputs: as in docs/inputs.md; relative paths start at the current folder.
+        inputs: as the flags of `model-dockerize run`; relative paths start at the current folder.
     """
     given = {
         name: Given(str(text), name, Path.cwd()) for name, text in inputs.items() if text is not None and str(text)

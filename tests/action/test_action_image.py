@@ -168,7 +168,7 @@ def test_what_the_action_cannot_do_is_said(runner: Runner, inputs: dict[str, str
     step = runner.step(inputs)
     assert step.exit_code == 2
     (error,) = step.log.annotations("error")
-    assert "docs/inputs.md" in error.data or "run --sandbox" in error.data
+    assert "under `with:`" in error.data or "run --sandbox" in error.data
 
 
 def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:

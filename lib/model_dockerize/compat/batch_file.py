@@ -177,7 +177,9 @@ def read_section(source: Path | Mapping[str, Any], name: str, given: Mapping[str
     )
     what = str(source) if is_file else "The dictionaries"
     if name not in found:
-        raise InputError(f"{what}: there is no section {name}.", "Describe it there: docs/existing-files.md.")
+        raise InputError(
+            f"{what}: there is no section {name}.", f"Describe it there: `{name}:`, and its keys under it."
+        )
     section = found[name]
     for key, text in given.items():
         section.give(key, text)

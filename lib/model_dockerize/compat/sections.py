@@ -181,7 +181,9 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
     if node is None or _is_empty(node):
         return None
     if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{path} must hold sections, e.g. `job_def:`.", "See docs/existing-files.md.")
+        raise InputError(
+            f"{path} must hold sections, e.g. `job_def:`.", "Put each key under the section that it belongs to."
+        )
     return node
 
 

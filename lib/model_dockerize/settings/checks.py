@@ -39,7 +39,7 @@ def problems(settings: Settings, *, names_its_image: bool) -> Problems:
 
 def _of_the_build(settings: Settings) -> Problems:
     if len(set(settings.program.platforms or ())) > 1:
-        yield "platforms", "one run makes the image for one platform; run once for each (docs/action.md)"
+        yield "platforms", "one run makes the image for one platform; run once for each"
     if settings.image.from_archive:
         for each in (each for each in INPUTS if each.builds and each.field in settings.service.given):
             if getattr(getattr(settings, each.group), each.field):

@@ -21,7 +21,7 @@ OUTPUTS: tuple[Output, ...] = (
     Output("job-definition-revision", "Revision of the Batch job definition."),
     Output("task-definition-arn", "ARN of the task definition that the service runs."),
     Output("service-arn", "ARN of the ECS service."),
-    Output("outcome", "deployed, unchanged, built, pushed, or how it failed: see docs/exit-codes.md."),
+    Output("outcome", "deployed, unchanged, built, pushed, or how it failed."),
     Output("url", "Where the deployed model answers."),
     Output(
         "smoke",

@@ -24,7 +24,9 @@ def from_file(path: Path) -> dict[str, Given]:
     if node is None:
         return given
     if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{path} must be a list of `name: value` lines.", "See docs/inputs.md for the names.")
+        raise InputError(
+            f"{path} must be a list of `name: value` lines.", "Their names: model-dockerize run --help-all"
+        )
     for key, value in node.value:
         where = f"{path}, line {key.start_mark.line + 1}"
         name = key.value if isinstance(key, yaml.ScalarNode) else "?"

@@ -151,7 +151,8 @@ INSTALLING = (
     Cause(
         r"Invalid requirement: |Couldn't parse requirement|expected '-c', '-e', '-r' or the start of a requirement",
         "The requirements file holds a line that is no requirement.",
-        "Correct it: name==version, an option of pip, or a comment. Other formats: docs/project-formats.md.",
+        "Correct it: name==version, an option of pip, or a comment. "
+        "Files of uv, Poetry, PDM, Pipenv, conda, pixi and renv are read, too.",
     ),
     Cause(
         r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate",
@@ -162,7 +163,7 @@ INSTALLING = (
         r"name resolution|dns error|failed to lookup address|Name or service not known|Network is unreachable|"
         r"Could not resolve host",
         "The build reaches no network: a host's name does not resolve.",
-        "Check the engine's DNS and proxy (docs/action.md), or name an index that it reaches with pip-config.",
+        "Check the engine's DNS and proxy, or name an index that it reaches with pip-config.",
     ),
     Cause(
         r"ReadTimeoutError|ConnectTimeoutError|operation timed out|Read timed out|connection timed out|timed out\.? \(",
