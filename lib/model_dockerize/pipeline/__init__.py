@@ -25,7 +25,7 @@ from model_dockerize.report.facts import Headline, Identity
 from model_dockerize.smoke import ask as ask_model
 
 #: What helps where no folder is.
-_BY_NAME = "Without the folder, name the model: --service NAME (model-dockerize list shows them)."
+_BY_NAME = "Without the folder, give the model's name in its place (model-dockerize list shows them)."
 
 __all__ = [
     "Question",

@@ -139,8 +139,8 @@ def _of_paths(work: Work) -> Iterator[str]:
 def _remedy(work: Work) -> str:
     if work.files:
         return (
-            "Name files: model-dockerize submit FOLDER data/*.csv --output results/. Without the folder, name the "
-            "model: --service NAME (model-dockerize list shows them)."
+            "Name files: model-dockerize submit FOLDER data/*.csv --output results/. Without the folder, give the "
+            "model's name in its place (model-dockerize list shows them)."
         )
     return (
         "Files of this computer stand after the folder: submit FOLDER data/*.csv --output results/. Other inputs each "

@@ -51,7 +51,7 @@ INSTALLING = {
     "hash-missing": ("Some requirements have hashes", "all of them"),
     "latin1": ("is not UTF-8", "UTF-8"),
     "utf16": ("is not UTF-8", "UTF-8"),
-    "invalid-line": ("holds a line that is no requirement", "uv, Poetry, PDM"),
+    "invalid-line": ("holds a line that is no requirement", "Lock files of other tools"),
     "include-missing": ("reads another file", "correct the line"),
     "conda-conflict.rattler": ("want what cannot be together", "Loosen"),
     "conda-no-package.rattler": ("numpy >=1 is in none of the channels", "channels"),

@@ -151,8 +151,7 @@ INSTALLING = (
     Cause(
         r"Invalid requirement: |Couldn't parse requirement|expected '-c', '-e', '-r' or the start of a requirement",
         "The requirements file holds a line that is no requirement.",
-        "Correct it: name==version, an option of pip, or a comment. "
-        "Files of uv, Poetry, PDM, Pipenv, conda, pixi and renv are read, too.",
+        "Correct it: name==version, an option of pip, or a comment. Lock files of other tools are read, too.",
     ),
     Cause(
         r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate",
