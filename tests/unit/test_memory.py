@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from model_dockerize.image import without_prefixes
 from model_dockerize.pipeline import memory
 from model_dockerize.settings import Given, Settings, to_settings
 
@@ -51,9 +50,3 @@ def test_the_remedy_names_the_memory_now_and_the_next_that_fargate_has(cpu: int,
 )
 def test_what_was_killed_is_told_from_what_failed(line: str, killed: bool) -> None:
     assert memory.was_killed(("something else", line)) is killed
-
-
-def test_a_traceback_in_a_log_is_read_as_one() -> None:
-    job = "2026-11-29T10:00:00Z job fe26024c-a19a-4f67-9381-f2e45dd98f4d"
-    lines = [f"{job} | Traceback (most recent call last):", f'{job} |   File "main.py"', f"{job} created, 9 bytes"]
-    assert without_prefixes(lines) == ["Traceback (most recent call last):", '  File "main.py"', lines[2]]

@@ -7,7 +7,7 @@ from model_dockerize.image.builds import recall
 from model_dockerize.image.cache import TAG as CACHE_TAG
 from model_dockerize.image.cache import Cache, cache_options, cache_variables, choose_cache
 from model_dockerize.image.causes import diagnose_program
-from model_dockerize.image.container import RunningContainer, run, without_prefixes
+from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import log_in, signed_in
@@ -74,5 +74,4 @@ __all__ = [
     "stop",
     "tag",
     "unreachable_proxies",
-    "without_prefixes",
 ]

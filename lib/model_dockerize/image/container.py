@@ -1,9 +1,8 @@
 """Runs an image as a container in a `with` block."""
 
-import re
 import secrets
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -13,9 +12,6 @@ from docker.models.containers import Container
 
 from model_dockerize.errors import EngineError, SmokeError
 from model_dockerize.image.engine import Engine, connect, no_image
-
-# Our runner writes it before each line of a program.
-_PREFIX = re.compile(r"^\S+Z job [0-9a-f-]{36} \| ?")
 
 
 @dataclass(frozen=True)
@@ -89,11 +85,6 @@ def run(
         finally:
             with suppress(NotFound):
                 container.remove(v=True, force=True)
-
-
-def without_prefixes(lines: Iterable[str]) -> list[str]:
-    """Cut time and job off printed lines."""
-    return [_PREFIX.sub("", line) for line in lines]
 
 
 def _own_network(client: docker.DockerClient) -> str:

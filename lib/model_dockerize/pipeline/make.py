@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, EngineError, InputError, SmokeError
+from model_dockerize.log_lines import without_prefixes
 from model_dockerize.pipeline import download, memory, withheld
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.pipeline.origin import origin
@@ -248,7 +249,7 @@ def smoke_local(
         result = prove(run, prepared, container.urls, stage, ending_of(container))
         stage.found(facts.SmokeTested("image", smoke_report(result, prepared.expectation)))
         if not result.passed:
-            details = (*result.failures, *image.without_prefixes(container.logs(20).splitlines()))
+            details = (*result.failures, *without_prefixes(container.logs(50).splitlines()))
             cause = image.diagnose_program(details)
             look = f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}"
             remedy = withheld.remedy(settings.service, details) or cause.remedy or look

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model_dockerize import image, program
 from model_dockerize.errors import InputError, SmokeError
+from model_dockerize.log_lines import without_prefixes
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import download, make
 from model_dockerize.pipeline.context import Run, smoke_report
@@ -47,7 +48,7 @@ def start(run: Run, place: image.Place) -> Outcome:
                 raise SmokeError(
                     "The model does not answer as it must; its container was removed.",
                     "Read above what it said; another model's data volume is refused: each model needs its own.",
-                    (*result.failures, *image.without_prefixes(container.logs(20).splitlines())),
+                    (*result.failures, *without_prefixes(container.logs(50).splitlines())),
                 )
             stage.found(address)
     return Outcome.SERVING

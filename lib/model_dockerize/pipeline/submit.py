@@ -9,6 +9,7 @@ from model_dockerize.aws.batch.job_files import JobFiles, name_of
 from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_to_end, log_of, send_jobs, underway
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
+from model_dockerize.log_lines import of_job
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import batch, work
 from model_dockerize.pipeline.context import Prepared, Run
@@ -18,7 +19,7 @@ from model_dockerize.report.facts import Headline, Jobs
 
 #: The queue of people who named none.
 QUEUE = "model-dockerize"
-_LOGS = 5  # of how many failures of a list the log is shown: the others fail for the same reason, or for none better
+_LOGS = 5  # of how many failures of a list the log is told: the others fail for the same reason, or for none better
 _LISTED = 20
 
 
@@ -60,7 +61,7 @@ def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
         failed = _follow(account, queue, definition, model, sending, stage)
         fetched = _fetch(sending, asked, stage)
         if failed:
-            raise _failure(account, definition.log_group, failed, total, sending, fetched)
+            raise _failure(failed, total, sending, fetched)
     run.recorder.found(Headline(f"{total} of {total} jobs; {fetched or _where(asked, definition)}"))
     return Outcome.SUCCEEDED
 
@@ -118,20 +119,26 @@ def _called(sending: Sending, job: Job) -> str:
 
 def _follow(
     account: Aws, queue: str, definition: JobDefinition, model: str, sending: Sending, stage: Progress
-) -> list[Job]:
+) -> list[str]:
+    """Return why jobs failed, a text each; of the first ones with their logs."""
+
     def again(inputs: Sequence[str]) -> Iterator[Job]:
         for job in send_jobs(account, queue, definition.arn, model, inputs, sending.output, stage):
             if sending.files:
                 sending.files.note(job)
             yield job
 
-    failed: list[Job] = []
+    failed: list[str] = []
     for job in follow_to_end(account, queue, sending.jobs, again, stage, done=sending.done):
-        if (job.status == "SUCCEEDED" and sending.output == "-") or (job.status == "FAILED" and len(failed) < _LOGS):
+        if job.status == "FAILED":
+            log = of_job(log_of(account, definition.log_group, job)) if len(failed) < _LISTED else []
+            reason, *lines = _why(_called(sending, job), job, log)
+            if len(failed) < _LOGS:
+                stage.output(reason)
+            failed.append("\n".join((reason, *lines)) if len(failed) < _LOGS else reason)
+        elif sending.output == "-":
             for line in log_of(account, definition.log_group, job):
                 stage.output(f"{_called(sending, job)}: {line}")
-        if job.status == "FAILED":
-            failed.append(job)
     return failed
 
 
@@ -163,22 +170,22 @@ def _where(asked: Work, definition: JobDefinition) -> str:
     return f"the results are at {asked.output}"
 
 
-def _failure(account: Aws, group: str, failed: Sequence[Job], total: int, sending: Sending, fetched: str) -> BatchError:
-    lines = [_line(account, group, job, sending) for job in failed[:_LISTED]]
-    more = len(failed) - len(lines)
-    logs = "Their logs are above." if len(failed) <= _LOGS else f"The logs of the first {_LOGS} are above."
+def _failure(failed: Sequence[str], total: int, sending: Sending, fetched: str) -> BatchError:
+    more = len(failed) - _LISTED
+    logs = "Their logs are below." if len(failed) <= _LOGS else f"The logs of the first {_LOGS} are below."
     again = "run the same command again: only what has no result is sent" if sending.files else "submit those again"
     return BatchError(
         f"{len(failed)} of {total} jobs failed{f'; {fetched}' if fetched else ''}.",
         f"{logs} Correct the inputs or the program, then {again}.",
-        (*lines, *((f"and {more} more",) if more else ())),
+        (*failed[:_LISTED], *((f"and {more} more",) if more > 0 else ())),
     )
 
 
-def _line(account: Aws, group: str, job: Job, sending: Sending) -> str:
+def _why(name: str, job: Job, log: Sequence[str]) -> tuple[str, ...]:
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
-    said = [line.strip() for line in log_of(account, group, job) if line.strip()]
-    return f"{_called(sending, job)}: {said[-1] if said else job.reason or 'no reason given'}{code} (job {job.id})"
+    said = [line for line in log if line.strip()]
+    reason = f"{name}: {said[-1].strip() if said else job.reason or 'no reason given'}{code} (job {job.id})"
+    return (reason, *(said if len(said) > 1 else ()))
 
 
 @contextmanager

@@ -122,9 +122,10 @@ class GitHubDisplay:
         self._print(f"{report.outcome}: {printable(failure.message)}")
         if failure.remedy:
             self._print(f"Next: {printable(failure.remedy)}")
-        if failure.kind != "input" and len(failure.details) > _MOST_EVIDENCE:
-            for part in (part for detail in failure.details for part in detail.splitlines()):
-                self._print(f"  {printable(part)}")
+        lines = [line for detail in failure.details for line in detail.splitlines()]
+        if failure.kind != "input" and len(lines) > _MOST_EVIDENCE:
+            for line in lines:
+                self._print(f"  {printable(line)}")
         self._print(f"exit code {failure.exit_code} ({failure.kind})")
         # The runner prints them in red, with the evidence.
         self._commands([annotation.command() for annotation in annotations(failure)])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from model_dockerize.answer import Answer
+from model_dockerize.log_lines import short
 from model_dockerize.outcome import Outcome
 from model_dockerize.report.listing import MODEL_TITLES, REVISION_TITLES, table
 from model_dockerize.report.model import Failure, Report, SmokeReport
@@ -14,8 +15,7 @@ _FOUND = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", 
 _KEEP = "`model-dockerize smoke FOLDER --keep` writes it as smoke/expected.*, which every later answer must equal"
 _LONGEST = 400  # characters of a line of evidence
 _ROWS = 3  # of an answer
-_EVIDENCE = 9  # lines of a log
-_LOGS = ("build", "smoke", "rollout", "smoke-deployed")  # failures whose details are a log; others list each problem
+_LOGS = ("build", "smoke", "rollout", "smoke-deployed")  # failures whose details are one log; others list each problem
 _WIDEST = 100  # characters of a table where there is no terminal
 _COPIED = ("image", "Dockerfile", "archive", "url")  # people copy them: they stay whole
 _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
@@ -54,16 +54,12 @@ def _show_failure(report: Report, failure: Failure, sheet: Sheet, is_whole: bool
         sheet.row("Next:", failure.remedy, "bold", indent=2)
     # A single problem often is the message already: told once is enough.
     told = len(failure.details) == 1 and failure.message.endswith(f": {failure.details[0]}")
-    lines = [line for detail in (() if told else failure.details) for line in detail.splitlines()]
-    for line in lines if is_whole or failure.kind not in _LOGS else _short(lines):
+    logs = [detail.splitlines() for detail in (() if told else failure.details)]
+    if failure.kind in _LOGS:
+        logs = [[line for log in logs for line in log]]
+    for line in (line for log in logs for line in (log if is_whole else short(log))):
         sheet.row(" ", line if is_whole or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (whole with -v)")
     sheet.line(f"exit code {failure.exit_code} ({failure.kind})", "dim")
-
-
-def _short(lines: list[str]) -> list[str]:
-    # The first says whose log it is, the last ones what happened.
-    left_out = len(lines) - _EVIDENCE
-    return lines if left_out <= 0 else [lines[0], f"… {left_out + 1} more lines with -v", *lines[2 - _EVIDENCE :]]
 
 
 def _show_answer(answer: Answer, sheet: Sheet) -> None:

@@ -42,7 +42,7 @@ def test_batch_jobs_one_and_a_list(cli: Cli, example: Any, monkeypatch: pytest.M
     assert [line.partition(":")[0] for line in many.report["error"]["details"]] == [
         *("/program/nothing.txt", "/program/smoke/expected.json"),
     ]
-    assert "model-server: cannot read the input /program/nothing.txt: No such file or directory" in many.log
+    assert "/program/nothing.txt: cannot read the input /program/nothing.txt: No such file or directory" in many.log
 
     listed.write_text("/program/smoke/input.txt\n/program/smoke/../smoke/input.txt\n", encoding="utf-8")
     good = cli.run(folder, "--inputs-from", listed, command="submit")

@@ -22,7 +22,7 @@ from model_dockerize.progress import Progress
 _STUCK_SECONDS = 120.0
 #: How long jobs are sent again because ECS cannot assume their role yet, and after which pause.
 _ROLE_SECONDS, _ROLE_PAUSE = 60.0, 5.0
-_LINES = 50
+_LINES = 100
 _ASKED_AT_ONCE = 100  # what DescribeJobs takes
 _ORDER = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 

@@ -13,6 +13,7 @@ from model_dockerize.aws.ecs.rollout.target_health import TargetWatch
 from model_dockerize.aws.ecs.stopped_tasks import StoppedTask, diagnose, stopped_tasks
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
+from model_dockerize.log_lines import without_prefixes
 from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
 
@@ -194,7 +195,7 @@ class Evidence:
 
 def _lines(targets: tuple[str, ...], stopped: Iterable[StoppedTask], events: tuple[str, ...]) -> tuple[str, ...]:
     last = {task.kind: task for task in stopped}.values()  # of those that stopped alike
-    lines = [line for task in last for line in (task.summary(), *task.log)]
+    lines = [line for task in last for line in (task.summary(), *without_prefixes(task.log))]
     return (*targets, *lines) or events[-10:]
 
 

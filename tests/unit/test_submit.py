@@ -1,0 +1,54 @@
+"""What `submit` says of jobs that failed."""
+
+import io
+from typing import Any
+
+import pytest
+
+from model_dockerize.aws.batch import JobDefinition
+from model_dockerize.aws.batch.jobs import Job
+from model_dockerize.errors import BatchError
+from model_dockerize.pipeline import jobs as submit
+from model_dockerize.report import Failure, Recorder, Report
+from model_dockerize.report.console import ConsoleDisplay, Verbosity
+from tests.unit.test_log_lines import CODE, JOB, TRACEBACK
+
+LOG = (*(f"{JOB} | {line}" for line in TRACEBACK), f"model-server: {TRACEBACK[0]}", *TRACEBACK[1:])
+
+
+def failed(monkeypatch: pytest.MonkeyPatch, many: int, verbosity: Verbosity = "normal") -> tuple[str, BatchError]:
+    """Let jobs fail; return what a terminal shows, and the error."""
+    ended = [Job(str(n), (f"{n}.csv",), "FAILED", exit_code=1) for n in range(many)]
+    monkeypatch.setattr(submit, "follow_to_end", lambda *_, **__: iter(ended))
+    monkeypatch.setattr(submit, "log_of", lambda *_: LOG)
+    account: Any = None
+    definition = JobDefinition("arn", "iris", 3, existed=True, changed=False)
+    sending = submit.Sending((), "-", {})
+    out = io.StringIO()
+    display = ConsoleDisplay(out, out, verbosity)
+    with display, Recorder(display).stage("jobs") as stage:
+        found = submit._follow(account, "q", definition, "iris", sending, stage)
+    error = submit._failure(found, many, sending, "")
+    display.finish(Report(failure=Failure.of(error)))
+    return out.getvalue(), error
+
+
+def test_a_traceback_is_shown_once_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, _ = failed(monkeypatch, 1)
+    assert len(told.splitlines()) < 25
+    assert told.count(CODE) == 1, "the place in the program"
+    assert told.count("KeyError: 'tenure'") == 3, "at once, as the reason, and at the traceback's end"
+    assert JOB not in told and "model-server:" not in told
+    assert "Their logs are below" in told and "more lines with -v" in told
+
+
+def test_with_v_the_traceback_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, _ = failed(monkeypatch, 1, "verbose")
+    assert [told.count(line) for line in TRACEBACK[:-1]] == [1] * len(TRACEBACK[:-1])
+
+
+def test_of_many_the_first_have_their_log_and_the_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, error = failed(monkeypatch, 30)
+    assert told.count(CODE) == 5
+    assert [detail.partition(":")[0] for detail in error.details[:20]] == [f"{n}.csv" for n in range(20)]
+    assert error.details[20:] == ("and 10 more",)
