@@ -1,16 +1,19 @@
-"""`smoke --keep`: the answer becomes the expected one, and nothing else is written."""
+"""`smoke --keep`: the answer becomes the expected one, and nothing else is written. It is named where it may help."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from model_dockerize import pipeline
+from model_dockerize import image, pipeline
+from model_dockerize.errors import SmokeError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Run, make
 from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, to_settings
-from model_dockerize.smoke import Check, SmokeResult
+from model_dockerize.smoke import Check, Expectation, SmokeResult
 from tests.rig.deployer import Quiet
 from tests.rig.reports import reported
 
@@ -77,3 +80,30 @@ def test_a_link_in_the_folder_is_not_written_through(folder: Path, monkeypatch: 
 def test_without_a_sample_there_is_nothing_to_keep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "smoke" / "input.csv").unlink()
     assert kept(folder, monkeypatch, b"x").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("check", "is_named"),
+    [
+        ("result: not the result of expected.csv: row 3, column 2 (n): expected 1, got 2", True),
+        ("repeat: not the result of expected.csv: row 3, column 2 (n): expected 1, got 2", False),
+        ("status: the job ended as Error: no message", False),
+    ],
+)
+def test_a_wrong_answer_is_said_to_be_kept_if_it_is_right(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, check: str, is_named: bool
+) -> None:
+    name, _, detail = check.partition(": ")
+    result = SmokeResult("http://m", (Check(name, False, 0.1, detail),))
+    monkeypatch.setattr(make, "prove", lambda *_: result)
+    monkeypatch.setattr(image, "run", lambda *_, **__: nullcontext(SimpleNamespace(urls=(), logs=lambda _: "a line")))
+    run = Run(to_settings([]), {}, Recorder(Quiet()))
+    built, prepared = SimpleNamespace(id="1", ref="iris:1"), SimpleNamespace(expectation=Expectation(""))
+    with run.recorder.stage("smoke-local") as stage, pytest.raises(SmokeError) as failed:
+        make.smoke_local(run, cast(Any, prepared), cast(Any, None), cast(Any, built), stage)
+    assert ("smoke FOLDER --keep" in failed.value.remedy) is is_named
+    assert "Correct the program" in failed.value.remedy
+    at_address = Given("http://m", "smoke-url", Path())
+    run.settings = to_settings([{"smoke-url": at_address, "program-path": Given(str(folder), "", Path())}])
+    report = reported(run, pipeline.smoke)
+    assert report.failure and ("smoke FOLDER --keep" in report.failure.remedy) is is_named

@@ -9,7 +9,7 @@ from pathlib import Path
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, EngineError, InputError, SmokeError
 from model_dockerize.log_lines import without_prefixes
-from model_dockerize.pipeline import download, memory, withheld
+from model_dockerize.pipeline import download, memory, unexpected, withheld
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.pipeline.origin import origin
 from model_dockerize.report import StageProgress, facts
@@ -252,10 +252,10 @@ def smoke_local(
             details = (*result.failures, *without_prefixes(container.logs(50).splitlines()))
             cause = image.diagnose_program(details)
             look = f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}"
-            remedy = withheld.remedy(settings.service, details) or cause.remedy or look
+            known = withheld.remedy(settings.service, details) or unexpected.remedy(result.failures) or cause.remedy
             raise SmokeError(
                 f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip(),
-                memory.remedy(settings.service) if limit and memory.was_killed(details) else remedy,
+                memory.remedy(settings.service) if limit and memory.was_killed(details) else known or look,
                 details,
             )
         return result

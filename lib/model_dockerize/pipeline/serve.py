@@ -8,7 +8,7 @@ from model_dockerize import image, program
 from model_dockerize.errors import InputError, SmokeError
 from model_dockerize.log_lines import without_prefixes
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import download, make
+from model_dockerize.pipeline import download, make, unexpected
 from model_dockerize.pipeline.context import Run, smoke_report
 from model_dockerize.report import StageProgress
 from model_dockerize.report.facts import Address, SmokeTested
@@ -47,7 +47,8 @@ def start(run: Run, place: image.Place) -> Outcome:
             if not result.passed:
                 raise SmokeError(
                     "The model does not answer as it must; its container was removed.",
-                    "Read above what it said; another model's data volume is refused: each model needs its own.",
+                    unexpected.remedy(result.failures)
+                    or "Read above what it said; another model's data volume is refused: each model needs its own.",
                     (*result.failures, *without_prefixes(container.logs(50).splitlines())),
                 )
             stage.found(address)

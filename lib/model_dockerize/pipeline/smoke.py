@@ -7,7 +7,7 @@ from model_dockerize import answer
 from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.inside import write_bytes
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import deployed, make
+from model_dockerize.pipeline import deployed, make, unexpected
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run
 from model_dockerize.report.facts import Address
 from model_dockerize.smoke import SmokeResult
@@ -59,5 +59,6 @@ def _ask(run: Run, prepared: Prepared) -> SmokeResult:
         stage.found(Address(url))
         result = deployed.from_here(run, prepared, url, stage)
         if not result.passed:
-            raise DeployedSmokeError(f"The model at {url} does not answer as it must.", "", result.failures)
+            remedy = unexpected.remedy(result.failures)
+            raise DeployedSmokeError(f"The model at {url} does not answer as it must.", remedy, result.failures)
         return result

@@ -32,7 +32,7 @@ class ConsoleDisplay:
         self,
         log: TextIO,
         verdict: TextIO,  # for the last lines
-        # normal: a line a stage, and warnings; verbose: every line; quiet: only the address, or what was asked for
+        # normal: a line a stage with words, and warnings; verbose: every line; quiet: the address, or what was asked for
         verbosity: Verbosity = "normal",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,6 +66,8 @@ class ConsoleDisplay:
             text = "" if result.status == "done" else result.status
         elif result.status == "unchanged":
             self._as_they_were.append((result, text))
+            return
+        elif result.status == "done" and not text:
             return
         if result.status == "failed":
             self._tell_unchanged()

@@ -94,6 +94,23 @@ def test_a_good_stage_is_one_line_with_its_last_words() -> None:
     assert lines[1][4] == "compiled in 3 s"
 
 
+@pytest.mark.parametrize(("verbosity", "lines"), [("normal", []), ("verbose", ["✓ status", "✓ list"])])
+def test_a_good_stage_without_words_is_told_with_v_only(verbosity: Verbosity, lines: list[str]) -> None:
+    log = io.StringIO()
+    with ConsoleDisplay(log, io.StringIO(), verbosity) as display:
+        for name in ("status", "list"):
+            display.begin(name)
+            display.end(StageResult(name, "done", 0.2))
+    assert [" ".join(line.split()[:2]) for line in log.getvalue().splitlines()] == lines
+
+
+def test_a_failed_stage_without_words_is_told() -> None:
+    log = io.StringIO()
+    with ConsoleDisplay(log, io.StringIO()) as display:
+        display.end(StageResult("ask", "failed", 0.2))
+    assert log.getvalue().split() == ["✗", "ask", "0.2", "s", "failed"]
+
+
 def test_with_v_every_line_is_shown() -> None:
     _, log = shown(GREEN, "verbose")
     assert "| [2Jcleared" in log and "compiled in 3 s" in log and "mind the gap" in log

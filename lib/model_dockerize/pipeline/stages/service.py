@@ -17,7 +17,7 @@ from model_dockerize.errors import (
     TimedOutError,
 )
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import deployed, memory
+from model_dockerize.pipeline import deployed, memory, unexpected
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages.order import take_turn
 from model_dockerize.progress import Progress
@@ -253,7 +253,8 @@ def _put_back(
     elif run.settings.smoke.of_image:
         remedy = "Where the same image passed on this computer, what differs is the environment of the service."
     else:
-        remedy = f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
+        before = f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
+        remedy = f"{before} {unexpected.remedy(evidence)}".rstrip()
     return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence, outcome)
 
 
