@@ -97,7 +97,10 @@ class RolloutError(ModelDockerizeError):
 class DeployedSmokeError(ModelDockerizeError):
     exit_code = 12
     kind = "smoke-deployed"
-    meaning = "the deployed model does not answer as it must; the last lines say what the service runs now"
+    meaning = (
+        "the deployed model does not answer as it must; the last lines say what the service runs now. Of `ask`: the "
+        "model's program failed, or nothing answered"
+    )
 
 
 class TimedOutError(ModelDockerizeError):

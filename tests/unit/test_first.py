@@ -1,10 +1,13 @@
 """The first ten minutes: a folder to begin with, a file through a model, a file above the folder, the TAB key."""
 
+import contextlib
 import http.server
 import json
 import os
+import pty
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -152,7 +155,9 @@ class TestInit:
         assert "hidden" not in "".join(path.read_text() for path in (folder / "smoke").iterdir())
 
 
-STATUS = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}
+STATUS = {b"refuse": 400, b"dies": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}
+KILLED = "The program was killed by SIGKILL (often: out of memory)."
+FAILED = "Traceback (most recent call last):\n  File \"/program/main.py\", line 3\n    row['age']\nKeyError: 'age'"
 
 
 class Model(http.server.BaseHTTPRequestHandler):
@@ -161,15 +166,19 @@ class Model(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
-        status = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}.get(
-            content.partition(b",")[0], 200
-        )
+        word = content.partition(b",")[0]
+        status = STATUS.get(word, 202 if word.startswith(b"late") else 200)
+        time.sleep(0.3 if word == b"slow" else 0)
         is_json = "json" in self.headers["Accept"]
         answer = json.dumps([content.decode()]).encode() if is_json else content
         if self.path != "/data/run-job":
             status = 404
         if status != 200:
-            answer = json.dumps({"errorMessage": "Traceback\nValueError: no such column"}).encode()
+            answer = json.dumps({"data": None, "errorMessage": "Traceback\nValueError: no such column"}).encode()
+        if word == b"dies":
+            error = KILLED if content.endswith(b"killed") else FAILED
+            answer = json.dumps({"data": {"id": "1", "status": "Error", "errorMessage": error}, "errorMessage": error})
+            answer = answer.encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json" if is_json or status != 200 else "text/csv")
         self.send_header("Content-Length", str(len(answer)))
@@ -177,7 +186,25 @@ class Model(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"https://model.example{self.path}")
         if content.startswith(b"garble"):
             self.send_header("Content-Encoding", "gzip")
+        if status == 202:
+            self.send_header("X-Job-Id", word.decode())
         self.send_header("X-Key", self.headers.get("x-api-key", ""))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    looks = 0
+
+    def do_GET(self) -> None:
+        """Tell of the jobs late-Complete, late-Error and late-Vanished, which go on for one look."""
+        Model.looks += 1
+        place, _, job = self.path.partition("?")[0].rpartition("/")
+        state = "InProgress" if Model.looks % 2 else job.partition("-")[2]
+        answer = json.dumps({"data": {"status": state}, "errorMessage": KILLED if state == "Error" else None}).encode()
+        if place == "/data/result":
+            answer = b"in the end\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/csv" if place == "/data/result" else "application/json")
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
@@ -208,7 +235,28 @@ class TestAsk:
     ) -> None:
         (tmp_path / "in").write_bytes("a\x1b]0;owned\x07\tü\r\n".encode() + b"\xff")
         monkeypatch.setattr(first, "_is_terminal", lambda: True)
-        assert call("ask", url, tmp_path / "in").stdout == "a]0;owned\tü\n\ufffd"
+        assert call("ask", url, tmp_path / "in").stdout == "a]0;owned\tü\n\ufffd\n"
+
+    @pytest.mark.parametrize("end", ["", "\n"])
+    def test_nothing_moves_on_a_terminal_once_the_result_comes(self, url: str, tmp_path: Path, end: str) -> None:
+        (tmp_path / "in").write_text(f"slow,1\nlast,2{end}")
+        ours, theirs = pty.openpty()
+        words = [sys.executable, "-m", "model_dockerize", "ask", url, str(tmp_path / "in")]
+        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm"}
+        with subprocess.Popen(words, env=surroundings, stdout=theirs, stderr=theirs) as asking:
+            os.close(theirs)
+            shown = ""
+            with contextlib.suppress(OSError):  # the terminal's end, on Linux
+                while part := os.read(ours, 1 << 16):
+                    shown += part.decode()
+        os.close(ours)
+        assert asking.returncode == 0, shown
+        before, result, after = shown.partition("slow,1\r\nlast,2\r\n")
+        assert result, shown
+        assert "ask" in before, "the status line was there"
+        assert before.endswith("\x1b[1A\x1b[2K"), "it is gone before the result comes"
+        assert "\x1b[1A" not in after and "\x1b[2K" not in after
+        assert after.startswith("\r\n\x1b[1;32manswers"), after
 
     def test_json_is_asked_for(self, url: str, data: Path) -> None:
         assert json.loads(call("ask", url, data, "--json").stdout) == ["id,age\n1,30\n"]
@@ -224,6 +272,10 @@ class TestAsk:
         [
             ("refuse,1", 2, "refuses the file"),
             ("fail,1", 12, "The model failed: ValueError: no such column"),
+            ("dies,1", 12, "The model's program failed: KeyError: 'age'"),
+            ("dies,killed", 12, f"The model's program failed: {KILLED}"),
+            ("late-Error,1", 12, f"The model's program failed: {KILLED}"),
+            ("late-Vanished,1", 12, "does not say what became of the job late-Vanished"),
             ("closed,1", 2, "--smoke-api-key"),
             ("garble,1", 12, "does not answer"),
             ("moved,1", 2, "leads to 'https://model.example'"),
@@ -235,6 +287,27 @@ class TestAsk:
         assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
         assert not (tmp_path / "out").exists()
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+    def test_the_words_of_a_program_that_failed_are_told_line_by_line(self, url: str, tmp_path: Path) -> None:
+        (tmp_path / "in").write_text("dies,1")
+        said = [line.strip() for line in call("ask", url, tmp_path / "in").stderr.splitlines()]
+        assert "Next: Look into its log: model-dockerize logs --service NAME" in said
+        assert said[-5:-1] == [line.strip() for line in FAILED.splitlines()]
+
+    def test_of_a_killed_program_memory_is_the_remedy(self, url: str, tmp_path: Path) -> None:
+        (tmp_path / "in").write_text("dies,killed")
+        said = call("ask", url, tmp_path / "in").stderr
+        assert "Next: Most likely its memory was too small: give it more, by --memory." in said
+        assert said.count(KILLED) == 1
+
+    def test_a_job_that_takes_longer_than_the_server_waits_is_waited_for(self, url: str, tmp_path: Path) -> None:
+        (tmp_path / "in").write_text("late-Complete,1")
+        assert call("ask", url, tmp_path / "in").stdout == "in the end\n"
+
+    def test_a_file_that_is_written_is_named_with_its_size(self, url: str, data: Path, tmp_path: Path) -> None:
+        result = call("ask", url, data, "--output", tmp_path / "o.csv")
+        assert (result.stdout, (tmp_path / "o.csv").read_text()) == ("", data.read_text())
+        assert f"answers {url}: {tmp_path / 'o.csv'} is written, 12 bytes" in result.stderr
 
     @pytest.mark.parametrize(
         ("place", "code"), [("http://127.0.0.1:9", 12), ("ftp://x", 2), ("http://", 2), ("http://[", 2)]

@@ -1,5 +1,7 @@
 """A program's log: the lines that tell what failed are shown, with where it is in the program."""
 
+from model_dockerize.aws.ecs.rollout.evidence import _lines
+from model_dockerize.aws.ecs.stopped_tasks import StoppedTask
 from model_dockerize.log_lines import of_job, short, without_prefixes
 
 INSIDE = [f'  File "/usr/local/lib/python3.13/site-packages/pandas/core/{n}.py", line {n}, in get' for n in range(9)]
@@ -72,3 +74,9 @@ def test_of_a_batch_job_nothing_is_lost_where_the_log_begins_late_or_says_someth
         *("model-server: the input is a.csv", "cannot read the input"),
     ]
     assert of_job([]) == []
+
+
+def test_the_log_of_a_task_is_told_without_prefixes() -> None:
+    log = tuple(f"2026-11-29T10:00:00Z job self-proof | {line}" for line in TRACEBACK)
+    task = StoppedTask("arn:task/1", "EssentialContainerExited", "it ended", 3, "", log)
+    assert _lines((), [task], ()) == (task.summary(), *TRACEBACK)

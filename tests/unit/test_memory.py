@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from model_dockerize.pipeline import memory
+from model_dockerize.aws.model import Current
+from model_dockerize.pipeline import asking, memory
 from model_dockerize.settings import Given, Settings, to_settings
+
+KILLED = "The program was killed by SIGKILL (often: out of memory)."
 
 
 def settings(**inputs: str) -> Settings:
@@ -50,3 +55,27 @@ def test_the_remedy_names_the_memory_now_and_the_next_that_fargate_has(cpu: int,
 )
 def test_what_was_killed_is_told_from_what_failed(line: str, killed: bool) -> None:
     assert memory.was_killed(("something else", line)) is killed
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "remedy"),
+    [
+        (f"{KILLED}\nloading", KILLED, "its memory was too small, 512 MiB: give it more, e.g. --memory 1024"),
+        ("Traceback\nKeyError: 'a'", "KeyError: 'a'", "Look into its log: model-dockerize logs --service iris"),
+        ("", "It says nothing.", "Look into its log"),
+    ],
+)
+def test_ask_knows_the_memory_of_the_service_that_it_asked(
+    monkeypatch: pytest.MonkeyPatch, said: str, message: str, remedy: str
+) -> None:
+    definition = {"cpu": "256", "memory": "512", "containerDefinitions": [{"name": "model"}], "family": "iris"}
+    current = Current({}, definition, {}, "model", is_ours=True)
+    monkeypatch.setattr(asking, "current_service", lambda *_: current)
+    run, account = SimpleNamespace(settings=to_settings([])), cast(Any, object())
+    error = asking._program_failed(cast(Any, run), account, "iris", said)
+    assert (str(error), error.exit_code) == (f"The model's program failed: {message}", 12)
+    assert remedy in error.remedy
+
+
+def test_memory_that_nobody_knows_has_no_figures() -> None:
+    assert memory.remedy(None) == "Most likely its memory was too small: give it more, by --memory."

@@ -46,10 +46,14 @@ def init(folder: Path) -> None:
 def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: str | None) -> None:
     """Send a file to a model that runs, by its service's name or its address, and show the result."""
     from model_dockerize import pipeline
+    from model_dockerize.report.facts import Headline
 
     def answer(run: pipeline.Run) -> Outcome:
         with _receiver(output) as receive:
-            return pipeline.ask(run, model, file, as_json, receive)
+            outcome = pipeline.ask(run, model, file, as_json, receive)
+        if output:
+            run.recorder.found(Headline(f"{model}: {output} is written, {output.stat().st_size} bytes"))
+        return outcome
 
     execute(None, flags, answer, verdict=sys.stderr, read=lambda _: {})
 
@@ -58,7 +62,8 @@ def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: 
 def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
     """Yield a result's receiver; a file is there whole or not at all."""
     if output is None:
-        yield _for_terminal() if _is_terminal() else put
+        with _for_terminal() if _is_terminal() else contextlib.nullcontext(put) as receive:
+            yield receive
         return
     part = output.with_name(f".{output.name[:100]}.{os.getpid()}.part")
     try:
@@ -76,7 +81,20 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _for_terminal() -> Callable[[bytes], object]:
-    """Return a printer without control characters, which could redraw the terminal."""
+@contextlib.contextmanager
+def _for_terminal() -> Iterator[Callable[[bytes], object]]:
+    """Yield a printer without control characters, which could redraw the terminal; end the last line."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    return lambda part: put("".join(char for char in decode(part) if char.isprintable() or char in "\t\n").encode())
+    last = "\n"
+
+    def show(part: bytes) -> None:
+        nonlocal last
+        text = "".join(char for char in decode(part) if char.isprintable() or char in "\t\n")
+        last = text[-1:] or last
+        put(text.encode())
+
+    try:
+        yield show
+    finally:
+        if last != "\n":
+            put("")

@@ -8,6 +8,7 @@ from model_dockerize.aws.client import Aws
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
+from model_dockerize.pipeline import ask as asking
 from model_dockerize.pipeline import batch_file, download, everything, listing, make, named, operate, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
@@ -22,7 +23,6 @@ from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.pipeline.work import Work, sort_out
 from model_dockerize.report.facts import Headline, Identity
-from model_dockerize.smoke import ask as ask_model
 
 #: What helps where no folder is.
 _BY_NAME = "Without the folder, give the model's name in its place (model-dockerize list shows them)."
@@ -192,12 +192,7 @@ def stop_serving(run: Run) -> Outcome:
 
 def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[bytes], object]) -> Outcome:
     """Send a file to a model by name or address."""
-    key = run.settings.smoke.smoke_api_key
-    url = model if "://" in model else operate.url_of(run, _account(run), model)
-    with run.recorder.stage("ask") as stage:
-        stage.found(Headline(url))
-        ask_model(url, file, as_json, key, receive)
-    return Outcome.ANSWERS
+    return asking.ask(run, None if "://" in model else _account(run), model, file, as_json, receive)
 
 
 def smoke_service(run: Run) -> Outcome:

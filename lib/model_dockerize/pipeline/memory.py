@@ -21,8 +21,10 @@ def was_killed(evidence: Iterable[str]) -> bool:
     return any(_KILLED.search(line) for line in evidence)
 
 
-def remedy(service: ServiceSettings) -> str:
-    """Return advice with Fargate's next size."""
+def remedy(service: ServiceSettings | None) -> str:
+    """Return advice with Fargate's next size, if the service is known."""
+    if service is None:
+        return "Most likely its memory was too small: give it more, by --memory."
     cpu, memory = nearest(service.cpu, 2 * service.memory)
     flags = f"--memory {memory}" if cpu == service.cpu else f"--memory {memory} --cpu {cpu}"
     return f"Most likely its memory was too small, {service.memory} MiB: give it more, e.g. {flags}."

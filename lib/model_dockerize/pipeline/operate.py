@@ -74,15 +74,6 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
     return Outcome.READ
 
 
-def url_of(run: Run, account: Aws, name: str) -> str:
-    """Return the running service's URL."""
-    with run.recorder.stage("status") as stage:
-        now = history.running(account, run.settings.service.cluster, name)
-        if not now.running:
-            raise InputError(f"No task of service {name} runs.", f"See why: model-dockerize status --service {name}")
-        return endpoint.address_of(account, now.service, stage).url
-
-
 def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
     """Run stage `smoke-deployed`."""
     now = _running(run, account, prepared)

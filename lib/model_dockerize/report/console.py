@@ -32,7 +32,7 @@ class ConsoleDisplay:
         self,
         log: TextIO,
         verdict: TextIO,  # for the last lines
-        # normal: a line a stage with words, and warnings; verbose: every line; quiet: the address, or what was asked for
+        # normal: a stage's last words, and warnings; verbose: every line; quiet: the address, or what was asked for
         verbosity: Verbosity = "normal",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -171,7 +171,7 @@ def outputs(values: Mapping[str, str]) -> str:
 
 def printable(text: str) -> str:
     """Remove colors and control characters, which would redraw or split a line."""
-    return "".join(char for char in _ANSI.sub("", text) if char.isprintable() or char == "\t")
+    return "".join(char for char in _ANSI.sub("", text.replace("\n", " ")) if char.isprintable() or char == "\t")
 
 
 def _output(name: str, value: str, delimiter: str) -> str:

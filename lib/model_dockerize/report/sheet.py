@@ -36,8 +36,8 @@ class Sheet:
 
 
 def printable(text: str) -> str:
-    """Remove control characters, which could redraw the terminal."""
-    return "".join(char for char in text if char.isprintable() or char == "\t")
+    """Remove control characters, which could redraw the terminal; lines stay apart."""
+    return "".join(char for char in text.replace("\n", " ") if char.isprintable() or char == "\t")
 
 
 def shortened(text: str, width: int) -> str:

@@ -1,6 +1,6 @@
 """The smoke test: checks of the container API, at any address."""
 
-from model_dockerize.smoke.ask import ask
+from model_dockerize.smoke.ask import JobFailed, ask
 from model_dockerize.smoke.check import await_build, check
 from model_dockerize.smoke.foreign import check_foreign
 from model_dockerize.smoke.inside import answer, is_last, question
@@ -14,6 +14,7 @@ __all__ = [
     "REPEATS",
     "Check",
     "Expectation",
+    "JobFailed",
     "SmokeResult",
     "answer",
     "ask",

@@ -1,10 +1,13 @@
-"""Streams a file through a model's `/data/run-job`."""
+"""Streams a file through a model's `/data/run-job`, and waits for the job."""
 
 import json
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import requests
 import urllib3
@@ -15,34 +18,63 @@ from model_dockerize.patterns import server_address
 
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 24 * 3600.0  # the model may think for long
 _CHUNK = 1 << 20
-_MOST_OF_A_REFUSAL = 64 * 1024
+_MOST_TOLD = 64 * 1024  # of a refusal, or of a job's state
+_LOOK_SECONDS, _PAUSE_SECONDS = 50, 1.0  # a look waits so long at the server, and so long passes between two
+_GOES_ON = ("Created", "InProgress")
 
 
-def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[bytes], object]) -> None:
-    """Give `receive` the result part by part."""
+class JobFailed(Exception):  # noqa: N818 - it is no fault of ours, but how a job ended
+    """The job ended as Error; the text is the program's."""
+
+
+@contextmanager
+def ask(url: str, file: Path, as_json: bool, api_key: str) -> Iterator[Iterator[bytes]]:
+    """Send the file; yield the result's parts once it is there.
+
+    Raises:
+        JobFailed: the program failed.
+    """
     if server_address(url):
         raise InputError(f"{url} is no address of a model.", "Give http://HOST or https://HOST, or a service's name.")
+    url = url.rstrip("/")
     headers = {"Accept": "application/json" if as_json else "*/*", **({"x-api-key": api_key} if api_key else {})}
     with requests.Session() as session, _Form(file) as form:
+        session.headers.update(headers)
         session.trust_env = False  # a .netrc is for nobody here
         session.proxies = get_environ_proxies(url)
         try:
-            answer = session.post(
-                f"{url.rstrip('/')}/data/run-job",
-                data=form,
-                headers={**headers, "Content-Type": form.content_type},
-                stream=True,
-                timeout=(_CONNECT_SECONDS, _SILENT_SECONDS),
-                allow_redirects=False,
-            )
-            with answer:
+            with _result(session, url, form) as answer:
                 _check(url, answer, as_json)
-                for part in answer.iter_content(_CHUNK):
-                    receive(part)
+                yield answer.iter_content(_CHUNK)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise DeployedSmokeError(
                 f"{url} does not answer: {_cause(error)}", "Is it the right address? model-dockerize list shows all."
             ) from error
+
+
+def _result(session: requests.Session, url: str, form: "_Form") -> requests.Response:
+    answer = session.post(
+        f"{url}/data/run-job", data=form, headers={"Content-Type": form.content_type}, **_options(_SILENT_SECONDS)
+    )
+    if answer.status_code != 202:
+        return answer
+    with answer:  # the job takes longer than the server waits
+        job = quote(answer.headers.get("X-Job-Id", ""), safe="")
+    while True:
+        with session.get(f"{url}/data/status/{job}?wait={_LOOK_SECONDS}", **_options(2 * _LOOK_SECONDS)) as look:
+            _check(url, look, as_json=False)
+            state, error = _job(_text(look))
+        if state == "Complete":
+            return session.get(f"{url}/data/result/{job}", **_options(_SILENT_SECONDS))
+        if state == "Error":
+            raise JobFailed(error)
+        if state not in _GOES_ON:
+            raise DeployedSmokeError(f"{url} does not say what became of the job {job}.", "Send the file again.")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _options(silent: float) -> dict[str, Any]:
+    return {"stream": True, "timeout": (_CONNECT_SECONDS, silent), "allow_redirects": False}
 
 
 def _check(url: str, answer: requests.Response, as_json: bool) -> None:
@@ -54,24 +86,32 @@ def _check(url: str, answer: requests.Response, as_json: bool) -> None:
     if answer.is_redirect:
         where = answer.headers["Location"].partition("/data/run-job")[0]
         raise InputError(f"{url} leads to {where[:200]!r}.", "Give that address, if it is the model's.")
-    text = answer.raw.read(_MOST_OF_A_REFUSAL, decode_content=True).decode("utf-8", "replace")
-    said = _message(text) or f"HTTP {answer.status_code}"
+    state, error = _job(_text(answer))
+    if state == "Error":
+        raise JobFailed(error)
+    said = error or f"HTTP {answer.status_code}"
     if answer.status_code in (401, 403):
         raise InputError(f"{url} does not let us in: {said}", "Give its key: --smoke-api-key.")
     if answer.status_code in (404, 405):
         raise InputError(f"{url} is no model: {said}", "Give the address of a model, without a path of its API.")
     if answer.status_code < 500:
-        raise InputError(f"The model refuses the file: {said}", f"What it takes stands at {url.rstrip('/')}/swagger")
+        raise InputError(f"The model refuses the file: {said}", f"What it takes stands at {url}/swagger")
     lines = said.splitlines()
     raise DeployedSmokeError(f"The model failed: {lines[-1]}", "model-dockerize logs shows more.", tuple(lines[:-1]))
 
 
-def _message(text: str) -> str:
+def _text(answer: requests.Response) -> str:
+    return answer.raw.read(_MOST_TOLD, decode_content=True).decode("utf-8", "replace")
+
+
+def _job(text: str) -> tuple[str, str]:
+    """Return state and error of the job that an envelope tells of; of a refusal, no state."""
     try:
         found: Any = json.loads(text)
-        return str(found["errorMessage"] or "").strip()
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+        job = found["data"] if isinstance(found.get("data"), dict) else {}
+        return str(job.get("status") or ""), str(found.get("errorMessage") or "").strip()
+    except (ValueError, AttributeError, RecursionError):
+        return "", ""
 
 
 def _cause(error: BaseException) -> str:

@@ -1,7 +1,9 @@
 """The pages as a client without a browser gets them; tests/browser looks at them with one."""
 
 import errno
+import html
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -309,3 +311,17 @@ def test_the_dashboard_knows_its_own_address(start_server: StartServer) -> None:
     )
     assert address(Host="a<b>").startswith("http://localhost/")
     assert requests.get(f"{server.url}/Sample", timeout=60).status_code == 404
+
+
+def test_the_snippet_of_python_shows_the_result_or_what_the_server_says(server: Server, tmp_path: Path) -> None:
+    page = requests.get(f"{server.url}/", timeout=60).text
+    (block,) = re.findall(r'aria-label="Python">(.*?)</pre>', page, re.DOTALL)
+    snippet = html.unescape(re.sub(r"<[^>]*>", "", block))
+    (name,) = re.findall(r'open\("(.*?)"', snippet)
+    for content, code, said in (("good", 0, ""), ("!fail no such column", 1, "no good: no such column")):
+        (tmp_path / name).write_text(content)
+        done = subprocess.run(
+            [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+        assert bool(done.stdout) is (code == 0)

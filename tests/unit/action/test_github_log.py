@@ -196,3 +196,11 @@ def test_a_silent_stage_says_that_it_runs() -> None:
     now[0] = 16.0
     display.tick()
     assert read(stream).lines[-2].split() == ["build", "exporting", "(16", "s)"]
+
+
+def test_a_long_log_is_whole_though_an_annotation_cannot_hold_it() -> None:
+    stream = io.StringIO()
+    details = ("a.csv: KeyError\n" + "\n".join(f"line {n}" for n in range(21)),)
+    with GitHubDisplay(stream) as display:
+        display.finish(Report(failure=Failure("batch", 10, "1 of 1 jobs failed.", "Correct it.", details)))
+    assert [f"  line {n}" in stream.getvalue().splitlines() for n in range(21)] == [True] * 21

@@ -72,6 +72,11 @@ def test_no_text_of_the_last_words_can_redraw_the_terminal() -> None:
         assert not [char for char in text if not char.isprintable() and char != "\n"]
 
 
+def test_lines_of_a_message_stay_apart() -> None:
+    verdict, _ = shown(Report(failure=Failure("input", 2, "The file is refused:\nno age", "Look\nat it.", ())))
+    assert verdict[:2] == ["failed: The file is refused: no age", "Next: Look at it."]
+
+
 def test_stage_lines_have_their_seconds() -> None:
     log = io.StringIO()
     with ConsoleDisplay(log, io.StringIO()) as display:
