@@ -86,7 +86,9 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
-@takes("program", "image", "registry", "aws", "batch", "service", "run", "dry-run", argument=FOLDER_OR_NAME, common=NAMED)
+@takes(
+    "program", "image", "registry", "aws", "batch", "service", "run", "dry-run", argument=FOLDER_OR_NAME, common=NAMED
+)
 @click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
 def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
     """Remove from AWS what was made for this model, after a question. What others made or use is never touched.
