@@ -228,7 +228,10 @@ class KeptMode(abc.ABC):
         sent = False
         while True:
             if not sent and program.reach():
-                program.channel.send(message.encode("utf-8"))  # type: ignore[union-attr]
+                try:
+                    program.channel.send(message.encode("utf-8"))  # type: ignore[union-attr]
+                except ConnectionError:  # it ends just now
+                    raise GoneError from None
                 sent = True
             try:
                 statuses, is_called = program.listen(limits.pause() if sent else KNOCK_MILLISECONDS)

@@ -292,12 +292,16 @@ def test_what_a_job_left_running_ends_with_it_in_whatever_session(tmp_path: Path
             assert not [pid for pid in left if Path("/proc", pid).exists()]
 
 
+def _run(pids: list[str]) -> bool:
+    return all(Path("/proc", pid).exists() for pid in pids)
+
+
 def test_what_a_resident_program_left_running_ends_with_it(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     code = LEAVES.partition("if open")[0].replace("open(sys.argv[2]", f"open({str(pids)!r}")
     with client(sys.executable, program(tmp_path / "p", code + "import time\ntime.sleep(60)"), "resident") as started:
         started.prepare()
-        eventually(lambda: pids.exists() and len(pids.read_text(encoding="utf-8").split()) == 2)
-        assert all(Path("/proc", pid).exists() for pid in pids.read_text(encoding="utf-8").split())
+        # Of a file that is being written one may read the beginning of a number.
+        eventually(lambda: pids.exists() and len(found := pids.read_text("utf-8").split()) == 2 and _run(found))
     for pid in pids.read_text(encoding="utf-8").split():
         wait_until_gone(int(pid))
