@@ -98,3 +98,34 @@ def test_a_runner_whose_server_is_gone_says_so_in_one_line(python: str, tmp_path
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.count("\n") == 1
     assert "runner: the server is gone" in done.stdout
+
+
+#: A program that has closed its connection, and is about to end, when the runner sends it a job.
+ENDING = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+from model_runner.kept import Channel, KeptMode, Program
+ours, theirs = socket.socketpair()
+class Broken(Channel):
+    def fileno(self):
+        return ours.fileno()
+    def send(self, payload):
+        raise BrokenPipeError(32, "Broken pipe")
+    def receive(self):
+        return []
+    def close(self):
+        pass
+class Ending(KeptMode):
+    def _launch(self, strays):
+        code = "import sys, time; time.sleep(0.05); sys.exit('no more')"
+        program = Program([sys.executable, "-c", code], ".", theirs, strays)
+        program.talk_over(Broken())
+        return program
+print(*Ending(None, ".", theirs).run({"job": "1", "input": "i", "output": "o", "timeout": 20}))
+"""
+
+
+@BOTH
+def test_a_program_that_ends_just_when_it_is_asked_is_told_by_its_own_words(python: str) -> None:
+    done = subprocess.run([python, "-c", ENDING, str(LIB)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.endswith("1 no more\n")

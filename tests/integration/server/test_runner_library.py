@@ -258,25 +258,6 @@ def test_another_version_of_the_library_is_left_to_itself(library_python: str, t
         assert run("x") == OTHER
 
 
-#: It has closed its connection, and runs for a second more.
-ENDS = """
-import os, sys, time
-os.closerange(3, 99)
-open("closed", "w").close()
-time.sleep(1)
-sys.exit("no more")
-"""
-
-
-def test_a_program_that_ends_while_it_is_asked_is_told_by_its_own_words(library_python: str, tmp_path: Path) -> None:
-    ends = (
-        "import os, sys, time\nos.closerange(3, 99)\nopen('closed', 'w').close()\ntime.sleep(1)\nsys.exit('no more')\n"
-    )
-    with program(library_python, tmp_path, ends, "library") as run:
-        eventually((tmp_path / "closed").exists)
-        assert run("x") == "no more"
-
-
 @KEPT
 def test_a_program_that_is_killed_in_a_job_fails_that_job_alone(mode: str, library_python: str, tmp_path: Path) -> None:
     with program(library_python, tmp_path, SYNC, mode) as run, ThreadPoolExecutor(1) as pool:
