@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +19,8 @@ from model_dockerize.settings import Given, load_settings
 from model_dockerize.settings.load import Layer, argument, described, file_above, untrusted_folder
 from model_dockerize.settings.sources import from_environment, from_flags
 
+#: A command in a text, which does not say yet where.
+_COMMAND = re.compile(r"model-dockerize (?P<name>[a-z][a-z-]+)(?P<folder> FOLDER)?\b(?P<is_said>(?=[^`;]* --sandbox))?")
 #: Where a command's flags -v and -q leave their word.
 VERBOSITY = "model_dockerize.verbosity"
 
@@ -43,7 +47,8 @@ def execute(
     """
     from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 
-    display = _display(verdict or (sys.stderr if as_json else sys.stdout))
+    typed = as_typed(target or flags.get("program_path") or "", flags.get("sandbox") == "true")
+    display = _display(verdict or (sys.stderr if as_json else sys.stdout), typed)
     recorder = Recorder(display)
     given = from_flags(
         {name.replace("_", "-"): text for name, text in flags.items()},
@@ -95,11 +100,26 @@ def _here(read: Callable[[Given], Layer]) -> Given:
     return Given(str(above), "the file above the current folder", Path())
 
 
-def _display(verdict: TextIO) -> "ConsoleDisplay":
+def as_typed(folder: Path | str, is_sandbox: bool) -> Callable[[str], str]:
+    """Return what makes the commands in a text those that one can type next: with this folder, and on this account."""
+    context = click.get_current_context(silent=True)
+    commands = getattr(context.find_root().command, "commands", {}) if context else {}
+    on_aws = {name for name, one in commands.items() if any(each.name == "sandbox" for each in one.params)}
+
+    def command(found: re.Match[str]) -> str:
+        place = f" {shlex.quote(str(folder))}" if found["folder"] and str(folder) else found["folder"] or ""
+        more = " --sandbox" if is_sandbox and found["name"] in on_aws and found["is_said"] is None else ""
+        return f"model-dockerize {found['name']}{place}{more}"
+
+    return lambda text: _COMMAND.sub(command, text)
+
+
+def _display(verdict: TextIO, typed: Callable[[str], str] = str) -> "ConsoleDisplay":
     from model_dockerize.report.console import ConsoleDisplay
 
     context = click.get_current_context(silent=True)
-    return ConsoleDisplay(sys.stderr, verdict, context.meta.get(VERBOSITY, "normal") if context else "normal")
+    meta = context.meta if context else {}
+    return ConsoleDisplay(sys.stderr, verdict, meta.get(VERBOSITY, "normal"), typed=typed)
 
 
 def _report_file(given: Given | None) -> Path | None:

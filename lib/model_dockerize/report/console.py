@@ -35,8 +35,9 @@ class ConsoleDisplay:
         # normal: a stage's last words, and warnings; verbose: every line; quiet: the address, or what was asked for
         verbosity: Verbosity = "normal",
         clock: Callable[[], float] = time.monotonic,
+        typed: Callable[[str], str] = str,
     ) -> None:
-        self._log, self._verdict, self._verbosity = Sheet(log), Sheet(verdict), verbosity
+        self._log, self._verdict, self._verbosity = Sheet(log, typed), Sheet(verdict, typed), verbosity
         self._running = Running(clock)
         self._last: dict[str, str] = {}  # the last words of each stage
         self._as_they_were: list[tuple[StageResult, str]] = []  # stages with nothing to do, told together at the end
