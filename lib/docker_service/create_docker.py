@@ -57,6 +57,7 @@ def create_dockerfile(
     }
     nothing_of_aws = {"push-to-ecr": "false", "create-job-def": "false", "deploy-service": "false"}
     run = session(_LOGGER, {**given, **nothing_of_aws}, environment)
+    run.refuse_dry_run()
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
         if not isinstance(prepared, FromFolder):

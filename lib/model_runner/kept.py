@@ -182,9 +182,12 @@ class KeptMode(abc.ABC):
             return None, "The program broke its protocol: {}.".format(failure)
         except GoneError:
             program.wait_for_end(LOOK_SECONDS)  # it closes its connection a moment before it is over
+            is_over = has_ended(program.pid)
             code = program.stop()
             self._program = None
             self._start()
+            if not is_over:
+                return None, "The program broke its protocol: it closed its connection and went on."
             tail = program.job_log.error_tail or said
             return code, failure_text(code, tail) if code else "The program ended by itself."
         if error is not None:

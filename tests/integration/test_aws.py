@@ -338,4 +338,4 @@ class TestLoadBalancer:
         with pytest.raises(TimedOutError) as caught:
             self.roll(world, world.images["ill"].uri, self.BALANCED, timeout=20)
         assert "Target.ResponseCodeMismatch" in said.all()
-        assert any("codes: [500]: it answers /health with an error" in line for line in caught.value.details)
+        assert any("codes: [500]: it answers the health check with an error" in line for line in caught.value.details)

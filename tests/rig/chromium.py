@@ -50,18 +50,19 @@ FLAGS = (
 # Windows' code and the character of keys that have a name.
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "ArrowDown": (40, ""), "ArrowUp": (38, "")}
 
-# Where a person would click: an element that an animation still moves would be missed.
+# Where a person would click: an element that still moves would be missed, and a page that updates itself replaces it.
 _PLACE = """async (selector) => {
-  const element = document.querySelector(selector);
-  element.scrollIntoView({ block: "nearest" });
+  let element, covered = 0;
   const middle = () => {
+    element = document.querySelector(selector);
+    element.scrollIntoView({ block: "nearest" });
     const box = element.getBoundingClientRect();
     return [box.x + box.width / 2, box.y + box.height / 2];
   };
   for (let before = null, now = middle(); ; before = now, now = middle()) {
     if (before && before[0] === now[0] && before[1] === now[1]) {
-      if (!element.contains(document.elementFromPoint(...now))) throw new Error("something lies over it");
-      return now;
+      if (element.contains(document.elementFromPoint(...now))) return now;
+      if (++covered > 100) throw new Error("something lies over it");
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

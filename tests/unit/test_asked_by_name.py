@@ -45,6 +45,13 @@ def call(*words: str) -> Result:
     return result
 
 
+@pytest.mark.parametrize("word", ["./churn", "churn/", "models/churn"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_word_that_is_written_as_a_path_is_no_name(command: str, word: str, calls: Calls) -> None:
+    assert "taken for" not in call(command, word).output
+    assert [by_name for _, by_name in calls if by_name] == []
+
+
 @pytest.mark.parametrize("words", [*((name,) for name in COMMANDS), ("smoke",), ("submit", "in.csv")])
 def test_a_word_that_is_no_path_is_the_name_and_a_path_is_the_folder(words: tuple[str, ...], calls: Calls) -> None:
     command, *more = words

@@ -41,12 +41,19 @@ def test_a_failed_test_of_a_service_tells_why_tasks_died_before(
 
 def test_a_failed_rollout_says_what_its_last_task_died_of() -> None:
     nothing: Any = None
-    why = "its model does not answer the sample: in.csv: it is red"
+    release: Any = SimpleNamespace(settings=to_settings([]))
+    why = "its model does not answer the sample: in.csv: not the result of out.csv: row 2"
     dead = (replace(DEAD, arn="c/t0", hint="out of memory"), replace(DEAD, arn="c/t1", hint=why))
     verdict = Verdict(Outcome.ROLLED_BACK, "The circuit breaker rolled back.", 1.0, dead, "x/iris:1", False, ())
     service: Any = SimpleNamespace(task_definition_arn="x/iris:2", previous_task_definition_arn="x/iris:1")
-    error = stage._not_deployed(nothing, service, verdict, nothing)
+    error = stage._not_deployed(release, service, verdict, nothing)
     message = f"The rollout of iris:2 failed: {why}. The circuit breaker rolled back. The service runs iris:1."
     assert (error.args[0], error.outcome) == (message, Outcome.ROLLED_BACK)
     # Of tasks that stopped alike the last is told.
     assert error.details == (f"task t1 stopped: its container ended, exit code 3: {why}", WORDS)
+    assert "smoke FOLDER --keep" in error.remedy
+    # One that stopped otherwise and last has no known meaning: what another died of is not told for it.
+    last = replace(DEAD, arn="c/t2", exit_code=1, log=("Traceback",))
+    told = stage._not_deployed(release, service, replace(verdict, stopped_tasks=(*dead, last)), nothing)
+    assert told.args[0].startswith("The rollout of iris:2 failed: The circuit breaker")
+    assert told.details[-1] == "Traceback"

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 
+from docker_service.create_docker import create_dockerfile
 from model_dockerize import pipeline
 from model_dockerize.cli import cli
 from model_dockerize.errors import InputError
@@ -29,6 +31,9 @@ REFUSE: dict[str, Callable[[pipeline.Run], Outcome]] = {
     "serve": lambda run: pipeline.serve(run, PLACE),
     "smoke": pipeline.smoke,
     "smoke --keep": lambda run: pipeline.smoke(run, keep=True),
+    "serve --stop": pipeline.stop_serving,
+    "dockerfile": pipeline.dockerfile,
+    "mapping": lambda run: pipeline.mapping(run, Path("data.csv"), "", Path("mapping.json")),
 }
 
 
@@ -48,6 +53,13 @@ def test_only_commands_that_heed_it_have_the_flag() -> None:
 def test_the_others_refuse_it_from_a_file_or_the_environment(command: str) -> None:
     with pytest.raises(InputError, match="nothing was done"):
         REFUSE[command](dry())
+
+
+def test_a_call_of_the_library_refuses_it_too(tmp_path: Path) -> None:
+    (tmp_path / "main.py").touch()
+    with pytest.raises(InputError, match="nothing was done"):
+        create_dockerfile(tmp_path, inputs={"dry-run": "true"})
+    assert [path.name for path in tmp_path.iterdir()] == ["main.py"]
 
 
 def test_destroy_lists_and_neither_asks_nor_removes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Commands in what is said can be typed as they stand."""
 
+import time
 from pathlib import Path
 
 import click
@@ -7,6 +8,8 @@ import pytest
 
 from model_dockerize.cli import cli
 from model_dockerize.cli.execute import as_typed
+
+FLAGS = {"sandbox": "True"}
 
 
 @pytest.mark.parametrize(
@@ -17,17 +20,32 @@ from model_dockerize.cli.execute import as_typed
         ("model-dockerize init FOLDER makes one.", "model-dockerize init my-model makes one."),
         ("See: model-dockerize logs --service iris", "See: model-dockerize logs --sandbox --service iris"),
         ("model-dockerize run FOLDER --sandbox", "model-dockerize run my-model --sandbox"),
+        ("model-dockerize logs shows more", "model-dockerize logs my-model --sandbox shows more"),
+        ("model-dockerize rollback --to 3", "model-dockerize rollback my-model --sandbox --to 3"),
+        ("model-dockerize list shows all", "model-dockerize list --sandbox shows all"),
         ("This is a defect of model-dockerize: x", "This is a defect of model-dockerize: x"),
         ("a model-dockerize.yml in FOLDER", "a model-dockerize.yml in FOLDER"),
+        ("model-dockerize license new-key", "model-dockerize license new-key"),
+        ("model-dockerize nothing FOLDER", "model-dockerize nothing FOLDER"),
     ],
 )
 def test_what_was_typed_is_put_in(text: str, shown: str) -> None:
     with click.Context(cli):
-        assert as_typed(Path("my-model"), is_sandbox=True)(text) == shown
+        assert as_typed(FLAGS, Path("my-model"))(text) == shown
 
 
-def test_without_a_folder_or_a_sandbox_a_text_stays(tmp_path: Path) -> None:
-    text = "Make it first: model-dockerize batch FOLDER"
+def test_of_a_model_by_name_its_name_and_in_its_own_folder_nothing() -> None:
+    batch, logs = "model-dockerize batch FOLDER", "model-dockerize logs FOLDER"
     with click.Context(cli):
-        assert as_typed("", is_sandbox=False)(text) == text
-        assert as_typed(tmp_path / "two words", is_sandbox=False)(text).endswith("two words'")
+        by_name = as_typed({"service": "iris"}, "")
+        assert [by_name(batch), by_name(logs)] == [batch, "model-dockerize logs --service iris"]
+        own = as_typed({}, "")
+        assert [own(batch), own(logs)] == ["model-dockerize batch", "model-dockerize logs"]
+        assert as_typed({}, Path("two words"))(batch) == "model-dockerize batch 'two words'"
+
+
+def test_a_long_line_takes_no_time() -> None:
+    with click.Context(cli):
+        began = time.monotonic()
+        as_typed(FLAGS, "x")("model-dockerize logs " * 20_000)
+    assert time.monotonic() - began < 5

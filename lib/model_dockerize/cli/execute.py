@@ -20,9 +20,13 @@ from model_dockerize.settings.load import Layer, argument, described, file_above
 from model_dockerize.settings.sources import from_environment, from_flags
 
 #: A command in a text, which does not say yet where.
-_COMMAND = re.compile(r"model-dockerize (?P<name>[a-z][a-z-]+)(?P<folder> FOLDER)?\b(?P<is_said>(?=[^`;]* --sandbox))?")
+_COMMAND = re.compile(r"model-dockerize (?P<name>[a-z][a-z-]+)\b(?P<folder> FOLDER\b)?(?=(?P<more>[^`;]{0,200}))")
+#: The argument of commands that need no folder.
+FOLDER_OR_NAME = "[FOLDER|FILE.yml|Config.ini|NAME]"
 #: Where a command's flags -v and -q leave their word.
 VERBOSITY = "model_dockerize.verbosity"
+#: Where a command's argument is kept as it was typed.
+WORD = "model_dockerize.word"
 
 if TYPE_CHECKING:
     from model_dockerize.pipeline import Run
@@ -47,7 +51,7 @@ def execute(
     """
     from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 
-    typed = as_typed(target or flags.get("program_path") or "", flags.get("sandbox") == "true")
+    typed = as_typed(flags, target or flags.get("program_path") or "")
     display = _display(verdict or (sys.stderr if as_json else sys.stdout), typed)
     recorder = Recorder(display)
     given = from_flags(
@@ -100,16 +104,29 @@ def _here(read: Callable[[Given], Layer]) -> Given:
     return Given(str(above), "the file above the current folder", Path())
 
 
-def as_typed(folder: Path | str, is_sandbox: bool) -> Callable[[str], str]:
-    """Return what makes the commands in a text those that one can type next: with this folder, and on this account."""
+def as_typed(flags: Mapping[str, str | None], folder: Path | str) -> Callable[[str], str]:
+    """Return what makes the commands in a text those that one can type next.
+
+    They get the model that this command was given, and --sandbox if it was. In the model's own folder they need none.
+    """
     context = click.get_current_context(silent=True)
     commands = getattr(context.find_root().command, "commands", {}) if context else {}
+    by_name = {name for name, one in commands.items() for each in one.params if each.metavar == FOLDER_OR_NAME}
     on_aws = {name for name, one in commands.items() if any(each.name == "sandbox" for each in one.params)}
+    service = flags.get("service") or flags.get("image_name") or ""
+    word = shlex.quote(str(folder)) if str(folder) else ""
+    is_name = not word and bool(service)
+    is_sandbox = (flags.get("sandbox") or "").lower() == "true"
 
     def command(found: re.Match[str]) -> str:
-        place = f" {shlex.quote(str(folder))}" if found["folder"] and str(folder) else found["folder"] or ""
-        more = " --sandbox" if is_sandbox and found["name"] in on_aws and found["is_said"] is None else ""
-        return f"model-dockerize {found['name']}{place}{more}"
+        name, more = found["name"], found["more"]
+        if name not in commands:
+            return found[0]
+        place = ""
+        if (found["folder"] or name in by_name) and not re.search("--(service|from-archive)", more):
+            place = (f" --service {service}" if name in by_name else found["folder"] or "") if is_name else f" {word}"
+        account = " --sandbox" if is_sandbox and name in on_aws and "--sandbox" not in more else ""
+        return f"model-dockerize {name}{place.rstrip()}{account}"
 
     return lambda text: _COMMAND.sub(command, text)
 

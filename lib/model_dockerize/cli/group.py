@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from model_dockerize import __version__
-from model_dockerize.cli.execute import VERBOSITY
+from model_dockerize.cli.execute import VERBOSITY, WORD
 from model_dockerize.settings import INPUTS, Input, Kind
 from model_dockerize.settings.input import COMMON_TITLE
 
@@ -129,10 +129,15 @@ def takes(
             command = click.option(f"-{short}", f"--{word}", **_verbosity(word))(command)
         if not argument:
             return command
-        target = click.Path(path_type=Path)
-        return click.argument("target", required=False, type=target, metavar=argument)(command)
+        shown: dict[str, Any] = {"metavar": argument, "callback": _as_path}
+        return click.argument("target", required=False, type=click.Path(), **shown)(command)
 
     return decorate
+
+
+def _as_path(context: click.Context, _: click.Parameter, word: str | None) -> Path | None:
+    context.meta[WORD] = word  # a Path forgets that one wrote ./iris or iris/
+    return Path(word) if word else None
 
 
 def _verbosity(word: str) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
+from model_dockerize.cli.execute import WORD
 from model_dockerize.patterns import ECS_NAME
 from model_dockerize.settings import Given
 from model_dockerize.settings.load import Layer, described
 
 Command = Callable[..., None]
-#: The argument of such commands.
-FOLDER_OR_NAME = "[FOLDER|FILE.yml|Config.ini|NAME]"
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Asked:
 
 
 def asked(target: Path | None, flags: Mapping[str, str | None]) -> Asked:
-    """Take an argument that is no path for the name of a service, and say so."""
-    name = str(target)
+    """Take an argument that is no path, nor written as one, for the name of a service, and say so."""
+    name = str(click.get_current_context().meta.get(WORD) or target)
     others = (flags[each] for each in ("service", "program_path", "from_archive"))
     if target is None or os.path.lexists(target) or ECS_NAME(name) or any(others):
         return Asked(target, flags)

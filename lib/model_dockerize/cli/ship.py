@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from model_dockerize.cli.execute import execute
+from model_dockerize.cli.execute import FOLDER_OR_NAME, execute
 from model_dockerize.cli.group import NAMED, cli, takes
-from model_dockerize.cli.named import FOLDER_OR_NAME, answers_in_json, asked
+from model_dockerize.cli.named import answers_in_json, asked
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.load import batch_environment
 

@@ -8,9 +8,9 @@ from typing import TextIO
 
 import click
 
-from model_dockerize.cli.execute import execute
+from model_dockerize.cli.execute import FOLDER_OR_NAME, execute
 from model_dockerize.cli.group import NAMED, cli, takes
-from model_dockerize.cli.named import FOLDER_OR_NAME, answers_in_json, asked
+from model_dockerize.cli.named import answers_in_json, asked
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 

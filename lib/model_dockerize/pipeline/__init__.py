@@ -129,7 +129,7 @@ def iam_policy(run: Run, show: Callable[[str], None], after_bootstrap: bool = Fa
 
 def submit(run: Run, asked: Work, by_name: bool = False) -> Outcome:
     """Run a Batch job for each input."""
-    _refuse_dry_run(run)
+    run.refuse_dry_run()
     account, prepared = _service(run, by_name)
     return jobs.submit(run, prepared, account, asked)
 
@@ -144,6 +144,7 @@ def dockerfile(run: Run) -> Outcome:
 
 def mapping(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
     """Write a mapping file."""
+    run.refuse_dry_run()
     return proposal.write(run, data, mime_type, target)
 
 
@@ -160,33 +161,32 @@ def load(run: Run, archive: Path) -> Outcome:
 
 def login(run: Run) -> Outcome:
     """Sign docker in to the registry."""
-    _refuse_dry_run(run)
+    run.refuse_dry_run()
     return steps.login(run, _account(run))
 
 
 def bootstrap(run: Run) -> Outcome:
     """Make what all models share, as administrator."""
-    _refuse_dry_run(run)
+    run.refuse_dry_run()
     return steps.bootstrap(run, _account(run))
 
 
 def network(run: Run) -> Outcome:
-    _refuse_dry_run(run)
+    run.refuse_dry_run()
     return steps.network(run, _account(run))
 
 
 def task_definition(run: Run) -> Outcome:
     """Push the image and register its task definition."""
-    _refuse_dry_run(run)
     return everything.task_definition(run)
 
 
 def serve(run: Run, place: image.Place) -> Outcome:
-    _refuse_dry_run(run)
     return local.start(run, place)
 
 
 def stop_serving(run: Run) -> Outcome:
+    run.refuse_dry_run()
     return local.stop(run)
 
 
@@ -202,16 +202,7 @@ def smoke_service(run: Run) -> Outcome:
 
 def smoke(run: Run, keep: bool = False) -> Outcome:
     """Test the model; `keep`: its answer becomes the expected one."""
-    _refuse_dry_run(run)
     return testing.keep(run) if keep else testing.test(run)
-
-
-def _refuse_dry_run(run: Run) -> None:
-    if run.settings.run.dry_run:
-        raise InputError(
-            "dry-run: this command cannot say what it would do, so nothing was done.",
-            "Leave dry-run out. These have it: run (or plan), push, batch, deploy, rollback, destroy.",
-        )
 
 
 def _service(run: Run, by_name: bool) -> tuple[Aws, Prepared]:

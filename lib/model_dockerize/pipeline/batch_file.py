@@ -24,9 +24,9 @@ from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
-from model_dockerize.pipeline.context import Run
+from model_dockerize.pipeline.context import Run, tell_plan
 from model_dockerize.progress import Progress, WarningsOnly
-from model_dockerize.report.facts import Jobs, Planned
+from model_dockerize.report.facts import Jobs
 from model_dockerize.settings import (
     FOR_ENVIRONMENT,
     BatchFile,
@@ -175,10 +175,8 @@ def _plan(run: Run, file: BatchFile, account: Aws) -> Outcome:
     rehearsal = rehearse(account)
     with run.recorder.stage("plan") as stage:
         _ensure(run, rehearsal.aws, file, lambda _: nullcontext(WarningsOnly(stage)))
-        changes = sum(change.action != "leave" for change in rehearsal.changes)
-        stage.info(f"{changes} things would be made or changed.")
         job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()
-        stage.found(Planned((*map(str, rehearsal.changes), *job)))
+        tell_plan((*map(str, rehearsal.changes), *job), stage)
     return Outcome.PLANNED
 
 

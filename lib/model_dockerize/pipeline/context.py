@@ -1,11 +1,13 @@
 """The context of a run's stages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from model_dockerize import answer, image, program, smoke
-from model_dockerize.report import CheckReport, Recorder, SmokeReport
+from model_dockerize.errors import InputError
+from model_dockerize.report import CheckReport, Recorder, SmokeReport, StageProgress
+from model_dockerize.report.facts import Planned
 from model_dockerize.settings import Settings
 
 # Seconds that a fresh container may take until it answers. The server opens its port before any code of the model runs.
@@ -76,6 +78,23 @@ class Run:
         self.recorder = recorder
         for secret in (*settings.secrets, *image.proxy_passwords(environment)):
             recorder.secret(secret)
+
+    def refuse_dry_run(self) -> None:
+        """Raise InputError where a dry run is asked for, of a command that cannot say what it would do."""
+        if self.settings.run.dry_run:
+            raise InputError(
+                "dry-run: this command cannot say what it would do, so nothing was done.",
+                "Leave dry-run out. These have it: run (or plan), push, batch, deploy, rollback, destroy.",
+            )
+
+
+def tell_plan(lines: Sequence[str], stage: StageProgress) -> None:
+    """Report what a run would do, one line a thing."""
+    changes = sum(not line.startswith("=") for line in lines)
+    stage.info(f"{changes} thing{'' if changes == 1 else 's'} would be made or changed.")
+    if not changes:
+        stage.unchanged("Everything is as it should be.")
+    stage.found(Planned(tuple(lines)))
 
 
 def smoke_report(result: smoke.SmokeResult, expectation: smoke.Expectation) -> SmokeReport:

@@ -18,6 +18,7 @@ from model_dockerize.settings import ServiceSettings, in_action, is_file, warn_o
 
 def prepare(run: Run) -> Prepared:
     """Run stage `program`."""
+    run.refuse_dry_run()
     with run.recorder.stage("program") as stage:
         prepared = inspect(run, stage)
         if not isinstance(prepared, FromFolder):
@@ -252,10 +253,16 @@ def smoke_local(
             details = (*result.failures, *without_prefixes(container.logs(50).splitlines()))
             cause = image.diagnose_program(details)
             look = f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}"
-            known = withheld.remedy(settings.service, details) or unexpected.remedy(result.failures) or cause.remedy
+            known = (
+                withheld.remedy(settings.service, details)
+                or unexpected.remedy(result.failures, settings)
+                or cause.remedy
+            )
             raise SmokeError(
                 f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip(),
-                memory.remedy(settings.service) if limit and memory.was_killed(details) else known or look,
+                memory.remedy(settings.service)
+                if limit and memory.was_killed(details)
+                else known or cause.remedy or look,
                 details,
             )
         return result

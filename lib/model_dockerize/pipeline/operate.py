@@ -96,7 +96,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
         if run.settings.run.dry_run:
-            stage.found(facts.Planned((_would_go_back(account, now, _target(account, now, to)),)))
+            stage.found(facts.Planned((_would_go_back(account, now, to),)))
             stage.found(facts.Headline(now.service.name))
             return Outcome.PLANNED
         seconds = run.settings.service.wait_timeout
@@ -130,7 +130,11 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     return Outcome.DEPLOYED
 
 
-def _would_go_back(account: Aws, now: Running, target: str) -> str:
+def _would_go_back(account: Aws, now: Running, to: str) -> str:
+    here = _revision(now.service.task_definition_arn)
+    if not to and ecs.is_under_way(account, now.service):
+        return f"~ service {now.service.name}: from revision {here}, whose rollout is under way, to the one before"
+    target = _target(account, now, to)
     here, there = (_revision(arn) for arn in (now.service.task_definition_arn, target))
     of_target = next((each.image for each in history.revisions(account, now) if each.arn == target), "")
     version, build = ecr.version_and_build(account, of_target)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from model_dockerize.aws.client import rehearse
 from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline.context import tell_plan
 from model_dockerize.pipeline.release import Release
 from model_dockerize.pipeline.stages import STAGES
 from model_dockerize.progress import WarningsOnly
-from model_dockerize.report.facts import Planned
 
 
 def plan(release: Release) -> Outcome:
@@ -18,10 +18,5 @@ def plan(release: Release) -> Outcome:
         for stage in STAGES:
             if stage.is_wanted(asked):
                 asked = stage.ask(asked, WarningsOnly(progress))
-        lines = tuple(map(str, rehearsal.changes))
-        changes = sum(not line.startswith("=") for line in (asked.image_line, *lines))
-        progress.info(f"{changes} thing{'' if changes == 1 else 's'} would be made or changed.")
-        if not changes:
-            progress.unchanged("Everything is as it should be.")
-        progress.found(Planned((asked.image_line, *lines)))
+        tell_plan((asked.image_line, *map(str, rehearsal.changes)), progress)
     return Outcome.PLANNED

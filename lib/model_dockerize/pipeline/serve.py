@@ -47,7 +47,7 @@ def start(run: Run, place: image.Place) -> Outcome:
             if not result.passed:
                 raise SmokeError(
                     "The model does not answer as it must; its container was removed.",
-                    unexpected.remedy(result.failures)
+                    unexpected.remedy(result.failures, run.settings)
                     or "Read above what it said; another model's data volume is refused: each model needs its own.",
                     (*result.failures, *without_prefixes(container.logs(50).splitlines())),
                 )

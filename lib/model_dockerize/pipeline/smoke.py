@@ -59,6 +59,6 @@ def _ask(run: Run, prepared: Prepared) -> SmokeResult:
         stage.found(Address(url))
         result = deployed.from_here(run, prepared, url, stage)
         if not result.passed:
-            remedy = unexpected.remedy(result.failures)
+            remedy = unexpected.remedy(result.failures, run.settings)
             raise DeployedSmokeError(f"The model at {url} does not answer as it must.", remedy, result.failures)
         return result

@@ -35,9 +35,9 @@ class ConsoleDisplay:
         # normal: a stage's last words, and warnings; verbose: every line; quiet: the address, or what was asked for
         verbosity: Verbosity = "normal",
         clock: Callable[[], float] = time.monotonic,
-        typed: Callable[[str], str] = str,
+        typed: Callable[[str], str] = str,  # puts what the caller typed into the commands that our texts name
     ) -> None:
-        self._log, self._verdict, self._verbosity = Sheet(log, typed), Sheet(verdict, typed), verbosity
+        self._log, self._verdict, self._verbosity, self._typed = Sheet(log), Sheet(verdict), verbosity, typed
         self._running = Running(clock)
         self._last: dict[str, str] = {}  # the last words of each stage
         self._as_they_were: list[tuple[StageResult, str]] = []  # stages with nothing to do, told together at the end
@@ -75,6 +75,8 @@ class ConsoleDisplay:
         self._row(result, text)
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
+        if level in ("info", "warning"):
+            text = self._typed(text)
         self._running.saw(stage, text)
         if level == "info":
             self._last[stage] = text
@@ -108,14 +110,14 @@ class ConsoleDisplay:
         self._live.stop()
         if self._verbosity == "quiet":
             if report.failure:
-                show(report, self._log, is_whole=False)
+                show(report, self._log, self._typed, is_whole=False)
             elif report.url and not (report.findings or report.revisions):
                 self._verdict.line(report.url)
             else:  # what was asked for is not an address
-                show(report, self._verdict, is_whole=False)
+                show(report, self._verdict, self._typed, is_whole=False)
             return
         self._log.line("")
-        show(report, self._verdict, is_whole=self._verbosity == "verbose")
+        show(report, self._verdict, self._typed, is_whole=self._verbosity == "verbose")
 
     def _tell_unchanged(self) -> None:
         # One has its own words; of several, the names tell enough.

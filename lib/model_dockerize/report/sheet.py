@@ -1,6 +1,5 @@
 """Lines for people, wrapped on a terminal only."""
 
-from collections.abc import Callable
 from typing import TextIO
 
 from rich.console import Console
@@ -12,19 +11,12 @@ _NARROWEST = 20  # characters that a line has in any case
 class Sheet:
     """Prints untrusted texts: they are no markup, and never move the cursor."""
 
-    def __init__(self, file: TextIO, typed: Callable[[str], str] = str) -> None:
-        """Print to `file`.
-
-        Args:
-            typed: puts what the caller typed into the commands that a text names.
-        """
-        self._typed = typed
+    def __init__(self, file: TextIO) -> None:
         self.console = Console(file=file, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
     def row(self, head: str, text: str, head_style: str = "", text_style: str = "", indent: int | None = None) -> None:
         """Print a row; `indent`: where further lines begin, if not below the text."""
-        shown = printable(self._typed(text))
-        whole = Text.assemble((printable(head), head_style), " " if text else "", (shown, text_style))
+        whole = Text.assemble((printable(head), head_style), " " if text else "", (printable(text), text_style))
         whole.expand_tabs(4)
         if not self.console.is_terminal:
             self.console.print(whole)

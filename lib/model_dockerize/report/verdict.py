@@ -1,6 +1,6 @@
 """The last lines of a run on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 
@@ -21,18 +21,18 @@ _COPIED = ("image", "Dockerfile", "archive", "url")  # people copy them: they st
 _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
 
 
-def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
-    """Print the last lines, with all facts if `is_whole`."""
+def show(report: Report, sheet: Sheet, typed: Callable[[str], str], is_whole: bool) -> None:
+    """Print the last lines, with all facts if `is_whole`, and commands as `typed` has them."""
     for finding in report.findings:
         symbol, color = _FOUND[finding.status]
         remedy = f" → {finding.remedy}" if finding.remedy else ""
-        sheet.row(f"{symbol} {finding.name:<13}", f"{finding.text}{remedy}", color)
+        sheet.row(f"{symbol} {finding.name:<13}", typed(f"{finding.text}{remedy}"), color)
     if report.failure:
-        _show_failure(report, report.failure, sheet, is_whole)
+        _show_failure(report, report.failure, sheet, typed, is_whole)
     else:
         sheet.row(report.outcome, report.headline or report.image, "bold green", indent=2)
         for doubt in report.doubts:
-            sheet.row("not proved:", doubt, "yellow", indent=2)
+            sheet.row("not proved:", typed(doubt), "yellow", indent=2)
     _show_plan(report, sheet)
     for titles, rows in ((MODEL_TITLES, report.models), (REVISION_TITLES, report.revisions)):
         for line in table(titles, [row.cells() for row in rows]) if rows else ():
@@ -43,15 +43,15 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
         _show_answer(report.answer.first(_ROWS), sheet)
     compares = not report.smoke_local or report.smoke_local.is_compared or report.outcome is Outcome.WRITTEN
     if report.smoke_local and report.smoke_local.answer and not compares:
-        sheet.row("  nobody compared it:", _KEEP, "dim", "dim", indent=4)
+        sheet.row("  nobody compared it:", typed(_KEEP), "dim", "dim", indent=4)
     _show_facts(report, sheet, is_whole)
 
 
-def _show_failure(report: Report, failure: Failure, sheet: Sheet, is_whole: bool) -> None:
+def _show_failure(report: Report, failure: Failure, sheet: Sheet, typed: Callable[[str], str], is_whole: bool) -> None:
     # Reason and remedy stand in the first lines of what is printed last: people read there.
-    sheet.row(f"{report.outcome}:", failure.message, "bold red", indent=2)
+    sheet.row(f"{report.outcome}:", typed(failure.message), "bold red", indent=2)
     if failure.remedy:
-        sheet.row("Next:", failure.remedy, "bold", indent=2)
+        sheet.row("Next:", typed(failure.remedy), "bold", indent=2)
     # A single problem often is the message already: told once is enough.
     told = len(failure.details) == 1 and failure.message.endswith(f": {failure.details[0]}")
     logs = [detail.splitlines() for detail in (() if told else failure.details)]

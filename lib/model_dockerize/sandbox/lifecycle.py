@@ -90,7 +90,7 @@ def stop(home: Path, progress: Progress) -> StopReport:
         # One that hangs answers no more, but is still ours.
         if sandbox and (running or record.born(sandbox.pid) == sandbox.born):
             progress.info(f"Stopping the sandbox (process {sandbox.pid})")
-            _end(sandbox.pid)
+            _end(sandbox.pid, sandbox.born)
         _remove_containers(home)
         images = _remove_images(sandbox.registry) if sandbox else ()
         report = StopReport(running, containers, images, _remove_state(home))
@@ -177,21 +177,21 @@ def _spawn(home: Path, python: Path, iam: str) -> Sandbox:
     raise SandboxError("The sandbox did not come up", f"Read its log: {log}", tuple(tail))
 
 
-def _end(pid: int) -> None:
+def _end(pid: int, born: int) -> None:
     for sign, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, sign)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if _is_gone(pid):
+            if _is_gone(pid, born):
                 return
             time.sleep(_POLL_SECONDS)
 
 
-def _is_gone(pid: int) -> bool:
+def _is_gone(pid: int, born: int) -> bool:
     with contextlib.suppress(ChildProcessError):  # else it was started by another process
         os.waitpid(pid, os.WNOHANG)
-    return record.born(pid) == 0
+    return record.born(pid) != born  # another process may have its number by now
 
 
 def _containers(home: Path) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class Broken(Channel):
         pass
 class Ending(KeptMode):
     def _launch(self, strays):
-        code = "import sys, time; time.sleep(0.05); sys.exit('no more')"
+        code = "import sys, time; time.sleep({seconds}); sys.exit('no more')"
         program = Program([sys.executable, "-c", code], ".", theirs, strays)
         program.talk_over(Broken())
         return program
@@ -125,7 +125,12 @@ print(*Ending(None, ".", theirs).run({"job": "1", "input": "i", "output": "o", "
 """
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [("0.05", "1 no more"), ("60", "None The program broke its protocol: it closed its connection and went on.")],
+)
 @BOTH
-def test_a_program_that_ends_just_when_it_is_asked_is_told_by_its_own_words(python: str) -> None:
-    done = subprocess.run([python, "-c", ENDING, str(LIB)], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.endswith("1 no more\n")
+def test_a_program_that_is_gone_when_it_is_asked_is_told_by_its_own_words(python: str, seconds: str, told: str) -> None:
+    code = [python, "-c", ENDING.replace("{seconds}", seconds), str(LIB)]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.endswith(f"{told}\n")

@@ -108,7 +108,7 @@ def test_platforms() -> None:
         ("ECS was unable to assume the role 'arn'", None, (), "does not trust"),
         ("Essential container in task exited", 127, (), "was not found"),
         ("Essential container in task exited", 1, ("Traceback",), ""),
-        ("Essential container in task exited", 3, ("Z not proved: in.csv: it is red", "Z stopped"), "it is red"),
+        ("Essential container in task exited", 3, ("0Z not proved: in.csv: it is red", "0Z stopped"), "it is red"),
     ],
 )
 def test_hints(reason: str, code: int | None, log: tuple[str, ...], words: str) -> None:

@@ -8,6 +8,7 @@ from model_dockerize.aws.ecs.rollout.follow import follow
 from model_dockerize.aws.ecs.rollout.rollback import (
     back_from_bake,
     end_pause,
+    is_under_way,
     leave_or_put_back,
     rollback,
     settle_failed_first_deployment,
@@ -26,6 +27,7 @@ __all__ = [
     "ensure_service",
     "ensure_task_definition",
     "follow",
+    "is_under_way",
     "leave_or_put_back",
     "mark_proved",
     "mark_proving",

@@ -1,5 +1,6 @@
 """Explains why a task stopped."""
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ _LOG_TRIES = 3
 
 _ENDED = "Essential container in task exited"
 #: How our server says that its model does not answer the sample.
-_NOT_PROVED = " not proved: "
+_NOT_PROVED = re.compile(r"\S+Z not proved: (?P<why>.+)")
 _WRONG_PROCESSOR = "the image is for another processor than the task: build it for that one (platforms)"
 #: Words of the reason (lower case, no spaces), and what they mean.
 _BY_REASON = (
@@ -146,9 +147,8 @@ def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
     said = reason.lower().replace(" ", "")
     if any("exec format error" in line.lower() for line in (reason, *log)):
         return _WRONG_PROCESSOR
-    proof = next((line for line in reversed(log) if _NOT_PROVED in line), "")
-    if proof:
-        return f"its model does not answer the sample: {proof.partition(_NOT_PROVED)[2]}"
+    if proof := next(filter(None, map(_NOT_PROVED.match, reversed(log))), None):
+        return f"its model does not answer the sample: {proof['why']}"
     by_reason = next((meaning for words, meaning in _BY_REASON if any(word in said for word in words)), "")
     return by_reason or _BY_EXIT_CODE.get(exit_code or 0, "")
 

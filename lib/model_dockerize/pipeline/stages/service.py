@@ -213,7 +213,9 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
     after = runs
     if verdict.outcome is Outcome.FAILED and verdict.stuck:
         outcome, after = _put_right(release, service, verdict, stage)
-    remedy = memory.remedy(release.settings.service) if memory.was_killed(verdict.details()) else verdict.remedy
+    remedy = unexpected.remedy((verdict.meaning,), release.settings) or verdict.remedy
+    if memory.was_killed(verdict.details()):
+        remedy = memory.remedy(release.settings.service)
     return RolloutError(f"{rollout} failed: {verdict.meaning}{reason} {after}", remedy, verdict.details(), outcome)
 
 
@@ -254,7 +256,7 @@ def _put_back(
         remedy = "Where the same image passed on this computer, what differs is the environment of the service."
     else:
         before = f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
-        remedy = f"{before} {unexpected.remedy(evidence)}".rstrip()
+        remedy = f"{before} {unexpected.remedy(evidence, run.settings)}".rstrip()
     return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence, outcome)
 
 

@@ -55,9 +55,9 @@ class Verdict:
 
     @property
     def meaning(self) -> str:
-        """Return what the last stopped task's end usually means, as the beginning of a sentence's reason."""
-        known = next((task.hint for task in reversed(self.stopped_tasks) if task.hint), "")
-        return f"{known.rstrip('.')}. " if known else ""
+        """Return what the last stopped task's end usually means, as the beginning of a reason."""
+        known = self.stopped_tasks[-1].hint.rstrip(".") if self.stopped_tasks else ""
+        return f"{known}. " if known else ""
 
     @property
     def remedy(self) -> str:
@@ -194,8 +194,11 @@ class Evidence:
 
 
 def _lines(targets: tuple[str, ...], stopped: Iterable[StoppedTask], events: tuple[str, ...]) -> tuple[str, ...]:
-    last = {task.kind: task for task in stopped}.values()  # of those that stopped alike
-    lines = [line for task in last for line in (task.summary(), *without_prefixes(task.log))]
+    last: dict[object, StoppedTask] = {}  # of those that stopped alike, the last end last
+    for task in stopped:
+        last.pop(task.kind, None)
+        last[task.kind] = task
+    lines = [line for task in last.values() for line in (task.summary(), *without_prefixes(task.log))]
     return (*targets, *lines) or events[-10:]
 
 

@@ -99,6 +99,12 @@ def back_from_bake(
     return follow(aws, replace(service, is_paused_by_us=False), timeout_seconds, progress, sleep, monotonic)
 
 
+def is_under_way(aws: Aws, service: Service) -> bool:
+    """Tell whether `back_from_bake` would move traffic."""
+    with translate(f"rollout of service {service.name}"):
+        return _under_way(_current(aws, service), service) is not None
+
+
 def _current(aws: Aws, service: Service) -> Shift | None:
     there: Any = describe(aws, service.cluster, service.name) if service.shifts else None
     arn = there.get("currentServiceDeployment", "") if there else ""
