@@ -56,7 +56,7 @@ class Outcome(StrEnum):
     STOPPED = ("stopped", "0", "of `status` and `serve --stop`: nothing runs")
     LISTED = ("listed", "0", "of `list`: the models were shown")
     READ = ("read", "0", "of `logs`: the lines were shown")
-    PLANNED = ("planned", "0", "of `plan`: nothing was changed")
+    PLANNED = ("planned", "0", "of `plan`, and with `dry-run`: nothing was changed")
     PRINTED = ("printed", "0", "of `iam-policy`: the documents were shown")
     WRITTEN = ("written", "0", "of `mapping` and `smoke --keep`: the file is written")
     DESTROYED = ("destroyed", "0", "of `destroy`: what was made for the model is removed")

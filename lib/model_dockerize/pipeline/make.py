@@ -253,18 +253,11 @@ def smoke_local(
             details = (*result.failures, *without_prefixes(container.logs(50).splitlines()))
             cause = image.diagnose_program(details)
             look = f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}"
-            known = (
-                withheld.remedy(settings.service, details)
-                or unexpected.remedy(result.failures, settings)
-                or cause.remedy
-            )
-            raise SmokeError(
-                f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip(),
-                memory.remedy(settings.service)
-                if limit and memory.was_killed(details)
-                else known or cause.remedy or look,
-                details,
-            )
+            known = withheld.remedy(settings.service, details) or unexpected.remedy(result.failures, settings)
+            if limit and memory.was_killed(details):
+                known = memory.remedy(settings.service)
+            words = f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip()
+            raise SmokeError(words, known or cause.remedy or look, details)
         return result
 
 
