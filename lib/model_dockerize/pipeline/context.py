@@ -80,7 +80,7 @@ class Run:
             recorder.secret(secret)
 
     def refuse_dry_run(self) -> None:
-        """Raise InputError where a dry run is asked for, of a command that cannot say what it would do."""
+        """Raise InputError for a command that cannot say what it would do, where that is asked for."""
         if self.settings.run.dry_run:
             raise InputError(
                 "dry-run: this command cannot say what it would do, so nothing was done.",
