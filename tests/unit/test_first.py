@@ -245,11 +245,12 @@ class TestAsk:
         surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm"}
         with subprocess.Popen(words, env=surroundings, stdout=theirs, stderr=theirs) as asking:
             os.close(theirs)
-            shown = ""
+            content = b""
             with contextlib.suppress(OSError):  # the terminal's end, on Linux
                 while part := os.read(ours, 1 << 16):
-                    shown += part.decode()
+                    content += part
         os.close(ours)
+        shown = content.decode()  # a letter may come in two parts
         assert asking.returncode == 0, shown
         before, result, after = shown.partition("slow,1\r\nlast,2\r\n")
         assert result, shown
@@ -274,7 +275,7 @@ class TestAsk:
             ("fail,1", 12, "The model failed: ValueError: no such column"),
             ("dies,1", 12, "The model's program failed: KeyError: 'age'"),
             ("dies,killed", 12, f"The model's program failed: {KILLED}"),
-            ("late-Error,1", 12, f"The model's program failed: {KILLED}"),
+            ("late-Error,1", 12, f"The model's program failed (job late-Error): {KILLED}"),
             ("late-Vanished,1", 12, "does not say what became of the job late-Vanished"),
             ("closed,1", 2, "--smoke-api-key"),
             ("garble,1", 12, "does not answer"),
@@ -291,13 +292,13 @@ class TestAsk:
     def test_the_words_of_a_program_that_failed_are_told_line_by_line(self, url: str, tmp_path: Path) -> None:
         (tmp_path / "in").write_text("dies,1")
         said = [line.strip() for line in call("ask", url, tmp_path / "in").stderr.splitlines()]
-        assert "Next: Look into its log: model-dockerize logs --service NAME" in said
+        assert "Next: Look into its log, where it runs." in said
         assert said[-5:-1] == [line.strip() for line in FAILED.splitlines()]
 
     def test_of_a_killed_program_memory_is_the_remedy(self, url: str, tmp_path: Path) -> None:
         (tmp_path / "in").write_text("dies,killed")
         said = call("ask", url, tmp_path / "in").stderr
-        assert "Next: Most likely its memory was too small: give it more, by --memory." in said
+        assert "Next: Most likely its memory was too small: give it more, by --memory. That flag is of" in said
         assert said.count(KILLED) == 1
 
     def test_a_job_that_takes_longer_than_the_server_waits_is_waited_for(self, url: str, tmp_path: Path) -> None:

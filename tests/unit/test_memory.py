@@ -8,8 +8,10 @@ from typing import Any, cast
 import pytest
 
 from model_dockerize.aws.model import Current
+from model_dockerize.errors import AwsError
 from model_dockerize.pipeline import asking, memory
 from model_dockerize.settings import Given, Settings, to_settings
+from model_dockerize.smoke import JobFailed
 
 KILLED = "The program was killed by SIGKILL (often: out of memory)."
 
@@ -72,9 +74,20 @@ def test_ask_knows_the_memory_of_the_service_that_it_asked(
     current = Current({}, definition, {}, "model", is_ours=True)
     monkeypatch.setattr(asking, "current_service", lambda *_: current)
     run, account = SimpleNamespace(settings=to_settings([])), cast(Any, object())
-    error = asking._program_failed(cast(Any, run), account, "iris", said)
+    error = asking._program_failed(cast(Any, run), account, "iris", JobFailed(said))
     assert (str(error), error.exit_code) == (f"The model's program failed: {message}", 12)
     assert remedy in error.remedy
+
+
+def test_of_a_killed_program_its_words_are_told_even_where_aws_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AwsError("service iris: access denied")
+
+    monkeypatch.setattr(asking, "current_service", refuse)
+    run, account = SimpleNamespace(settings=to_settings([])), cast(Any, object())
+    error = asking._program_failed(cast(Any, run), account, "iris", JobFailed(KILLED))
+    assert str(error) == f"The model's program failed: {KILLED}"
+    assert "by --memory. That flag is of model-dockerize deploy." in error.remedy
 
 
 def test_memory_that_nobody_knows_has_no_figures() -> None:

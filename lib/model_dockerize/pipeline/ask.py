@@ -1,14 +1,14 @@
 """Sends a file to a model that runs."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from model_dockerize import smoke
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.ecs import endpoint, history
 from model_dockerize.aws.existing.service import as_running, current_service
-from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.errors import DeployedSmokeError, InputError, ModelDockerizeError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import memory
 from model_dockerize.pipeline.context import Run
@@ -31,7 +31,7 @@ def ask(
             try:
                 parts = stack.enter_context(smoke.ask(url, file, as_json, run.settings.smoke.smoke_api_key))
             except smoke.JobFailed as failed:
-                raise _program_failed(run, account, model, str(failed)) from failed
+                raise _program_failed(run, account, model, failed) from failed
         for part in parts:
             receive(part)
     return Outcome.ANSWERS
@@ -45,14 +45,26 @@ def _url_of(run: Run, account: Aws, name: str) -> str:
         return endpoint.address_of(account, now.service, stage).url
 
 
-def _program_failed(run: Run, account: Aws | None, model: str, said: str) -> DeployedSmokeError:
-    lines = [line for line in said.splitlines() if line.strip()] or ["It says nothing."]
+def _program_failed(run: Run, account: Aws | None, model: str, failed: smoke.JobFailed) -> DeployedSmokeError:
+    lines = [line for line in str(failed).splitlines() if line.strip()] or ["It says nothing."]
     # Of a traceback, the last line says what happened; the runner says first that it was killed.
     killed = next((line for line in lines if memory.was_killed((line,))), "")
-    remedy = f"Look into its log: model-dockerize logs --service {model if account else 'NAME'}"
     if killed:
-        remedy = memory.remedy(_service(run, account, model) if account else None)
-    return DeployedSmokeError(f"The model's program failed: {killed or lines[-1]}", remedy, tuple(lines))
+        remedy = _more_memory(run, account, model)
+    elif account:
+        remedy = f"Look into its log: model-dockerize logs --service {model}"
+    else:
+        remedy = "Look into its log, where it runs."
+    job = f" (job {failed.job})" if failed.job else ""
+    return DeployedSmokeError(f"The model's program failed{job}: {killed or lines[-1]}", remedy, tuple(lines))
+
+
+def _more_memory(run: Run, account: Aws | None, model: str) -> str:
+    service = None
+    if account:
+        with suppress(ModelDockerizeError):  # what the program said is told all the same
+            service = _service(run, account, model)
+    return f"{memory.remedy(service)} That flag is of model-dockerize deploy."
 
 
 def _service(run: Run, account: Aws, name: str) -> ServiceSettings:

@@ -3,10 +3,10 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -21,10 +21,19 @@ _CHUNK = 1 << 20
 _MOST_TOLD = 64 * 1024  # of a refusal, or of a job's state
 _LOOK_SECONDS, _PAUSE_SECONDS = 50, 1.0  # a look waits so long at the server, and so long passes between two
 _GOES_ON = ("Created", "InProgress")
+_NO_ANSWER = 0  # in place of a status
+_AWAY, _AWAY_SECONDS = (_NO_ANSWER, 502, 503, 504), 60.0  # what passes, and how long without one good answer
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError)
+
+Found = TypeVar("Found")
 
 
 class JobFailed(Exception):  # noqa: N818 - it is no fault of ours, but how a job ended
     """The job ended as Error; the text is the program's."""
+
+    def __init__(self, said: str, job: str = "") -> None:
+        super().__init__(said)
+        self.job = job  # its id, if it was waited for
 
 
 @contextmanager
@@ -36,52 +45,97 @@ def ask(url: str, file: Path, as_json: bool, api_key: str) -> Iterator[Iterator[
     """
     if server_address(url):
         raise InputError(f"{url} is no address of a model.", "Give http://HOST or https://HOST, or a service's name.")
-    url = url.rstrip("/")
+    url, job = url.rstrip("/"), ""
     headers = {"Accept": "application/json" if as_json else "*/*", **({"x-api-key": api_key} if api_key else {})}
     with requests.Session() as session, _Form(file) as form:
         session.headers.update(headers)
         session.trust_env = False  # a .netrc is for nobody here
         session.proxies = get_environ_proxies(url)
         try:
-            with _result(session, url, form) as answer:
-                _check(url, answer, as_json)
+            answer = _send(session, url, form)
+            if answer.status_code == 202:  # the job takes longer than the server waits
+                answer.close()
+                job = quote(answer.headers.get("X-Job-Id", ""), safe="")
+                answer = _wait(session, url, job)
+            with answer:
+                _check(url, answer, as_json, job)
                 yield answer.iter_content(_CHUNK)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise DeployedSmokeError(
-                f"{url} does not answer: {_cause(error)}", "Is it the right address? model-dockerize list shows all."
-            ) from error
+        except _BROKEN as error:
+            remedy = "Send the file again." if job else "Is it the right address? model-dockerize list shows all."
+            raise DeployedSmokeError(f"{url} does not answer{_of(job)}: {_cause(error)}", remedy) from error
 
 
-def _result(session: requests.Session, url: str, form: "_Form") -> requests.Response:
-    answer = session.post(
+def _send(session: requests.Session, url: str, form: "_Form") -> requests.Response:
+    return session.post(
         f"{url}/data/run-job", data=form, headers={"Content-Type": form.content_type}, **_options(_SILENT_SECONDS)
     )
-    if answer.status_code != 202:
-        return answer
-    with answer:  # the job takes longer than the server waits
-        job = quote(answer.headers.get("X-Job-Id", ""), safe="")
+
+
+def _wait(session: requests.Session, url: str, job: str) -> requests.Response:
+    """Look at the job until it ended; return its result."""
+
+    def look() -> requests.Response:
+        return session.get(f"{url}/data/status/{job}?wait={_LOOK_SECONDS}", **_options(2 * _LOOK_SECONDS))
+
+    def result() -> requests.Response:
+        return session.get(f"{url}/data/result/{job}", **_options(_SILENT_SECONDS))
+
     while True:
-        with session.get(f"{url}/data/status/{job}?wait={_LOOK_SECONDS}", **_options(2 * _LOOK_SECONDS)) as look:
-            _check(url, look, as_json=False)
-            state, error = _job(_text(look))
+        state, error = _persist(url, job, look, lambda found: _job(_text(found)))
         if state == "Complete":
-            return session.get(f"{url}/data/result/{job}", **_options(_SILENT_SECONDS))
+            return _persist(url, job, result, lambda found: found)
         if state == "Error":
-            raise JobFailed(error)
+            raise JobFailed(error, job)
         if state not in _GOES_ON:
-            raise DeployedSmokeError(f"{url} does not say what became of the job {job}.", "Send the file again.")
+            raise _unknown(url, job, "")
         time.sleep(_PAUSE_SECONDS)
+
+
+def _persist(
+    url: str, job: str, request: Callable[[], requests.Response], take: Callable[[requests.Response], Found]
+) -> Found:
+    """Ask until the answer is good: a job goes on while its server, or what is before it, is away for a moment."""
+    away_since = 0.0
+    while True:
+        try:
+            answer = request()
+            if answer.status_code == 200:
+                return take(answer)
+            with answer:
+                code, said = answer.status_code, _job(_text(answer))[1] or f"HTTP {answer.status_code}"
+        except _BROKEN as error:
+            code, said = _NO_ANSWER, _cause(error)
+        if code == 404:
+            raise DeployedSmokeError(
+                f"{url} does not know the job {job} any more: the task that had it was replaced, "
+                "and it shares no queue.",
+                "Send the file again.",
+            )
+        if code not in _AWAY:
+            raise _unknown(url, job, said)
+        away_since = away_since or time.monotonic()
+        if time.monotonic() - away_since >= _AWAY_SECONDS:
+            raise DeployedSmokeError(
+                f"{url} has said nothing of the job {job} for {_AWAY_SECONDS:.0f} seconds: {said}",
+                "The job may go on there. See whether the model runs (model-dockerize list), then send the file again.",
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _unknown(url: str, job: str, said: str) -> DeployedSmokeError:
+    end = f": {said}" if said else "."
+    return DeployedSmokeError(f"{url} does not say what became of the job {job}{end}", "Send the file again.")
 
 
 def _options(silent: float) -> dict[str, Any]:
     return {"stream": True, "timeout": (_CONNECT_SECONDS, silent), "allow_redirects": False}
 
 
-def _check(url: str, answer: requests.Response, as_json: bool) -> None:
+def _check(url: str, answer: requests.Response, as_json: bool, job: str) -> None:
     kind = answer.headers.get("Content-Type", "")
     if answer.status_code == 200:
         if as_json and "json" not in kind:
-            raise InputError(f"The model answers {kind or 'no type'}, not JSON.", "Leave --json out.")
+            raise InputError(f"The model answers {kind or 'no type'}{_of(job)}, not JSON.", "Leave --json out.")
         return
     if answer.is_redirect:
         where = answer.headers["Location"].partition("/data/run-job")[0]
@@ -98,6 +152,10 @@ def _check(url: str, answer: requests.Response, as_json: bool) -> None:
         raise InputError(f"The model refuses the file: {said}", f"What it takes stands at {url}/swagger")
     lines = said.splitlines()
     raise DeployedSmokeError(f"The model failed: {lines[-1]}", "model-dockerize logs shows more.", tuple(lines[:-1]))
+
+
+def _of(job: str) -> str:
+    return f" of the job {job}" if job else ""
 
 
 def _text(answer: requests.Response) -> str:
