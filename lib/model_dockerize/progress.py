@@ -63,3 +63,16 @@ class WarningsOnly(Silent):
 
     def secret(self, value: str) -> None:
         self._stage.secret(value)
+
+
+class TransfersOnly(Silent):
+    """A Progress that shows bytes, of a stage that says itself what came of it."""
+
+    def __init__(self, stage: Progress) -> None:
+        self._stage = stage
+
+    def transfer(self, what: str, done: int, total: int) -> None:
+        self._stage.transfer(what, done, total)
+
+    def secret(self, value: str) -> None:
+        self._stage.secret(value)

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from model_dockerize import pipeline
+from model_dockerize import pipeline, program
 from model_dockerize.cli import cli, first
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question
+from model_dockerize.progress import Silent
+from model_dockerize.settings import to_settings
 from model_dockerize.settings.load import file_above
+from model_dockerize.settings.own_file import from_file
 from tests.rig.listening import listening
 
 HEAVY = ("boto3", "botocore", "docker", "jinja2", "requests", "rich")
@@ -90,6 +93,51 @@ class TestInit:
         assert answers
         assert call("dockerfile", folder).exit_code == 0
 
+    def test_a_table_that_the_first_program_cannot_read_is_not_its_sample(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("id,text\n1," + 132_000 * "x" + "\n")
+        (tmp_path / "b.csv").write_text("id,age\n1,30\n")
+        assert call("init", tmp_path).exit_code == 0
+        assert (tmp_path / "smoke" / "expected.csv").read_text() == "id,age,prediction\n1,30,2\n"
+        alone = tmp_path / "alone"
+        alone.mkdir()
+        (tmp_path / "a.csv").rename(alone / "a.csv")
+        assert call("init", alone).exit_code == 0
+        assert (alone / "smoke" / "input.csv").read_text().startswith("name,age,city\n")
+
+    def test_bytes_that_are_read_are_shown_and_no_more(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_text("print()\n")
+        (tmp_path / ".env").write_text("KEY=1\n")  # left out of the image, which only `run` says
+        shown: list[str] = []
+
+        class Stage(Silent):
+            def transfer(self, what: str, done: int, total: int) -> None:
+                shown.append(what)
+
+            def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+                shown.append(text)
+
+        program.start(tmp_path, Stage())
+        assert "reading the folder" in shown
+        assert shown[-1] == ""
+        assert not [text for text in shown if ".env" in text]
+
+    @pytest.mark.parametrize("name", ["my model.py", "it's.py", "a #1.py", "a: b.py", "a$b.py"])
+    def test_the_command_without_its_comment_is_the_one_that_was_found(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_text("print()\n")
+        assert call("init", tmp_path).exit_code == 0
+        file = tmp_path / "model-dockerize.yml"
+        assert "{input} {output}" in file.read_text()
+        assert "'{input}'" not in file.read_text()
+        file.write_text(file.read_text().replace("# command:", "command:"))
+        settings = to_settings([from_file(file)])
+        found = program.inspect(settings.program, settings.image, settings.smoke, Silent())
+        assert found.command == ("python", name, "{input}", "{output}")
+
+    def test_in_a_folder_called_smoke_files_have_their_names(self, tmp_path: Path) -> None:
+        said = " ".join(call("init", tmp_path / "smoke").stderr.split())
+        assert "made main.py (" in said
+        assert "smoke/input.csv (" in said
+
     def test_a_sample_without_a_program_gets_one(self, tmp_path: Path) -> None:
         (tmp_path / "smoke").mkdir()
         sample = tmp_path / "smoke" / "input.csv"
@@ -100,7 +148,11 @@ class TestInit:
         assert sample.read_text() == "id\n1\n"
 
     @pytest.mark.parametrize(
-        "name", ["score.py", "model.ipynb", "run.sh", "score.R", "src/index.js", "Config.ini", "model-dockerize.yml"]
+        "name",
+        [
+            *("score.py", "model.ipynb", "run.sh", "score.R", "src/index.js", "Config.ini", "model-dockerize.yml"),
+            *("a.cpp", "a.cc", "a.cs", "a.php", "a.lua", "a.kt", "a.scala", "a.swift", "a.m", "a.f90"),
+        ],
     )
     def test_a_folder_with_a_program_gets_none(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)

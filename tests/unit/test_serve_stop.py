@@ -1,6 +1,8 @@
 """`serve --stop`: which container is meant, without a look at a program; an archive in place of a folder."""
 
+import importlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from click.testing import CliRunner
 from model_dockerize import image
 from model_dockerize.cli import cli
 from tests.unit.image.test_contents import docker_files, ours, pack
+
+serving = importlib.import_module("model_dockerize.image.serve")  # by `from`, it is the function
 
 
 class Engine:
@@ -69,7 +73,7 @@ def test_elsewhere_the_only_one_is_stopped_and_of_several_none(engine: Engine) -
     assert stop()[0] == 0
     assert engine.stopped == ["churn"]
     engine.models = ()
-    assert "Nothing that `serve` started is here" in stop("-v")[1]
+    assert "Nothing that `serve` started runs here" in stop("-v")[1]
 
 
 def test_in_the_folder_of_a_model_no_other_is_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +86,43 @@ def test_in_the_folder_of_a_model_no_other_is_stopped(engine: Engine, monkeypatc
     Path("Dockerfile").unlink()
     assert stop()[0] == 0
     assert engine.stopped[1:] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "name", ["main.py", "model.cpp", "src/index.php", "run.sh", "Config.ini", "model-dockerize.yml"]
+)
+def test_a_folder_with_a_program_or_settings_names_its_model(engine: Engine, name: str) -> None:
+    engine.models = ("churn",)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).touch()
+    if name == "Config.ini":
+        Path(name).write_text("[dockerfile]\nprogram_path = .\n[docker]\nimage_name = elsewhere\n")
+    stop()
+    assert engine.stopped == ["elsewhere"]
+
+
+@pytest.mark.parametrize("words", [(".",), ("--program-path", "."), ("../linked",)])
+def test_an_argument_names_its_folder_by_the_name_that_it_has(engine: Engine, words: tuple[str, ...]) -> None:
+    engine.models = ("churn",)
+    Path("../linked").symlink_to(Path.cwd())
+    stop(*words)
+    assert engine.stopped == ["elsewhere"]
+
+
+def test_what_runs_has_its_own_name_and_may_go_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that a killed `serve` left is called NAME-before, and is labelled NAME."""
+    asked: list[dict[str, Any]] = []
+
+    def listed(**options: Any) -> list[Any]:
+        asked.append(options)
+        names = (("iris", "iris"), ("churn-before", "churn"))
+        return [SimpleNamespace(name=name, labels={serving.LABEL: label}) for name, label in names]
+
+    client = SimpleNamespace(containers=SimpleNamespace(list=listed), close=lambda: None)
+    monkeypatch.setattr(serving, "connect", lambda _: client)
+    anything: Any = None
+    assert serving.served(anything) == ("iris",)
+    assert (asked[0]["ignore_removed"], asked[0].get("all", False)) == (True, False)
 
 
 @pytest.mark.parametrize("command", ["serve", "save", "push", "deploy", "build", "run", "plan", "status"])

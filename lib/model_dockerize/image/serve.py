@@ -85,10 +85,12 @@ def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[Run
 
 
 def served(engine: Engine) -> tuple[str, ...]:
-    """Return the names of the containers that `serve` made here."""
+    """Return the names of the containers that `serve` made and that run here."""
     with closing(connect(engine)) as client:
-        found = client.containers.list(all=True, filters={"label": LABEL})
-        return tuple(sorted({container.labels[LABEL] for container in found}))
+        # One may end and be removed while they are listed.
+        found = client.containers.list(filters={"label": LABEL}, ignore_removed=True)
+        # One that a killed `serve` left beside its successor has another name than its label says.
+        return tuple(sorted(each.name for each in found if each.name == each.labels[LABEL]))
 
 
 def stop(engine: Engine, name: str) -> bool:

@@ -1,5 +1,6 @@
 """Serves a model on this computer."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -55,21 +56,25 @@ def start(run: Run, place: image.Place) -> Outcome:
     return Outcome.SERVING
 
 
-def stop(run: Run) -> Outcome:
-    """Remove the model's container, not its data volume; of an unnamed model, the only one that runs."""
+def stop(run: Run, is_named: bool = False) -> Outcome:
+    """Remove the model's container, not its data volume; where nothing names a model, of the only one that runs.
+
+    Args:
+        is_named: by its folder, though that be the current one.
+    """
     with run.recorder.stage("serve") as stage:
         engine = image.probe(run.environment)
         there = image.served(engine)
-        name = _named(run, there, stage) or _only(there)
+        name = _named(run, is_named, there, stage) or _only(there)
         if name and image.stop(engine, name):
             stage.info(f"Container {name} stopped and removed. A data volume stays until `docker volume rm`.")
             return Outcome.STOPPED
         others = f" Here run: {', '.join(map(_model, there))} (serve --stop --image-name NAME)." if there else ""
-        stage.unchanged(f"There is no container {name}.{others}" if name else "Nothing that `serve` started is here.")
+        stage.unchanged(f"There is no container {name}.{others}" if name else "Nothing that `serve` started runs here.")
     return Outcome.UNCHANGED
 
 
-def _named(run: Run, there: tuple[str, ...], stage: StageProgress) -> str:
+def _named(run: Run, is_named: bool, there: tuple[str, ...], stage: StageProgress) -> str:
     """Return the container of the model that is named, without a look at its program; empty: none is."""
     settings = run.settings
     path = settings.program.program_path
@@ -79,9 +84,11 @@ def _named(run: Run, there: tuple[str, ...], stage: StageProgress) -> str:
     if archive:
         contents = download.look(archive, image.own_platform(), stage) if is_file(archive) else None
         return _container(download.name_of(archive, contents))
-    # The current folder may be no model's: `serve` leaves a Dockerfile where it has built.
-    name = _container(program.legal_name(path.name))
-    return name if name in there or path != Path.cwd() or any(path.glob("Dockerfile*")) else ""
+    folder = Path(os.path.realpath(path))
+    name = _container(program.legal_name(folder.name))
+    # The current folder may be no model's; a program in it, or a file of settings, makes it one's.
+    is_named = is_named or path != Path.cwd() or name in there or program.holds_a_program(folder)
+    return name if is_named else ""
 
 
 def _only(there: tuple[str, ...]) -> str:

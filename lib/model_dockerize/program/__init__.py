@@ -9,7 +9,7 @@ from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.lfs import sentence as pointers_sentence
 from model_dockerize.program.naming import legal_name
 from model_dockerize.program.sample import mime_type
-from model_dockerize.program.starter import start
+from model_dockerize.program.starter import holds_a_program, start
 from model_dockerize.program.types import Excluded, Program, ProgramFile, Sample
 from model_dockerize.program.writing import write_dockerfile
 
@@ -21,6 +21,7 @@ __all__ = [
     "ProgramFile",
     "Sample",
     "build_id",
+    "holds_a_program",
     "inspect",
     "is_pointer",
     "legal_name",

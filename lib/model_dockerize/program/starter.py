@@ -4,15 +4,17 @@ import ast
 import csv
 import io
 import os
-from collections.abc import Iterator
-from itertools import islice
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.inside import OutsideError, resolved
 from model_dockerize.program import first_program, python_version
 from model_dockerize.program.inspection import inspect
-from model_dockerize.progress import Progress, Silent
+from model_dockerize.progress import Progress, TransfersOnly
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
 _YML_NAME = "model-dockerize.yml"
@@ -22,8 +24,10 @@ _YML = """# What differs from what is found in the folder, here commented out. A
 # memory: 2048
 """
 #: What tells that a folder holds a program, besides an executable.
-_PROGRAMS = frozenset(
-    {".py", ".ipynb", ".sh", ".r", ".jl", ".js", ".ts", ".java", ".jar", ".go", ".rs", ".rb", ".pl", ".c"}
+_PROGRAM = re.compile(
+    r"\.(py|ipynb|r|jl|sh|bash|bat|ps1|js|mjs|cjs|ts|php|rb|pl|lua|java|jar|kt|kts|scala|groovy|clj|go|rs|swift|zig|nim|"
+    r"dart|c|cc|cpp|cxx|cs|fs|vb|m|f|f90|f95|hs|ml|ex|exs)",
+    re.IGNORECASE,
 )
 _SETTINGS = (_YML_NAME, "Config.ini", "Dockerfile", "pyproject.toml", "package.json", "gravityai-build.json")
 _FIRST_ROWS = "name,age,city\nAda,36,London\nGrace,45,\nAlan,41,Manchester\n"
@@ -33,6 +37,7 @@ _MOST_FILES = 500  # that are looked at
 _DATA = (".csv", ".json", ".jsonl", ".txt")
 _NO_DATA = ("requirements", "readme", "license", "licence", "notice", "constraints", "package", "tsconfig")
 _MOST_COLUMNS = 50
+_PLAIN_WORD = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)  # that a shell leaves as it is
 
 
 def start(folder: Path, progress: Progress) -> bool:
@@ -44,22 +49,21 @@ def start(folder: Path, progress: Progress) -> bool:
     """
     smoke = resolved(folder / "smoke", folder)
     there = {path.name for path in smoke.glob("*")}
-    if there <= {"input.csv"} and not _holds_a_program(folder):
+    if there <= {"input.csv"} and not holds_a_program(folder):
         made = _first(folder)
     else:
         made = [] if any(smoke.glob("input.*")) else [_sample(folder, progress)]
     if not (folder / _YML_NAME).exists():
-        made.append(
-            _write(folder / _YML_NAME, _yml(folder, progress), "three commented lines; nothing has to be there")
-        )
+        made.append(_write(folder, _YML_NAME, _yml(folder, progress), "three commented lines; nothing has to be there"))
     if said := list(filter(None, made)):
         progress.info(f"made {', '.join(said)}")
     return bool(said)
 
 
-def _holds_a_program(folder: Path) -> bool:
+def holds_a_program(folder: Path) -> bool:
+    """Tell whether a file of settings or something to run is in it, at any depth."""
     return any((folder / name).exists() for name in _SETTINGS) or any(
-        path.suffix.lower() in _PROGRAMS or (not path.suffix and path.is_file() and os.access(path, os.X_OK))
+        _PROGRAM.fullmatch(path.suffix) or (not path.suffix and os.path.isfile(path) and os.access(path, os.X_OK))  # noqa: PTH113  no error in a folder that is closed to us
         for path in folder.rglob("*")
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -67,38 +71,56 @@ def _holds_a_program(folder: Path) -> bool:
 
 def _first(folder: Path) -> list[str]:
     """Write a program, and, without a sample, one with its true answer."""
-    program = Path(first_program.__file__).read_text(encoding="utf-8")
-    made = [_write(folder / "main.py", program, "a program to begin with: replace predict() by your model")]
+    source = Path(first_program.__file__).read_text(encoding="utf-8")
+    program = "main.py", source, "a program to begin with: replace predict() by your model"
     if (folder / "smoke" / "input.csv").exists():
-        return made
-    rows, where = next(_data(folder, (".csv",)), (_FIRST_ROWS, ""))
-    expected = io.StringIO()
-    first_program.answer(io.StringIO(rows, newline=""), expected)
+        return [_write(folder, *program)]
+    candidates = chain(_data(folder, (".csv",)), [(_FIRST_ROWS, "")])
+    rows, where, answer = next((*each, answer) for each in candidates if (answer := _answer(each[0])))
     return [
-        *made,
-        _write(folder / "smoke" / "input.csv", rows, f"the beginning of {where}" if where else "its sample"),
-        _write(folder / "smoke" / "expected.csv", expected.getvalue(), "its answer to that"),
+        _write(folder, *program),
+        _write(folder, "smoke/input.csv", rows, f"the beginning of {where}" if where else "its sample"),
+        _write(folder, "smoke/expected.csv", answer, "its answer to that"),
     ]
 
 
-def _yml(folder: Path, progress: Progress) -> str:
+def _answer(rows: str) -> str:
+    """Return what the first program answers; empty: it cannot read them."""
+    answer = io.StringIO()
     try:
-        found = inspect(ProgramSettings(program_path=folder), ImageSettings(), SmokeSettings(), Silent())
+        first_program.answer(io.StringIO(rows, newline=""), answer)
+    except csv.Error:  # e.g. a cell of more than 131072 characters
+        return ""
+    return answer.getvalue()
+
+
+def _yml(folder: Path, progress: Progress) -> str:
+    bytes_only = TransfersOnly(progress)
+    try:
+        found = inspect(ProgramSettings(program_path=folder), ImageSettings(), SmokeSettings(), bytes_only)
     except ModelDockerizeError as error:  # `run` would stop at the same
         for problem in error.details or (str(error),):
             progress.warning(problem)
         command, version, base = "python YOURS.py {input} {output}", python_version.DEFAULT, ""
     else:
-        command = found.entry if found.is_notebook else " ".join(found.command)
+        command = _typed((found.entry,) if found.is_notebook else found.command)
         version, base = found.python_version, found.base_image
     return _YML.format(command=command, base=f'python-version: "{version}"' if version else f"base-image: {base}")
+
+
+def _typed(words: Iterable[str]) -> str:
+    """Write a command as its setting reads it, {input} and {output} without quotes."""
+    command = " ".join(word if _PLAIN_WORD.fullmatch(word) else shlex.quote(word) for word in words)
+    if ": " in command or " #" in command:  # in YAML, they end a text without quotes
+        return "'" + command.replace("'", "''") + "'"
+    return command
 
 
 def _sample(folder: Path, progress: Progress) -> str:
     if found := next(_data(folder), None):
         text, name = found
         suffix = Path(name).suffix
-        return _write(folder / "smoke" / f"input{suffix}", text, f"the beginning of {name}")
+        return _write(folder, f"smoke/input{suffix}", text, f"the beginning of {name}")
     columns, where = _columns(folder)
     if columns:
         rows = io.StringIO()
@@ -107,9 +129,9 @@ def _sample(folder: Path, progress: Progress) -> str:
             f"smoke/input.csv is a stub: its columns are those that {where} names, its values are invented. "
             "Put real rows there."
         )
-        return _write(folder / "smoke" / "input.csv", rows.getvalue(), "a stub")
+        return _write(folder, "smoke/input.csv", rows.getvalue(), "a stub")
     progress.warning("smoke/input.txt is a stub: nothing here says what the program reads. Put a real input there.")
-    return _write(folder / "smoke" / "input.txt", "Replace this by what the program reads.\n", "a stub")
+    return _write(folder, "smoke/input.txt", "Replace this by what the program reads.\n", "a stub")
 
 
 def _data(folder: Path, suffixes: tuple[str, ...] = _DATA) -> Iterator[tuple[str, str]]:
@@ -187,12 +209,12 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _write(path: Path, text: str, what: str) -> str:
-    shown = f"smoke/{path.name}" if path.parent.name == "smoke" else path.name
+def _write(folder: Path, name: str, text: str, what: str) -> str:
+    path = folder / name
     path.parent.mkdir(exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         return ""
-    return f"{shown} ({what})"
+    return f"{name} ({what})"
