@@ -78,6 +78,40 @@ def test_files_are_no_names(calls: Calls) -> None:
         assert calls.pop()[1] is False
 
 
+@pytest.mark.parametrize("flag", ["--service", "--image-name"])
+@pytest.mark.parametrize("word", ["data", "in.csv", "s3://data//in.csv"])
+def test_where_the_model_is_named_every_word_is_an_input(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, flag: str, word: str
+) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr(pipeline, "sort_out", lambda words, *_: sent.append(words))
+    Path("data").mkdir()
+    assert call("submit", word, "more.csv", flag, "iris").exit_code == 0
+    settings, is_by_name = calls.pop()
+    assert (is_by_name, "iris" in (settings.service.service, settings.image.image_name)) == (True, True)
+    assert sent == [(word, "more.csv")]
+
+
+@pytest.mark.parametrize("word", ["s3://b//k", "s3://b/k", "./in.csv", "s3://b/x/../k"])
+def test_the_first_word_is_sent_as_it_is_typed(calls: Calls, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr(pipeline, "sort_out", lambda words, *_: sent.append(words))
+    assert call("submit", word).exit_code == 0
+    assert (sent, calls.pop()[1]) == ([(word,)], False)
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "destroy"])
+def test_a_file_in_the_way_of_a_name_is_told_with_the_flag_that_names_a_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("iris", "iris.csv"):
+        Path(name).touch()
+        said = " ".join(call(command, name).output.split())
+        assert "is not a folder" in said
+        assert ("--service iris." in said) is (name == "iris"), said
+
+
 @pytest.mark.parametrize("command", [*COMMANDS, "smoke", "submit"])
 def test_the_help_says_that_a_name_will_do(command: str) -> None:
     assert "|NAME]" in call(command, "--help").output

@@ -1,7 +1,6 @@
 """`model-dockerize submit`: data through the model, on AWS Batch."""
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +14,7 @@ from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 
 _CONFIGURATIONS = (".yml", ".yaml", ".ini")
+_NAMES = ("service", "image_name", "program_path")
 
 
 @cli.command()
@@ -29,11 +29,10 @@ _CONFIGURATIONS = (".yml", ".yaml", ".ini")
 @click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one --input a line (- for stdin).")
 @click.option("--bucket", default="", metavar="NAME", help="Bucket that files go through. [default: one of ours]")
 @answers_in_json
-@takes("program", "image", "aws", "batch", "service", "run", argument=FOLDER_OR_NAME, common=(*NAMED, "job-queue"))
-@click.argument("files", nargs=-1, metavar="[FILE|FOLDER|s3://BUCKET/KEY]...")
+@takes("program", "image", "aws", "batch", "service", "run", argument="", common=(*NAMED, "job-queue"))
+@click.argument("words", nargs=-1, metavar=f"{FOLDER_OR_NAME} [FILE|FOLDER|s3://BUCKET/KEY]...")
 def submit(
-    target: Path | None,
-    files: tuple[str, ...],
+    words: tuple[str, ...],
     *,
     inputs: tuple[str, ...],
     inputs_from: TextIO | None,
@@ -50,17 +49,19 @@ def submit(
 
     Of a folder of inputs, all files in it are sent, but none of its folders and no hidden ones.
     The same command again follows what is under way, fetches results, and sends only what has none.
-    By its NAME in place of FOLDER it needs no folder. The job definition is there after `run` or `batch`.
+    By its NAME in place of FOLDER, or by --service, it needs no folder; with --service, all words are inputs.
+    The job definition is there after `run` or `batch`.
     """
     from model_dockerize import pipeline
 
-    model = asked(target, flags)
+    # Where flags name the model, and before an address, the first word is no folder.
+    is_input = not words or any(flags[each] for each in _NAMES) or words[0].startswith("s3://")
+    model = asked(None if is_input else Path(words[0]), flags)
     target = model.target
     # Path.is_dir() raises where a folder above is closed to us, or a name is too long.
     if target and not (os.path.isdir(target) or target.suffix in _CONFIGURATIONS):  # noqa: PTH112
-        word = re.sub(r"^s3:/(?!/)", "s3://", str(target))  # a path has single slashes
-        target, files = None, (word, *files)  # the folder is where we are
-    model = replace(model, target=target)
+        model, is_input = replace(model, target=None), True  # the folder is where we are
+    files = words if is_input else words[1:]
 
     def send(run: pipeline.Run) -> Outcome:
         work = pipeline.sort_out(files, (*inputs, *_lines(inputs_from)), output, bucket)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, oddly_written, open_file
-from model_dockerize.patterns import DEBIAN_PACKAGE
+from model_dockerize.patterns import DEBIAN_PACKAGE, ECS_NAME
 from model_dockerize.program import (
     command,
     formats,
@@ -134,6 +134,8 @@ def folder_at(path: Path) -> Path:
         what = "Give the folder that holds the program."
         if ARCHIVE.search(path.name):
             what = f"Name it with --from-archive {shlex.quote(str(path))}, if it is the archive of a finished image."
+        elif not ECS_NAME(path.name):
+            what = f"{what} The service of that name is --service {path.name}."
         raise ProgramError(f"The program path {path} is not a folder.", what)
     return path.resolve()
 
