@@ -350,7 +350,7 @@ class TestAsk:
     def test_of_a_killed_program_memory_is_the_remedy(self, url: str, tmp_path: Path) -> None:
         (tmp_path / "in").write_text("dies,killed")
         said = call("ask", url, tmp_path / "in").stderr
-        assert "Next: Most likely its memory was too small: give it more, by --memory. That flag is of" in said
+        assert "Next: Most likely its memory was too small: give it more, by model-dockerize deploy" in said
         assert said.count(KILLED) == 1
 
     def test_a_job_that_takes_longer_than_the_server_waits_is_waited_for(self, url: str, tmp_path: Path) -> None:

@@ -62,7 +62,11 @@ def test_what_was_killed_is_told_from_what_failed(line: str, killed: bool) -> No
 @pytest.mark.parametrize(
     ("said", "message", "remedy"),
     [
-        (f"{KILLED}\nloading", KILLED, "its memory was too small, 512 MiB: give it more, e.g. --memory 1024"),
+        (
+            f"{KILLED}\nloading",
+            KILLED,
+            "its memory was too small, 512 MiB: give it more, e.g. model-dockerize deploy FOLDER --memory 1024",
+        ),
         ("Traceback\nKeyError: 'a'", "KeyError: 'a'", "Look into its log: model-dockerize logs --service iris"),
         ("", "It says nothing.", "Look into its log"),
     ],
@@ -87,7 +91,7 @@ def test_of_a_killed_program_its_words_are_told_even_where_aws_does_not_answer(m
     run, account = SimpleNamespace(settings=to_settings([])), cast(Any, object())
     error = asking._program_failed(cast(Any, run), account, "iris", JobFailed(KILLED))
     assert str(error) == f"The model's program failed: {KILLED}"
-    assert "by --memory. That flag is of model-dockerize deploy." in error.remedy
+    assert "by model-dockerize deploy FOLDER --memory." in error.remedy
 
 
 def test_memory_that_nobody_knows_has_no_figures() -> None:

@@ -64,7 +64,7 @@ def _more_memory(run: Run, account: Aws | None, model: str) -> str:
     if account:
         with suppress(ModelDockerizeError):  # what the program said is told all the same
             service = _service(run, account, model)
-    return f"{memory.remedy(service)} That flag is of model-dockerize deploy."
+    return memory.remedy(service, "model-dockerize deploy FOLDER ")
 
 
 def _service(run: Run, account: Aws, name: str) -> ServiceSettings:

@@ -21,10 +21,14 @@ def was_killed(evidence: Iterable[str]) -> bool:
     return any(_KILLED.search(line) for line in evidence)
 
 
-def remedy(service: ServiceSettings | None) -> str:
-    """Return advice with Fargate's next size, if the service is known."""
+def remedy(service: ServiceSettings | None, command: str = "") -> str:
+    """Return advice with Fargate's next size, if the service is known.
+
+    Args:
+        command: what takes the flag, with a space after it; empty: the one that is running.
+    """
     if service is None:
-        return "Most likely its memory was too small: give it more, by --memory."
+        return f"Most likely its memory was too small: give it more, by {command}--memory."
     cpu, memory = nearest(service.cpu, 2 * service.memory)
     flags = f"--memory {memory}" if cpu == service.cpu else f"--memory {memory} --cpu {cpu}"
-    return f"Most likely its memory was too small, {service.memory} MiB: give it more, e.g. {flags}."
+    return f"Most likely its memory was too small, {service.memory} MiB: give it more, e.g. {command}{flags}."
