@@ -21,7 +21,7 @@ class Model(http.server.BaseHTTPRequestHandler):
     """Answer looks and results by the statuses of `course`, then by 200."""
 
     course: tuple[int, ...] = ()
-    state, error = "Complete", ""
+    state, error, job = "Complete", "", "job-7"
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -41,7 +41,7 @@ class Model(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, status: int, content: bytes) -> None:
         self.send_response(status)
-        self.send_header("X-Job-Id", "job-7")
+        self.send_header("X-Job-Id", self.job)
         self.send_header("Content-Type", "text/csv")
         self.send_header("Retry-After", "5")
         self.send_header("Content-Length", str(len(content)))
@@ -54,7 +54,7 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name in ("course", "state", "error"):
+    for name in ("course", "state", "error", "job"):
         monkeypatch.setattr(Model, name, getattr(Model, name))
     monkeypatch.setattr(ASK, "_PAUSE_SECONDS", 0.0)
     with listening(Model) as server:
@@ -111,3 +111,9 @@ def test_a_failed_program_and_a_result_of_another_kind_name_the_job(ask: Callabl
     assert "text/csv of the job job-7, not JSON" in " ".join(ask("--json").stderr.split())
     Model.state, Model.error = "Error", "ValueError: no"
     assert "The model's program failed (job job-7): ValueError: no" in " ".join(ask().stderr.split())
+
+
+def test_without_a_job_nothing_is_waited_for(ask: Callable[..., Result]) -> None:
+    Model.job, Model.course = "", (404,)
+    result = ask()
+    assert (result.exit_code, "HTTP 202" in result.stderr, "the job" in result.stderr) == (2, True, False)

@@ -33,7 +33,7 @@ class JobFailed(Exception):  # noqa: N818 - it is no fault of ours, but how a jo
 
     def __init__(self, said: str, job: str = "") -> None:
         super().__init__(said)
-        self.job = job  # its id, if it was waited for
+        self.job = job  # its id, if the server said it
 
 
 @contextmanager
@@ -53,9 +53,9 @@ def ask(url: str, file: Path, as_json: bool, api_key: str) -> Iterator[Iterator[
         session.proxies = get_environ_proxies(url)
         try:
             answer = _send(session, url, form)
-            if answer.status_code == 202:  # the job takes longer than the server waits
+            job = quote(answer.headers.get("X-Job-Id", ""), safe="")
+            if answer.status_code == 202 and job:  # it takes longer than the server waits
                 answer.close()
-                job = quote(answer.headers.get("X-Job-Id", ""), safe="")
                 answer = _wait(session, url, job)
             with answer:
                 _check(url, answer, as_json, job)
@@ -142,7 +142,7 @@ def _check(url: str, answer: requests.Response, as_json: bool, job: str) -> None
         raise InputError(f"{url} leads to {where[:200]!r}.", "Give that address, if it is the model's.")
     state, error = _job(_text(answer))
     if state == "Error":
-        raise JobFailed(error)
+        raise JobFailed(error, job)
     said = error or f"HTTP {answer.status_code}"
     if answer.status_code in (401, 403):
         raise InputError(f"{url} does not let us in: {said}", "Give its key: --smoke-api-key.")
