@@ -46,9 +46,9 @@ def call(*words: str) -> Result:
 
 
 @pytest.mark.parametrize("word", ["./churn", "churn/", "models/churn"])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "submit"])
 def test_a_word_that_is_written_as_a_path_is_no_name(command: str, word: str, calls: Calls) -> None:
-    assert "taken for" not in call(command, word).output
+    assert "taken for" not in call(command, word, *(["in.csv"] if command == "submit" else [])).output
     assert [by_name for _, by_name in calls if by_name] == []
 
 

@@ -33,9 +33,9 @@ class Asked:
         return (lambda _: {}) if self.by_name else described
 
 
-def asked(target: Path | None, flags: Mapping[str, str | None]) -> Asked:
+def asked(target: Path | None, flags: Mapping[str, str | None], word: str = "") -> Asked:
     """Take an argument that is no path, nor written as one, for the name of a service, and say so."""
-    name = str(click.get_current_context().meta.get(WORD) or target)
+    name = word or str(click.get_current_context().meta.get(WORD) or target)
     others = (flags[each] for each in ("service", "program_path", "from_archive"))
     if target is None or os.path.lexists(target) or ECS_NAME(name) or any(others):
         return Asked(target, flags)

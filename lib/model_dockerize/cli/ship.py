@@ -88,11 +88,10 @@ def serve(target: Path | None, *, port: int, address: str, data_volume: str, sto
     """
     from model_dockerize import pipeline
     from model_dockerize.image import Place
-    from model_dockerize.pipeline.serve import stop as stop_serving
 
     flags["push_to_ecr"] = "false"
     if stop:
-        execute(target, flags, partial(stop_serving, is_named=bool(target or flags["program_path"])))
+        execute(target, flags, partial(pipeline.stop_serving, is_named=bool(target or flags["program_path"])))
         return
     if data_volume and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", data_volume):
         raise click.BadParameter("a volume's name has letters, digits, _ . -", param_hint="--data-volume")

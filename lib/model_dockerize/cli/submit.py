@@ -56,7 +56,7 @@ def submit(
 
     # Where flags name the model, and before an address, the first word is no folder.
     is_input = not words or any(flags[each] for each in _NAMES) or words[0].startswith("s3://")
-    model = asked(None if is_input else Path(words[0]), flags)
+    model = asked(None, flags) if is_input else asked(Path(words[0]), flags, words[0])
     target = model.target
     # Path.is_dir() raises where a folder above is closed to us, or a name is too long.
     if target and not (os.path.isdir(target) or target.suffix in _CONFIGURATIONS):  # noqa: PTH112

@@ -185,9 +185,9 @@ def serve(run: Run, place: image.Place) -> Outcome:
     return local.start(run, place)
 
 
-def stop_serving(run: Run) -> Outcome:
+def stop_serving(run: Run, is_named: bool = False) -> Outcome:
     run.refuse_dry_run()
-    return local.stop(run)
+    return local.stop(run, is_named)
 
 
 def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[bytes], object]) -> Outcome:

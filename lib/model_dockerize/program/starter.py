@@ -37,6 +37,7 @@ _MOST_FILES = 500  # that are looked at
 _DATA = (".csv", ".json", ".jsonl", ".txt")
 _NO_DATA = ("requirements", "readme", "license", "licence", "notice", "constraints", "package", "tsconfig")
 _MOST_COLUMNS = 50
+_LONGEST_CELL = 131072  # what Python's csv reads; somebody may have told this process to read more
 _PLAIN_WORD = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)  # that a shell leaves as it is
 
 
@@ -89,9 +90,10 @@ def _answer(rows: str) -> str:
     answer = io.StringIO()
     try:
         first_program.answer(io.StringIO(rows, newline=""), answer)
-    except csv.Error:  # e.g. a cell of more than 131072 characters
+        longest = max(len(cell) for row in csv.reader(io.StringIO(rows, newline="")) for cell in row)
+    except (csv.Error, ValueError):
         return ""
-    return answer.getvalue()
+    return answer.getvalue() if longest <= _LONGEST_CELL else ""
 
 
 def _yml(folder: Path, progress: Progress) -> str:
