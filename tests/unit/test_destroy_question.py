@@ -1,5 +1,6 @@
 """What `destroy` asks: what goes, what stays in AWS, and what stays on this computer with the command for it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,10 @@ def test_images_stay_and_each_has_its_command(monkeypatch: pytest.MonkeyPatch) -
     assert len(local) == 2
     asked = "\n".join(Question((), ("stack iris",), local).lines())
     assert "docker image rm iris:2" in asked
+    asked_of_the_sandbox = run()
+    settings = asked_of_the_sandbox.settings
+    asked_of_the_sandbox.settings = replace(settings, run=replace(settings.run, sandbox=True))
+    assert "sandbox stop" in destroy.on_this_computer(asked_of_the_sandbox, "iris")[0]
 
 
 def test_without_an_engine_nothing_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:

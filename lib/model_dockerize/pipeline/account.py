@@ -5,7 +5,7 @@ from dataclasses import replace
 from model_dockerize import sandbox
 from model_dockerize.aws import client
 from model_dockerize.aws.client import Aws
-from model_dockerize.errors import AwsAccessError
+from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.pipeline.context import Run
 from model_dockerize.progress import Progress
 from model_dockerize.settings import BatchFile, read_aws_config
@@ -17,7 +17,13 @@ def connect(run: Run, progress: Progress) -> Aws:
     if path is None:
         file = run.settings.batch.file
         settings = replace(run.settings.aws, aws_region=run.settings.aws.aws_region or (file.region if file else ""))
-        return client.connect(settings, run.environment, progress)
+        try:
+            return client.connect(settings, run.environment, progress)
+        except InputError as error:
+            if sandbox.status(sandbox.default_home()) is None:
+                raise
+            remedy = f"The sandbox runs on this computer: --sandbox uses it. For an account: {error.remedy}"
+            raise InputError(str(error), remedy, error.details) from error
     said = read_aws_config(path)
     settings = replace(run.settings.aws, aws_region=run.settings.aws.aws_region or said.region)
     if run.settings.run.sandbox:

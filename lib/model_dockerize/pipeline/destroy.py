@@ -37,7 +37,8 @@ def on_this_computer(run: Run, model: str) -> tuple[str, ...]:
         images = image.named(image.probe(run.environment), model)
     except EngineError:
         return ()
-    return tuple(
+    pushed = ("images in the sandbox's registry: model-dockerize sandbox stop",) if run.settings.run.sandbox else ()
+    return pushed + tuple(
         f"image {names[0]} on this computer ({size / 1e6:.0f} MB): docker image rm {' '.join(names)}"
         for names, size in images
     )

@@ -8,9 +8,12 @@ from model_dockerize import image
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.ground import Names
 from model_dockerize.aws.model import Foundations, Runtime
+from model_dockerize.errors import InputError
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.progress import Progress
 from model_dockerize.settings import Settings
+
+_SHORTEST, _LONGEST = 2, 256  # characters of a repository's name: ECR API reference, CreateRepository
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,15 @@ class Stage:
 def names_of(settings: Settings, model: str) -> Names:
     """Return the names of the model's things."""
     volume = settings.service.volume
+    repository = settings.registry.repository or model
+    if not _SHORTEST <= len(repository) <= _LONGEST:
+        raise InputError(
+            f"ECR takes no repository called {repository}: its name has {_SHORTEST} to {_LONGEST} characters.",
+            "Name another one with repository, or the model with image-name.",
+        )
     return Names(
         model=model,
-        repository=settings.registry.repository or model,
+        repository=repository,
         job_definition=settings.batch.definition(model),
         service=settings.service.service or model,
         task_definition=settings.service.task_definition or model,

@@ -51,6 +51,9 @@ BACK = deployment(3, reason="ECS deployment circuit breaker: rolling back to dep
         (look(deployment(2, "COMPLETED", running=1), status="SUCCESSFUL"), True, "deployed"),
         (look(deployment(2, "COMPLETED", running=1), status="IN_PROGRESS"), True, "deployed"),
         (look(deployment(2, "COMPLETED", desired=0)), True, "deployed"),
+        # What the service went back to, of which only the other's service deployment is found
+        (look(deployment(2, "COMPLETED", running=1), status="ROLLBACK_SUCCESSFUL"), True, "deployed"),
+        (look(deployment(2, "COMPLETED", running=0), status="ROLLBACK_SUCCESSFUL"), True, None),
         # Done says ECS, but the tasks are not there
         (look(deployment(2, "COMPLETED", running=0)), True, None),
         (look(deployment(2, "COMPLETED", running=1, pending=1, desired=2), status="SUCCESSFUL"), True, None),

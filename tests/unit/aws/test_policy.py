@@ -373,3 +373,9 @@ def test_trust_holds_for_both_forms_of_the_subject_and_for_one_audience() -> Non
         "repo:o@3/r@7:ref:refs/heads/main",
         "repo:o@3/r@7:ref:refs/tags/v*",
     ]
+
+
+@pytest.mark.parametrize("name", ["x", "x" * 257])
+def test_a_name_that_no_repository_can_have_is_refused_before_anything_is_asked(name: str) -> None:
+    with pytest.raises(InputError, match="2 to 256 characters"):
+        names_of(to_settings([]), name)

@@ -1,6 +1,6 @@
 """Judges a deployment; unknown is never good. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.outcome import Outcome
@@ -47,6 +47,9 @@ def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None
     """Return the verdict; None: not known yet. `seen`: by an earlier look."""
     ours = next((d for d in look.deployments if d.id == deployment_id), None)
     primary = next((d for d in look.deployments if d.primary), None)
+    if look.ours_status == "ROLLBACK_SUCCESSFUL" and ours and ours.primary and ours.state == "COMPLETED":
+        # It is what the service went back to: what was made in the same moment, and rolled back, was another.
+        look = replace(look, ours_status="", ours_reason="")
     if look.service_status in ("DRAINING", "INACTIVE"):
         return Judgement(Outcome.FAILED, f"the service is being deleted ({look.service_status}).")
     # Complete, or stopped not for a failure of its own, and no longer what the service wants: replaced, maybe before
