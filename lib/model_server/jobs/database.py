@@ -11,10 +11,17 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError, TimeoutError  # noqa: A004
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    DisconnectionError,
+    SQLAlchemyError,
+    TimeoutError,  # noqa: A004
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from model_server.errors import StartError
+from model_server.errors import StartError, VolumeError
 from model_server.log import logger
 
 _BUSY_SECONDS = 30
@@ -62,7 +69,11 @@ def _code_of(error: DBAPIError) -> str:
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
-    """Open or make the file; on a network file system a write-ahead log would corrupt it."""
+    """Open or make the file; on a network file system a write-ahead log would corrupt it.
+
+    Raises:
+        VolumeError: it is no database, or damaged.
+    """
     mode = _journal_mode(path.parent, on_network)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
 
@@ -90,6 +101,16 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
         except sqlite3.Error as error:  # no driver's error leaves SQLAlchemy unnamed but in an event
             raise DBAPIError("BEGIN IMMEDIATE", None, error) from error
 
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except DatabaseError as error:
+        if isinstance(error.orig, sqlite3.OperationalError):  # e.g. it is locked, or the disk is full
+            raise
+        raise VolumeError(
+            f"{path} is damaged, or no database ({error.orig}): restore it, mount another volume, or move it away to "
+            "begin with no jobs"
+        ) from error
     return engine
 
 

@@ -17,8 +17,11 @@ from model_server.__main__ import main
 from model_server.errors import ManifestError, StartError, VolumeError
 from model_server.health import probe
 from model_server.jobs import instance
+from tests.rig.waiting import BUSY_SECONDS
 
 from .conftest import manifest_text
+
+LIB = Path(__file__).parents[3] / "lib"
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, float, bytes]]:
@@ -52,6 +55,33 @@ def test_a_damaged_marker_and_a_newer_layout_are_refused(tmp_path: Path) -> None
     marker.write_text('{"model": "iris", "layout": 2}', encoding="utf-8")
     with pytest.raises(VolumeError, match="layout 2"):
         volume.claim(tmp_path, "iris", None)
+
+
+def test_a_server_on_a_volume_of_garbage_ends_with_one_line_that_names_the_file(tmp_path: Path) -> None:
+    for name in ("jobs.sqlite3", "other"):
+        (tmp_path / name).write_bytes(os.urandom(5000))
+    command = [sys.executable, "-c", "0", "{input}", "{output}"]
+    (tmp_path / "model.json").write_text(
+        json.dumps({"name": "m", "version": "1", "command": command, "working_directory": str(tmp_path)}), "utf-8"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    environment = {
+        **{"MODEL_MANIFEST": str(tmp_path / "model.json"), "GAI_VOLUME_PATH": str(tmp_path)},
+        **{"MODEL_SERVER_HOST": "127.0.0.1", "MODEL_SERVER_PORT": str(port)},
+        **{"MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}", "PYTHONPATH": str(LIB)},
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "model_server"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=BUSY_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{tmp_path}/jobs.sqlite3 is damaged, or no database" in done.stderr.splitlines()[-1]
 
 
 def test_a_place_that_cannot_be_a_directory_is_said_clearly(tmp_path: Path) -> None:
