@@ -61,9 +61,9 @@ def test_a_server_on_a_volume_of_garbage_ends_with_one_line_that_names_the_file(
     for name in ("jobs.sqlite3", "other"):
         (tmp_path / name).write_bytes(os.urandom(5000))
     command = [sys.executable, "-c", "0", "{input}", "{output}"]
-    (tmp_path / "model.json").write_text(
-        json.dumps({"name": "m", "version": "1", "command": command, "working_directory": str(tmp_path)}), "utf-8"
-    )
+    types = {"input_types": ["text/csv"], "output_types": ["text/csv"]}
+    said = {"name": "m", "version": "1", "build_id": "b", "command": command, "working_directory": "/", **types}
+    (tmp_path / "model.json").write_text(json.dumps(said), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = {
