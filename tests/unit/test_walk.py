@@ -15,9 +15,9 @@ SCRIPT = (ROOT / "scripts" / "pictures").read_text(encoding="utf-8")
 SHOWN = {
     "the repository is made": ("walk-push.svg", "repository tutorial-repo: made"),
     "the image is there": ("walk-push.svg", "tutorial-repo@sha256:"),
-    "a VPC": ("walk-network.svg", "network vpc-"),
+    "a VPC": ("walk-network.svg", "Vpc (AWS::EC2::VPC): made"),
     "a task definition": ("walk-task-definition.svg", "iris-classifier:1: registered"),
-    "a cluster": ("walk-task-definition.svg", "cluster model-dockerize: made"),
+    "a cluster": ("walk-task-definition.svg", "EcsCluster (AWS::ECS::Cluster): made"),
     "a service": ("walk-service.svg", "service iris-classifier: made"),
     "its steady state": ("walk-service.svg", "has reached a steady state"),
 }

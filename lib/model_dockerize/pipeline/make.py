@@ -51,6 +51,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         stage.info(line)
     stage.found(facts.Identity(f"{found.name}:{found.version}", identity))
     sample = found.sample
+    # The Action sees the folder at a place that is on nobody's computer.
+    place = found.path.name if in_action(run.environment) else str(found.path)
     expectation = smoke.Expectation(
         build_id=identity,
         sample_input=sample.input if sample else None,
@@ -60,8 +62,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         name=found.name,
         license_key=settings.smoke.license_key,
         without_sample=(
-            f"Make one: model-dockerize init {shlex.quote(str(found.path))}. It takes the first rows of a CSV file of "
-            "that folder. Or put smoke/input.* there, and its answer beside it as smoke/expected.*."
+            f"Make one: model-dockerize init {shlex.quote(place)}. It takes the first rows of a data file of that "
+            "folder, else a stub. Or put smoke/input.* there, and its answer beside it as smoke/expected.*."
         ),
     )
     return FromFolder(found, identity, platform, expectation, text, version)

@@ -61,7 +61,7 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
         raise InputError(
             "Files of this computer and other inputs are two submissions.", "Send one kind, then the other."
         )
-    folders = tuple(f"{path}: {len(found)} files" for path, found in inside.items())
+    folders = tuple(f"{path}: {len(found)} file{'' if len(found) == 1 else 's'}" for path, found in inside.items())
     work = Work(files, seen, output or (RESULTS if files else _LOG), bucket, folders)
     problems = tuple(_of_files(work) if files else _of_paths(work))
     if problems:
