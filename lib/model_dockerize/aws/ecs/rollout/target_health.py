@@ -22,7 +22,7 @@ _MEANING = {
 
 
 #: While a task starts, its model has not answered the sample, and its server says so.
-_NOT_READY = ("Target.ResponseCodeMismatch", "[503]", "it is not ready, as while it starts: else see its log")
+_STARTING = "it is not ready, as while it starts: else see its log"
 
 
 class TargetWatch:
@@ -40,7 +40,7 @@ class TargetWatch:
             for line in (line for group in self._groups for line in unwell(self._aws, group)):
                 if line not in self.lines:
                     self.lines += (line,)
-                    (self._progress.info if _NOT_READY[1] in line else self._progress.warning)(line)
+                    (self._progress.info if line.endswith(_STARTING) else self._progress.warning)(line)
         except (AwsError, AwsAccessError) as error:
             # The verdict does not hang on it.
             self._progress.warning(f"The load balancer cannot be asked about its targets: {error}")
@@ -58,6 +58,7 @@ def unwell(aws: Aws, target_group: str) -> tuple[str, ...]:
 def _line(entry: Any) -> str:
     target, health = entry["Target"], entry["TargetHealth"]
     said = f", {health['Description'].rstrip('.')}" if health.get("Description") else ""
-    reason, (mismatch, code, starting) = health["Reason"], _NOT_READY
-    meaning = starting if reason == mismatch and code in said else _MEANING[reason]
+    reason = health["Reason"]
+    starting = reason == "Target.ResponseCodeMismatch" and "[503]" in said
+    meaning = _STARTING if starting else _MEANING[reason]
     return f"target {target['Id']}:{target.get('Port', 80)} is {health['State']}: {reason}{said}: {meaning}"
