@@ -1,4 +1,4 @@
-"""Who has installed the program has no docs folder, so no text that it shows or writes names one."""
+"""Hold that no text which an installed user sees names the docs folder: only a checkout has it."""
 
 import ast
 from collections.abc import Iterator

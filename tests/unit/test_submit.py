@@ -1,4 +1,4 @@
-"""What `submit` says of jobs that failed."""
+"""Test what `submit` tells of jobs that failed."""
 
 import io
 from typing import Any
