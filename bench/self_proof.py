@@ -8,6 +8,7 @@ Two models: the iris example, and a program that reads its weights into memory b
 import argparse
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -17,6 +18,10 @@ from statistics import median
 import requests
 from each_second import PROGRAM, ROOT, make
 
+sys.path.insert(0, str(ROOT))
+
+from tests.rig.docker_command import docker
+
 READING = """\
 import pathlib
 import shutil
@@ -25,10 +30,6 @@ import sys
 WEIGHTS = [path.read_bytes() for path in sorted(pathlib.Path(__file__).parent.glob("weights-*.bin"))]
 shutil.copy(sys.argv[1], sys.argv[2])
 """
-
-
-def docker(*arguments: str) -> str:
-    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def seconds(image: str, self_proof: bool) -> float:
