@@ -85,6 +85,12 @@ def test_a_pull_request_gets_no_token_in_the_reusable_workflow() -> None:
     assert ours["with"] == {"program-path": "${{ inputs.program-path }}", "push-to-ecr": False}
 
 
+def test_a_private_copy_is_not_red_for_want_of_code_scanning() -> None:
+    """That is GitHub's for public repositories; private ones buy it."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/codeql.yml").read_text(encoding="utf-8"))["jobs"]
+    assert [job.get("if") for job in jobs.values()] == ["${{ !github.event.repository.private }}"]
+
+
 def test_the_snippets_are_found() -> None:
     used = [
         step["uses"] for _, text in snippets() for step in steps_of(yaml.safe_load(text)) if OURS.match(step["uses"])
