@@ -1,7 +1,9 @@
-"""The Action's image leaves out what is never used: that must stay true of the code."""
+"""What the Dockerfile builds on, and what the Action's image leaves out: that must stay true of the code."""
 
 import re
 from pathlib import Path
+
+from machine.base_image import STAND_INS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -13,3 +15,15 @@ def test_every_aws_service_that_is_called_is_in_the_image() -> None:
     kept = set(re.findall(r"! -name (\S+)", dockerfile))
     assert "sts" in called
     assert called == kept
+
+
+def test_every_base_image_names_its_debian_release() -> None:
+    """So it does not change when Docker Hub moves a tag; and each can be made where no registry is."""
+    defaults = re.findall(r"^ARG \w+_BASE=(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(defaults) == 2
+    others = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/*/base.Dockerfile")]
+    others.append((ROOT / "scripts/test").read_text(encoding="utf-8"))
+    named = re.findall(r"\bpython:3[\w.-]*", "\n".join(others))
+    assert len(named) >= 12
+    assert {*defaults, *named} <= STAND_INS.keys()
+    assert all(image.endswith(f"-slim-{recipe.release}") for image, recipe in STAND_INS.items())

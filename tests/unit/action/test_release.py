@@ -198,6 +198,18 @@ def test_the_workflow_takes_the_steps_that_are_rehearsed() -> None:
     assert set(called) | {"prepare", "rehearse"} == set(release.COMMANDS)
 
 
+def test_what_is_published_was_attested_before() -> None:
+    """And the tags move after that: nobody is served what cannot be verified."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]["publish"][
+        "steps"
+    ]
+    did = [f"{step.get('uses', '')} {step.get('run', '')} {step.get('with', '')}" for step in steps]
+    marks = ("release.py index", "'subject-name'", "dist/*.whl'", "release.py publish", "gh release create")
+    order = [next(number for number, text in enumerate(did) if mark in text) for mark in marks]
+    assert order == sorted(set(order))
+    assert [did[number].split("@")[0] for number in order[1:3]] == ["actions/attest"] * 2
+
+
 def test_nothing_unpinned_runs_in_a_job_with_rights() -> None:
     """Actions by commit; pip only in the wheel's environment, by hash."""
     jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]

@@ -60,6 +60,15 @@ def test_why_not_a_better_one() -> None:
     )
 
 
+def test_githubs_cache_is_not_said_to_be_for_actions_only_where_this_is_one() -> None:
+    """GitHub Enterprise Server hands an Action no address of it, either."""
+    engine = replace(ENGINE, version="28.5.2", containerd_store=True)
+    given = {**CI, "GITHUB_WORKSPACE": "/github/workspace", "ACTIONS_RUNTIME_TOKEN": "a-token"}
+    assert choose_cache("gha", engine, True, given).passed_over == (
+        "The cache cannot be gha: GitHub's cache is open to Actions only, and not on GitHub Enterprise Server.",
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
