@@ -64,6 +64,25 @@ def test_a_job_that_may_not_ask_is_told_at_once(github: GitHub, moto_url: str) -
     assert BEARER not in str(caught.value) + repr(GitHubToken("u", BEARER))
 
 
+@pytest.mark.parametrize(
+    ("scheme", "answers", "why"),
+    [
+        ("http", [503] * 4, "it answered 503"),
+        ("https", [], "SSLError"),  # as a proxy that signs TLS anew
+        ("none", [], "ConnectionError"),
+    ],
+)
+def test_a_token_that_never_came_is_no_matter_of_permissions(
+    github: GitHub, scheme: str, answers: list[int], why: str
+) -> None:
+    github.answers = answers
+    url = "http://127.0.0.1:9/" if scheme == "none" else github.url.replace("http", scheme)
+    with pytest.raises(AwsAccessError, match=f"{why} \\(127.0.0.1\\)") as caught:
+        GitHubToken(url, BEARER).fetch()
+    assert "id-token" not in caught.value.remedy
+    assert "REQUESTS_CA_BUNDLE" in caught.value.remedy
+
+
 def test_a_refusal_names_both_forms_of_the_subject(github: GitHub) -> None:
     environment = github.environment("http://127.0.0.1:1") | {"AWS_ENDPOINT_URL_STS": github.url}
     with pytest.raises(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from botocore import UNSIGNED
@@ -25,6 +26,10 @@ from model_dockerize.progress import Progress
 _AUDIENCE = "sts.amazonaws.com"
 _SESSION = "model-dockerize"
 _NEEDS = "Give the job `permissions: {id-token: write, contents: read}`. Pull requests from forks never get it."
+_NETWORK = (
+    "Run the job again. Behind a proxy: have it let this host through, and if it signs TLS anew, name its certificates "
+    "with REQUESTS_CA_BUNDLE, a file of the workspace."
+)
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 
 Client = Callable[..., Any]
@@ -67,9 +72,10 @@ class GitHubToken:
             answer.raise_for_status()
             return str(answer.json()["value"])
         except (requests.RequestException, KeyError, ValueError) as error:
-            status = getattr(getattr(error, "response", None), "status_code", None)
+            status = getattr(getattr(error, "response", None), "status_code", 0)
             why = f"it answered {status}" if status else type(error).__name__
-            raise AwsAccessError(f"GitHub gave no OIDC token: {why}.", _NEEDS) from None
+            remedy = _NEEDS if 400 <= status < 500 else _NETWORK
+            raise AwsAccessError(f"GitHub gave no OIDC token: {why} ({urlsplit(self.url).hostname}).", remedy) from None
         except OSError as error:  # the CA bundle, a file that the environment names
             raise AwsAccessError(f"GitHub could not be asked for an OIDC token: {error}.", NAMED_FILE) from None
 
