@@ -1,10 +1,13 @@
 """Transfers, and silent stages that are due for a line."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 EVERY = 15.0  # seconds of silence after which a stage says that it still runs
 LATER = 60.0  # the same for one that has run this long and moves no bytes
+#: How a stage says that it counts: "13/20 done, 1 failed".
+_COUNTED = re.compile(r"(\d{1,9})/([1-9]\d{0,8}) done\b")
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,12 @@ class Running:
         return bool(self._began)
 
     def __iter__(self) -> Iterator[tuple[str, float, float | None, str]]:
-        # Each with its seconds, the part of its transfer that is done, and its last words.
+        # Each with its seconds, the part that is done of what it moves or counts, and its last words.
         now = self._clock()
         for name, since in list(self._began.items()):
             transfer = self._transfers.get(name)
-            yield name, now - since, transfer.share if transfer else None, self._words(name, now)
+            share = transfer.share if transfer else _counted(self._seen.get(name, ""))
+            yield name, now - since, share, self._words(name, now)
 
     def begin(self, stage: str) -> None:
         self._began[stage] = self._spoke[stage] = self._clock()
@@ -90,6 +94,11 @@ class Running:
     def _words(self, stage: str, now: float) -> str:
         transfer = self._transfers.get(stage)
         return transfer.words(now) if transfer else self._seen.get(stage, "still running")
+
+
+def _counted(words: str) -> float | None:
+    found = _COUNTED.match(words)
+    return min(int(found[1]) / int(found[2]), 1.0) if found else None
 
 
 def _span(seconds: float) -> str:

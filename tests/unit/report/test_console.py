@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from model_dockerize.answer import read
 from model_dockerize.errors import SmokeError
@@ -34,6 +35,13 @@ def test_the_reason_is_the_first_line_of_the_verdict() -> None:
     assert verdict[1] == "Next: Compare result and smoke/expected.csv."
     assert verdict[2].strip() == "result: row 3 differs"
     assert "exit code 6 (smoke)" in verdict[3]
+
+
+def test_a_single_problem_is_told_once_and_several_each() -> None:
+    failure = Failure("program", 3, "x is no image: no entry point.", "Correct it.", ("no entry point.",))
+    assert "\n".join(shown(Report(failure=failure))[0]).count("no entry point.") == 1
+    failure = replace(failure, details=("no entry point.", "no file."))
+    assert "\n".join(shown(Report(failure=failure))[0]).count("no entry point.") == 2
 
 
 def test_a_childs_line_is_shown_as_text_and_cannot_move_the_cursor() -> None:
@@ -207,6 +215,26 @@ def test_a_stage_without_a_transfer_says_what_it_is_at() -> None:
     now[0] = 80.0
     display.tick()
     assert log.getvalue().split(maxsplit=1)[1].strip() == "iris:1: 0 of 1 running (1 min 20 s)"
+
+
+@pytest.mark.parametrize(
+    ("words", "bar"),
+    [
+        ("13/20 done, 1 failed, 6 running", "━" * 13),
+        ("20/20 done", "━" * 20),
+        ("0/20 done, 20 waiting", ""),
+        ("sent 13/20 done", None),
+        ("1/0 done", None),
+    ],
+)
+def test_jobs_that_are_counted_have_one_bar(words: str, bar: str | None) -> None:
+    display = ConsoleDisplay(io.StringIO(), io.StringIO(), clock=lambda: 0.0)
+    display.begin("jobs")
+    display.line("jobs", "info", words)
+    drawn = io.StringIO()
+    Console(file=drawn, width=100, color_system=None, force_terminal=False).print(display._status())
+    shown = " ".join(drawn.getvalue().split("jobs 0 s", 1)[1].split())
+    assert shown == " ".join(filter(None, (bar, words)))
 
 
 def test_a_stage_that_speaks_or_is_over_is_not_said_to_run() -> None:
