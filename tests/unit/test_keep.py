@@ -53,7 +53,11 @@ def kept(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, detail: 
 def test_the_answer_is_written_as_what_it_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, name: str
 ) -> None:
-    assert kept(folder, monkeypatch, content).outcome is Outcome.WRITTEN
+    report = kept(folder, monkeypatch, content)
+    assert (report.outcome, report.headline) == (
+        Outcome.WRITTEN,
+        f"{folder}/smoke/{name}: check it, then commit it",
+    )
     assert {path.name for path in (folder / "smoke").iterdir()} == {"input.csv", name}
     assert (folder / "smoke" / name).read_bytes() == content
 
@@ -107,3 +111,16 @@ def test_a_wrong_answer_is_said_to_be_kept_if_it_is_right(
     run.settings = to_settings([{"smoke-url": at_address, "program-path": Given(str(folder), "", Path())}])
     report = reported(run, pipeline.smoke)
     assert report.failure and ("smoke FOLDER --keep" in report.failure.remedy) is is_named
+
+
+def test_another_build_is_told_with_what_tests_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detail = "another build answers: expected 12ab, /health says 34cd"
+    result = SmokeResult("http://m", (Check("build-id", False, 0.1, detail),))
+    monkeypatch.setattr(make, "prove", lambda *_: result)
+    given = {"program-path": str(folder), "smoke-url": "http://m"}
+    settings = to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
+    report = reported(Run(settings, {}, Recorder(Quiet())), pipeline.smoke)
+    assert report.failure
+    assert "model-dockerize run FOLDER" in report.failure.remedy
+    assert "model-dockerize smoke --service NAME" in report.failure.remedy
+    assert "model-dockerize ask http://m FILE" in report.failure.remedy

@@ -70,10 +70,13 @@ def test_elsewhere_the_only_one_is_stopped_and_of_several_none(engine: Engine) -
     assert "`serve` runs 2 here: churn, iris" in said
     assert "serve --stop --image-name NAME" in said
     engine.models = ("churn",)
-    assert stop()[0] == 0
+    code, said = stop()
+    assert (code, said.endswith("stopped churn")) == (0, True)
     assert engine.stopped == ["churn"]
     engine.models = ()
-    assert "Nothing that `serve` started runs here" in stop("-v")[1]
+    said = stop("-v")[1]
+    assert "Nothing that `serve` started runs here" in said
+    assert said.endswith("unchanged nothing runs here")
 
 
 def test_in_the_folder_of_a_model_no_other_is_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +85,7 @@ def test_in_the_folder_of_a_model_no_other_is_stopped(engine: Engine, monkeypatc
     code, said = stop("-v")
     assert (code, engine.stopped) == (0, ["elsewhere"])
     assert "There is no container model-dockerize-elsewhere. Here run: churn" in said
+    assert said.endswith("unchanged elsewhere, which does not run here")
     engine.models = ("churn", "elsewhere")
     Path("Dockerfile").unlink()
     assert stop()[0] == 0

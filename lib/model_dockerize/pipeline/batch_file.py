@@ -26,7 +26,7 @@ from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
 from model_dockerize.pipeline.context import Run, tell_plan
 from model_dockerize.progress import Progress, WarningsOnly
-from model_dockerize.report.facts import Jobs
+from model_dockerize.report.facts import Headline, Jobs
 from model_dockerize.settings import (
     FOR_ENVIRONMENT,
     BatchFile,
@@ -45,6 +45,7 @@ _PRIORITY, _VCPUS = 100, 128
 def update(run: Run, file: BatchFile) -> Outcome:
     """Make what each section describes; `job` sends a job."""
     run.settings = replace(run.settings, batch=replace(run.settings.batch, file=file))
+    run.recorder.found(Headline(str(file.path)))
     start_sandbox(run)
     with run.recorder.stage("check") as stage:
         account = connect(run, stage)
@@ -59,6 +60,7 @@ def update(run: Run, file: BatchFile) -> Outcome:
     if file.job:
         with run.recorder.stage("job") as stage:
             submit_one(account, file.job, stage)
+            stage.found(Headline(f"job {file.job.name} of {file.path}"))
         return Outcome.SUBMITTED
     return Outcome.UPDATED if changed else Outcome.UNCHANGED
 

@@ -12,7 +12,7 @@ from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import download, make, unexpected
 from model_dockerize.pipeline.context import Run, smoke_report
 from model_dockerize.report import StageProgress
-from model_dockerize.report.facts import Address, SmokeTested
+from model_dockerize.report.facts import Address, Headline, SmokeTested
 from model_dockerize.settings import is_file
 
 _PREFIX = "model-dockerize-"
@@ -68,9 +68,11 @@ def stop(run: Run, is_named: bool = False) -> Outcome:
         name = _named(run, is_named, there, stage) or _only(there)
         if name and image.stop(engine, name):
             stage.info(f"Container {name} stopped and removed. A data volume stays until `docker volume rm`.")
+            stage.found(Headline(_model(name)))
             return Outcome.STOPPED
         others = f" Here run: {', '.join(map(_model, there))} (serve --stop --image-name NAME)." if there else ""
         stage.unchanged(f"There is no container {name}.{others}" if name else "Nothing that `serve` started runs here.")
+        stage.found(Headline(f"{_model(name)}, which does not run here" if name else "nothing runs here"))
     return Outcome.UNCHANGED
 
 

@@ -1,5 +1,6 @@
 """The smoke test as a command."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from model_dockerize.inside import write_bytes
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed, make, unexpected
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run
-from model_dockerize.report.facts import Address
+from model_dockerize.report.facts import Address, Headline
 from model_dockerize.smoke import SmokeResult
 
+#: How a smoke test says that what answers is not the folder's build.
+_OTHER_BUILD = "build-id: another build answers"
 _SUFFIXES = {"CSV": ".csv", "JSON": ".json", "text": ".txt", "PNG image": ".png", "JPEG image": ".jpg"}
 
 
@@ -40,6 +43,7 @@ def keep(run: Run) -> Outcome:
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}.", "Correct its place.") from error
         stage.info(f"{path}: {answer.read(content, path.name).title}. Check it, then commit it.")
+        stage.found(Headline(f"{path}: check it, then commit it"))
     return Outcome.WRITTEN
 
 
@@ -59,6 +63,15 @@ def _ask(run: Run, prepared: Prepared) -> SmokeResult:
         stage.found(Address(url))
         result = deployed.from_here(run, prepared, url, stage)
         if not result.passed:
-            remedy = unexpected.remedy(result.failures, run.settings)
+            remedy = unexpected.remedy(result.failures, run.settings) or _of_another_build(result.failures, url)
             raise DeployedSmokeError(f"The model at {url} does not answer as it must.", remedy, result.failures)
         return result
+
+
+def _of_another_build(failures: Iterable[str], url: str) -> str:
+    if not any(each.startswith(_OTHER_BUILD) for each in failures):
+        return ""
+    return (
+        "Deploy the build that you mean: model-dockerize run FOLDER. Or test what runs, whatever its build, by its "
+        f"name: model-dockerize smoke --service NAME; or only ask it: model-dockerize ask {url} FILE."
+    )

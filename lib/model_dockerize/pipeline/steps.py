@@ -27,7 +27,9 @@ def network(run: Run, account: Aws) -> Outcome:
         made = ground.ensure_network(account, run.settings.service, stage)
         outcome = _outcome(account, stage)
         groups = f", security groups {', '.join(made.security_group_ids)}" if made.security_group_ids else ""
-        stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}{groups}")
+        there = f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}{groups}"
+        stage.info(there)
+        stage.found(Headline(there))
         return outcome
 
 
@@ -40,6 +42,7 @@ def bootstrap(run: Run, account: Aws) -> Outcome:
             f"Stacks of models are made by {role} from now on. The policy for whoever deploys: "
             "model-dockerize iam-policy --after-bootstrap"
         )
+        stage.found(Headline(f"what all models of {account.identity.region} share"))
         return outcome
 
 
