@@ -226,6 +226,21 @@ def test_the_help_names_every_command_in_a_whole_sentence() -> None:
     assert all(f"  {name} " in text for name in faces.cli.commands)
 
 
+@pytest.mark.parametrize("group", ["license", "sandbox"])
+def test_the_help_of_a_group_is_not_cut(group: str) -> None:
+    shown = " ".join(call(group, "--help").output.split())
+    assert "..." not in shown.replace("[ARGS]...", "")
+
+
+def test_a_report_to_standard_output_is_told_its_flag(
+    asked: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call("run", tmp_path, "--report", "-")
+    assert (result.exit_code, "--json" in result.stdout, asked) == (2, True, [])
+    assert not Path("-").exists()
+
+
 def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -234,7 +249,7 @@ def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
         return Outcome.READ
 
     monkeypatch.setattr(pipeline, "logs", logs)
-    assert "a[2Jb\tc\n" in call("logs", tmp_path).stdout
+    assert call("logs", tmp_path).stdout == "a[2Jb\tc\n"  # and nothing of ours
 
 
 def test_a_key_that_cannot_be_written_is_no_defect(tmp_path: Path) -> None:

@@ -142,9 +142,10 @@ def _display(verdict: TextIO, typed: Callable[[str], str] = str) -> "ConsoleDisp
 def _report_file(given: Given | None) -> Path | None:
     """Return where the report goes also when other inputs are wrong."""
     try:
-        return given.path() if given and given.text.strip() else None
+        path = given.path() if given and given.text.strip() else None
     except ValueError:
         return None
+    return path if path and path.name != "-" else None  # reserve refuses it, and nothing may be made of it
 
 
 @contextlib.contextmanager
