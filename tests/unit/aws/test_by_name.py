@@ -1,0 +1,100 @@
+"""Models looked after by their names alone: what `list`, `status` and `rollback` say of them, in the last lines too."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from model_dockerize import pipeline
+from model_dockerize.aws import batch, ecr, ground
+from model_dockerize.aws.ecs import endpoint
+from model_dockerize.aws.ecs.endpoint import Address
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import account as sign_in
+from model_dockerize.pipeline.context import Run
+from model_dockerize.report import Recorder, Report
+from model_dockerize.report.console import ConsoleDisplay
+from model_dockerize.settings import to_settings
+from tests.rig.deployer import Quiet
+from tests.rig.ecs_stories import Story
+from tests.rig.reports import reported
+
+from .test_outcomes import IMAGE, Stage, now_runs, rig, stage
+
+__all__ = ["rig", "stage"]
+
+Act = Callable[..., Report]
+URL = "http://203.0.113.7"
+
+
+@pytest.fixture
+def three(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> tuple[Stage, Act]:
+    """A service that has had three revisions, and what calls the pipeline with its name and nothing else."""
+    deployed = stage(*[Story(steady=10)] * 4)
+    for memory in (2048, 3072):
+        assert deployed.run(memory=memory).outcome is Outcome.DEPLOYED
+    for module, name, stand_in in (
+        (sign_in, "connect", lambda *_: deployed.connection),
+        (ecr, "version_and_build", lambda _, image: ("v2", "c0ffee0123456789") if image == IMAGE else ("", "")),
+        (endpoint, "address_of", lambda *_, **__: Address(URL, URL, 1)),
+        (ground, "as_deployed", lambda _, settings, __: settings),
+        (batch, "every_job_definition", lambda _: {"iris": 4, "only-batch": 1}),
+    ):
+        monkeypatch.setattr(module, name, stand_in)
+    monkeypatch.chdir("/")
+
+    def act(function: Callable[[Run], Outcome]) -> Report:
+        settings = to_settings([])
+        service = replace(settings.service, cluster="c", service="iris", wait_timeout=400)
+        settings = replace(settings, service=service, smoke=replace(settings.smoke, smoke_test=False))
+        report = reported(Run(settings, {}, Recorder(Quiet())), function)
+        assert report.failure is None, report.failure
+        return report
+
+    return deployed, act
+
+
+def last_lines(report: Report) -> list[str]:
+    verdict = io.StringIO()
+    ConsoleDisplay(io.StringIO(), verdict).finish(report)
+    return [" ".join(line.split()) for line in verdict.getvalue().splitlines()]
+
+
+def test_status_shows_the_revisions_and_the_one_that_rollback_would_take(three: tuple[Stage, Act]) -> None:
+    lines = last_lines(three[1](partial(pipeline.status, by_name=True)))
+    assert lines[0].startswith("running iris:3, 1 of 1 tasks since 2026-01-01 00:0")
+    assert lines[1] == "revision version build since state tasks"
+    assert [(line.split()[0], line.split()[1], line.rpartition(" UTC ")[2]) for line in lines[2:5]] == [
+        ("3", "v2", "proved 1 runs now"),
+        ("2", "v2", "deployed 0 rollback goes here"),
+        ("1", "-", "deployed 0"),
+    ]
+    assert [line.split()[0] for line in lines[5:]] == ["pages", "url", "address"]
+    assert lines[6] == f"url {URL}"
+    assert lines[7].startswith("address changes with the next deployment; load-balancer: true keeps one (about 24 US")
+
+
+def test_rollback_says_from_where_to_where_it_went(three: tuple[Stage, Act]) -> None:
+    deployed, act = three
+    lines = last_lines(act(partial(pipeline.rollback, to="", by_name=True)))
+    assert lines[0] == "deployed iris went back from 3 to 2"
+    assert now_runs(deployed.told) == "iris:2"
+    lines = last_lines(act(partial(pipeline.rollback, to="1", by_name=True)))
+    assert lines[0] == "deployed iris went back from 2 to 1"
+    assert now_runs(deployed.told) == "iris:1"
+
+
+def test_list_shows_services_and_models_that_only_batch_has(three: tuple[Stage, Act]) -> None:
+    report = three[1](pipeline.list_models)
+    lines = last_lines(report)
+    assert lines[0] == "listed 2 models in us-east-1, account 123456789012"
+    assert lines[1] == "name version since proved tasks url batch"
+    name, version, *since, proved, tasks, of, all_tasks, url, job = lines[2].split()
+    assert (name, version, proved, f"{tasks} {of} {all_tasks}", url, job) == (
+        *("iris", "v2", "yes", "1 of 1", URL, "iris:4"),
+    )
+    assert since[-1] == "UTC"
+    assert lines[3] == "only-batch - - - - - only-batch:1"
+    assert [row.service.endswith("/iris") for row in report.models] == [True, False]
