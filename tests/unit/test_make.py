@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import image, smoke
+from model_dockerize import image, pipeline, smoke
 from model_dockerize.errors import InputError
-from model_dockerize.pipeline import make
+from model_dockerize.pipeline import download, make
 from model_dockerize.pipeline.context import FromFolder, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from model_dockerize.settings.sources import from_flags
 from model_dockerize.smoke import Expectation, SmokeResult
 from tests.rig.deployer import Quiet
+from tests.rig.reports import so_far
 
 
 def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_else(
@@ -57,6 +58,32 @@ def test_a_missing_sample_is_told_once_in_a_run_with_the_command_that_makes_one(
 def test_a_missing_sample_of_an_archive_is_no_matter_of_a_folder() -> None:
     assert "folder" not in Expectation("b").without_sample
     assert "smoke-input" in Expectation("b").without_sample
+
+
+def test_an_archive_says_how_to_run_it_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    built = image.Image("iris:1", "sha256:1", 1, "b", None, "linux/amd64")
+    archive = image.Archive(tmp_path / "iris_123abc.docker.tar.gz", "gx-images:t-1", 1000)
+    monkeypatch.setattr(make, "obtain", lambda *_: built)
+    monkeypatch.setattr(image, "save", lambda *_: archive)
+    flags = {"archive": str(tmp_path), "smoke-test": "false", "push-to-ecr": "false"}
+    run = Run(to_settings([from_flags(flags)]), {}, Recorder(Quiet()))
+    prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"))
+    nothing: Any = None
+    make.build(run, prepared, nothing, nothing)
+    assert so_far(run).headline == (
+        f"gx-images:t-1. Elsewhere: docker load -i {archive.path}, docker run --rm -p 9090:80 gx-images:t-1"
+    )
+
+
+def test_an_archive_that_is_loaded_says_how_to_run_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loaded = image.Image("gx-images:t-1", "sha256:1", 1, "b", None, "linux/amd64")
+    contents: Any = SimpleNamespace(claim="", ids=())
+    monkeypatch.setattr(image, "probe", lambda _: SimpleNamespace(platform="linux/amd64"))
+    monkeypatch.setattr(download, "look", lambda *_: contents)
+    monkeypatch.setattr(download, "load", lambda *_: loaded)
+    run = Run(to_settings([]), {"HOME": str(tmp_path)}, Recorder(Quiet()))
+    pipeline.load(run, tmp_path / "iris.tar")
+    assert so_far(run).headline == "gx-images:t-1. Run it: docker run --rm -p 9090:80 gx-images:t-1"
 
 
 @pytest.mark.parametrize("several", [{"desired-count": "2"}, {"max-count": "3"}])

@@ -176,6 +176,20 @@ def test_a_result_is_a_table_of_its_job_and_the_newest_of_the_dashboard(start_se
         assert requests.get(f"{server.url}/Job/{job}?{wrong}", timeout=60).status_code == 400
 
 
+def test_a_column_is_drawn_over_another_that_are_chosen(start_server: StartServer) -> None:
+    server = start_server()
+    job = server.send(b"name,age,score\na,1,0.5\nb,2,-3\nc,4,7e2\n")
+    server.wait(job)
+    first = requests.get(f"{server.url}/Job/{job}", timeout=60).text
+    assert '<h3 id="plot">SCORE over AGE</h3>' in first
+    assert first.count("<svg") == 3  # two histograms and the plot
+    assert "3 points. Across: 1 to 4; up: -3 to 700." in first
+    other = requests.get(f"{server.url}/Job/{job}?x=2&y=1&sort=1&order=desc", timeout=60).text
+    assert '<h3 id="plot">AGE over SCORE</h3>' in other
+    assert re.findall(r'<option value="(\d)" selected>', other) == ["2", "1"]
+    assert re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', other) == [("sort", "1"), ("order", "desc")]
+
+
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/octet-stream"])
 def test_a_result_that_a_browser_could_run_is_shown_as_text(start_server: StartServer, kind: str) -> None:
     server = start_server(output_types=[kind])

@@ -66,6 +66,9 @@ def test_tools_and_credentials_stay_out(tmp_path: Path) -> None:
     assert all(any(warning.startswith(f"{path} ") for warning in heard.warnings) for path in warned)
     assert len(heard.warnings) == len(warned) + 1  # and the Dockerfile that is not ours
     assert left_out(program)["my env"] == "a virtual environment"
+    (told,) = [text for text in heard.infos if text.startswith("Left out: ")]
+    assert "my env (a virtual environment)" in told
+    assert "Dockerfile" not in told  # that the files of the image itself stay out of it surprises nobody
 
 
 def test_pip_configuration_of_any_name_stays_out(tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ def test_every_problem_is_told_at_once() -> None:
         to_settings([layer(cpu="many", vpc="v")])
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"), [("My Image", "my-image"), ("My_Model!", "my-model"), ("a:1", "image-version"), ("-", "")]
+)
+def test_a_wrong_image_name_comes_with_one_that_would_do(text: str, meant: str) -> None:
+    (problem,) = problems(image_name=text)
+    assert meant in problem
+    assert ("Did you mean" in problem) is ("-" in meant and meant != "image-version")
+
+
 @pytest.mark.parametrize("text", ["true", "True", "TRUE", " true "])
 def test_truth_in_any_letter_case(text: str) -> None:
     assert to_settings([layer(assign_public_ip=text)]).service.assign_public_ip is True
