@@ -220,6 +220,12 @@ def test_what_needs_no_folder_by_a_name_shows_the_name_and_ask_only_flags_that_c
     assert not {"cpu", "environment", "deploy-service", "service"} & set(asked)
 
 
+def test_the_help_of_submit_begins_with_what_is_its_own() -> None:
+    text = call("submit", "--help").output
+    assert text.index("submit FOLDER data/*.csv --output results/") < text.index("Options:")
+    assert re.findall(r"^  --([a-z-]+) ", text, re.MULTILINE)[:4] == ["output", "input", "inputs-from", "bucket"]
+
+
 def test_the_help_names_every_command_in_a_whole_sentence() -> None:
     text = call("--help").output
     assert "..." not in text.replace("[ARGS]...", "")

@@ -40,6 +40,12 @@ def test_no_link_leads_past_its_heading(page: Path) -> None:
             assert anchor in anchors(target), f"{name}#{anchor}"
 
 
+def test_the_index_leads_to_every_page() -> None:
+    index = set(re.findall(r"\]\(([a-z-]+\.md)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8")))
+    assert index == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert "](docs/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def anchors(page: Path) -> set[str]:
     """What GitHub makes of the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
