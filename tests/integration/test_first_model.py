@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.integration.conftest import ROOT, Cli
 
 PAGE = (ROOT / "docs" / "first-model.md").read_text(encoding="utf-8")
+NO_FOLDER = ("list", "status", "logs", "rollback", "destroy")
 _BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -25,8 +26,9 @@ def expanded(word: str, folder: Path) -> list[str]:
 def test_the_page_from_top_to_bottom(cli: Cli, tmp_path: Path) -> None:
     script, snippet = blocks("python")
     plain = blocks("")
-    folder = tmp_path / "churn"
+    folder, elsewhere = tmp_path / "churn", tmp_path / "elsewhere"
     folder.mkdir()
+    elsewhere.mkdir()
     (folder / "main.py").write_text(script, encoding="utf-8")
     (folder / "requirements.txt").write_text("pandas\n", encoding="utf-8")
     (sample,) = [text for text in plain if text.startswith("age,tenure")]
@@ -56,7 +58,8 @@ def test_the_page_from_top_to_bottom(cli: Cli, tmp_path: Path) -> None:
             assert cli("run", "churn", "--sandbox", cwd=tmp_path).returncode == 0
         report = tmp_path / "report.json"
         more = ["--report", report] if words[0] == "run" else []
-        done = cli(*words, *more, cwd=tmp_path)
+        # Who looks after it needs no folder, only the name.
+        done = cli(*words, *more, cwd=elsewhere if words[0] in NO_FOLDER else tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         ran.append(words[0])
         if words[0] == "init":

@@ -1,5 +1,6 @@
 """The memory of a model: what its image is tested with, and what to do when it was killed."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,11 +8,14 @@ from typing import Any, cast
 
 import pytest
 
+from model_dockerize import image
 from model_dockerize.aws.model import Current
-from model_dockerize.errors import AwsError
-from model_dockerize.pipeline import asking, memory
+from model_dockerize.errors import AwsError, SmokeError
+from model_dockerize.pipeline import Run, asking, make, memory
+from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
-from model_dockerize.smoke import JobFailed
+from model_dockerize.smoke import Check, Expectation, JobFailed, SmokeResult
+from tests.rig.deployer import Quiet
 
 KILLED = "The program was killed by SIGKILL (often: out of memory)."
 
@@ -32,6 +36,26 @@ def settings(**inputs: str) -> Settings:
 )
 def test_an_image_is_tested_with_the_memory_of_what_will_run_it(inputs: dict[str, str], limit: int) -> None:
     assert memory.of_test(settings(**inputs)) == limit
+
+
+def test_an_image_is_tested_as_its_service_will_be_and_killed_says_which_memory_to_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[dict[str, str], int]] = []
+
+    def start(_: object, __: object, variables: dict[str, str], ___: object, memory: int) -> Any:
+        asked.append((variables, memory))
+        return nullcontext(SimpleNamespace(urls=(), logs=lambda _: "", exited=lambda: None))
+
+    killed = Check("status", False, 0.1, f"the job ended as Error: {KILLED}")
+    monkeypatch.setattr(image, "run", start)
+    monkeypatch.setattr(make, "prove", lambda *_: SmokeResult("http://m", (killed,)))
+    run = Run(settings(environment="STAGE=prod\nLEVEL=2", cpu="256", memory="512"), {}, Recorder(Quiet()))
+    prepared, built = SimpleNamespace(expectation=Expectation("")), SimpleNamespace(id="1", ref="iris:1")
+    with run.recorder.stage("smoke-local") as stage, pytest.raises(SmokeError) as failed:
+        make.smoke_local(run, cast(Any, prepared), cast(Any, None), cast(Any, built), stage)
+    assert asked == [({"STAGE": "prod", "LEVEL": "2"}, 512)]
+    assert "512 MiB" in failed.value.remedy and failed.value.remedy.endswith("--memory 1024.")
 
 
 @pytest.mark.parametrize(

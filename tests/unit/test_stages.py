@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from model_dockerize.aws import ecr
 from model_dockerize.aws.client import TO_COME
+from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.aws.model import Runtime
 from model_dockerize.errors import AwsError, BuildError
 from model_dockerize.pipeline import doctor_aws, everything
@@ -135,3 +137,25 @@ def test_doctor_goes_on_after_a_failure_and_leaves_out_what_needs_its_value(monk
         ("repository", "ok", "it is there"),
     ]
     assert asked == [f"iris@{TO_COME}"]
+
+
+def test_doctor_asks_of_the_service_with_the_build_that_the_registry_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would say that the definition has to be changed, right after a run that made it."""
+    held = PushedImage("iris", "sha256:d", ("1",), "registry/iris@sha256:d")
+    for name, answer in (("find_build", held), ("ensure_rules", None), ("tag_image", ())):
+        monkeypatch.setattr(ecr, name, lambda *_, _answer=answer: _answer)
+    asked: list[str] = []
+
+    def look(given: Release) -> Release:
+        asked.append(given.uri)
+        return given
+
+    monkeypatch.setattr(doctor_aws, "STAGES", (PUSHED, stage("service", look)))
+    checks, given = Checks(), release()
+    rehearsal: Any = SimpleNamespace(aws=None, changes=[])
+    doctor_aws._check_stages(checks, given.run, given.prepared, rehearsal)
+    assert asked == [held.uri]
+    assert [found.text for found in checks.findings] == [
+        "iris holds this build already: nothing will be built or pushed",
+        "as it should be",
+    ]

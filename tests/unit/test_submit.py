@@ -8,6 +8,7 @@ import pytest
 from model_dockerize.aws.batch import JobDefinition
 from model_dockerize.aws.batch.jobs import Job
 from model_dockerize.errors import BatchError
+from model_dockerize.pipeline import Work
 from model_dockerize.pipeline import jobs as submit
 from model_dockerize.report import Failure, Recorder, Report
 from model_dockerize.report.console import ConsoleDisplay, Verbosity
@@ -52,3 +53,15 @@ def test_of_many_the_first_have_their_log_and_the_others_are_named(monkeypatch: 
     assert told.count(CODE) == 5
     assert [detail.partition(":")[0] for detail in error.details[:20]] == [f"{n}.csv" for n in range(20)]
     assert error.details[20:] == ("and 10 more",)
+
+
+@pytest.mark.parametrize(
+    ("output", "where"),
+    [
+        ("-", "the results are in the jobs' logs, in /model-dockerize/iris"),
+        ("s3://b/{name}.csv", "the results are at s3://b/{name}.csv"),
+    ],
+)
+def test_the_last_words_say_where_the_results_are(output: str, where: str) -> None:
+    definition = JobDefinition("arn", "iris", 3, existed=True, changed=False, log_group="/model-dockerize/iris")
+    assert submit._where(Work((), ("s3://b/a",), output), definition) == where

@@ -97,6 +97,19 @@ def test_a_result_is_offered_in_the_forms_that_it_can_have(
         assert re.findall(r'href="(?:\.\./)?data/result/([a-z]+)/', page) == offered
 
 
+def test_where_no_type_is_declared_a_result_says_by_itself_in_which_forms_it_can_be_had(
+    start_server: StartServer,
+) -> None:
+    server = start_server(output_types=["application/octet-stream"])  # as of a folder without smoke/expected.*
+    for content, offered in ((b"a,b\n1,2\n", ["json", "csv"]), (b'{"a": {"b": 1}}', ["json"]), (b"prose", [])):
+        job_id = server.send(content)
+        server.wait(job_id)
+        page = requests.get(f"{server.url}/Job/{job_id}", timeout=60).text
+        links = re.findall(r'href="\.\./(data/result/([a-z]+)/[^"]+)"', page)
+        assert [form for _, form in links] == offered
+        assert {requests.get(f"{server.url}/{link}", timeout=60).status_code for link, _ in links} <= {200}
+
+
 def test_an_unfinished_job_is_followed_with_and_without_javascript(start_server: StartServer) -> None:
     server = start_server()
     job_id = server.send(b"!sleep 5")

@@ -7,6 +7,13 @@ from typing import Any
 import pytest
 
 from model_dockerize.aws.ecs import endpoint
+from model_dockerize.pipeline import deployed
+from model_dockerize.pipeline.context import Run
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from model_dockerize.settings.sources import from_flags
+from tests.rig.deployer import Quiet
+from tests.rig.reports import so_far
 
 AWS = "model-1.eu-central-1.elb.amazonaws.com"
 
@@ -42,3 +49,24 @@ def test_a_listener_answers_at(name: str, protocol: str, port: int, url: str) ->
     found = endpoint._balancer(account(name, protocol, port), "group", "r")
     assert found is not None
     assert found[0] == url
+
+
+@pytest.mark.parametrize(
+    ("inputs", "access", "lasts"),
+    [
+        ({}, "anyone on the internet", "changes with the next deployment; load-balancer: true keeps one"),
+        ({"load-balancer": "true", "allow-from": "10.0.0.0/8"}, "10.0.0.0/8", ""),
+        ({"smoke-url": "http://m.example.com"}, "anyone on the internet", ""),
+    ],
+)
+def test_an_address_is_told_with_who_reaches_it_and_whether_it_lasts(
+    monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], access: str, lasts: str
+) -> None:
+    monkeypatch.setattr(endpoint, "address_of", lambda *_: endpoint.Address("http://203.0.113.7", "", 1))
+    run = Run(to_settings([from_flags(inputs)]), {}, Recorder(Quiet()))
+    nothing: Any = None
+    with run.recorder.stage("deploy") as stage:
+        deployed.address(run, nothing, nothing, stage)
+    report = so_far(run)
+    assert (report.url, report.access) == (inputs.get("smoke-url", "http://203.0.113.7"), access)
+    assert report.lasts.partition(" (about")[0] == lasts
