@@ -1,10 +1,13 @@
 """The lint of docstrings and docs: what it refuses, and what it must leave alone."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import lint_words
+from tests.rig.command import ROOT
 
 
 @pytest.mark.parametrize(
@@ -82,3 +85,17 @@ def test_rooms_that_are_done_are_read_and_the_others_are_not(tmp_path: Path, mon
         (tmp_path / name).write_text(text)
     found = [line.partition(":")[0] for line in lint_words.findings()]
     assert found == ["README.md", "docs/jobs.md", "lib/model_server/a.py", "scripts/generate"]
+
+
+def test_what_the_programs_print_is_spelled_as_the_docs_are() -> None:
+    spelling = [word for word, write in lint_words.INSTEAD.items() if "spelling" in write or write == "license"]
+    names_files = "starter.py"  # of other people, who spell them as they like
+    found = [
+        f"{path.name}:{node.lineno}: {node.value}"
+        for path in (ROOT / "lib").rglob("*.py")
+        if path.name != names_files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(rf"\b({'|'.join(spelling)})\b", node.value, re.IGNORECASE)
+    ]
+    assert found == []

@@ -20,7 +20,7 @@ from model_dockerize.image.engine import Engine, connect
 from model_dockerize.image.store import Image
 
 LABEL = "io.model-dockerize.serves"
-#: Where a model keeps jobs, results and its licence.
+#: Where a model keeps jobs, results and its license.
 DATA = "/var/gai_data"
 _PORT = "80/tcp"
 _BEFORE = "-before"  # after the name of a container whose place another takes

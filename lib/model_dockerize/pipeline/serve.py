@@ -41,7 +41,7 @@ def start(run: Run, place: image.Place) -> Outcome:
         with run.recorder.stage("serve") as stage:
             stage.info(f"container {name} on {place.address}:{place.port}: {built.ref}")
             kept = f"on volume {place.volume}" if place.volume else "in the container, and end with it (--data-volume)"
-            stage.info(f"jobs, results and licence are {kept}")
+            stage.info(f"jobs, results and license are {kept}")
         with run.recorder.stage("smoke-local") as stage:
             result = make.prove(run, prepared, container.urls, stage, make.ending_of(container))
             stage.found(SmokeTested("image", smoke_report(result, prepared.expectation)))
