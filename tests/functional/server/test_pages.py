@@ -281,8 +281,9 @@ def test_a_running_job_shows_what_its_program_prints_and_those_behind_it_their_p
     text = str(eventually(page))
     assert "loading &lt;b&gt;\nscoring row 5/40\n 50%|#####     | 20/40</pre>" in text
     assert '<progress max="1" value="0.5000"' in text
-    assert "next in the queue" in requests.get(f"{server.url}/Job/{second}", timeout=60).text
-    assert "1 job is before it" in requests.get(f"{server.url}/Job/{third}", timeout=60).text
+    assert re.search(r'In progress</span> <span class="soft">for \d', text)
+    for job, place in ((second, "next in the queue"), (third, "1 job is before it")):
+        assert re.search(rf"{place}, waiting for \d", requests.get(f"{server.url}/Job/{job}", timeout=60).text)
     enough.touch()
     for job in (first, second, third):
         server.wait(job)

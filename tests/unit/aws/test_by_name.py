@@ -63,8 +63,10 @@ def last_lines(report: Report) -> list[str]:
 
 
 def test_status_shows_the_revisions_and_the_one_that_rollback_would_take(three: tuple[Stage, Act]) -> None:
+    three[0].told.world.tags |= {"model-dockerize:commit": "c0ffee", "model-dockerize:run": "8"}
     lines = last_lines(three[1](partial(pipeline.status, by_name=True)))
     assert lines[0].startswith("running iris:3, 1 of 1 tasks since 2026-01-01 00:0")
+    assert lines[0].endswith(" UTC, commit c0ffee, run 8")
     assert lines[1] == "revision version build since state tasks"
     assert [(line.split()[0], line.split()[1], line.rpartition(" UTC ")[2]) for line in lines[2:5]] == [
         ("3", "v2", "proved 1 runs now"),
