@@ -1,4 +1,4 @@
-"""Every command line that README and docs show, run as it stands, in a folder that has what they name.
+"""Every command line that README, docs and examples show, run as it stands, in a folder that has what they name.
 
 Nothing of the outside is there: no Docker Engine, no AWS, no sandbox. So each ends as its exit code says, and none by a
 flag or a command that does not exist. tests/integration/test_first_model.py runs a whole page for real.
@@ -20,7 +20,11 @@ from .test_bare_commands import alone
 __all__ = ["alone"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    *(ROOT / name for name in ("README.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+)
 #: Done; inputs, program, engine, AWS that are not there; the sandbox that cannot start.
 ENDS = {0, 2, 3, 4, 8, 9, 12, 16}
 #: What stands for something in the pages.

@@ -108,6 +108,8 @@ def test_where_no_type_is_declared_a_result_says_by_itself_in_which_forms_it_can
         links = re.findall(r'href="\.\./(data/result/([a-z]+)/[^"]+)"', page)
         assert [form for _, form in links] == offered
         assert {requests.get(f"{server.url}/{link}", timeout=60).status_code for link, _ in links} <= {200}
+        folds = re.findall(r"<details( open)?><summary>object, 1 field</summary>", page)
+        assert folds == ([" open", ""] if content[:1] == b"{" else [])  # what lies deeper is folded
 
 
 def test_an_unfinished_job_is_followed_with_and_without_javascript(start_server: StartServer) -> None:
