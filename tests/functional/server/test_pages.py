@@ -187,6 +187,10 @@ def test_a_result_is_a_table_of_its_job_and_the_newest_of_the_dashboard(start_se
     assert f'<a href="Job/{job}">big.csv</a>' in dashboard
     assert "&lt;B&gt;4&lt;/B&gt;" in dashboard and "&lt;B&gt;5&lt;/B&gt;" not in dashboard
     assert "1 job since" in dashboard
+    assert re.findall(r"<figcaption>(\D+) [\d.]+</figcaption>", dashboard) == [
+        *("Jobs a minute, at most", "Jobs that wait, at most")
+    ]
+    assert re.findall(r"<dt>(\d+) % of jobs took</dt><dd>at most \d", dashboard) == ["50", "95", "99"]
     for wrong in ("rows=x", "sort=-1", "order=up", "size=10000", "x=51"):
         assert requests.get(f"{server.url}/Job/{job}?{wrong}", timeout=60).status_code == 400
 
