@@ -1,4 +1,4 @@
-"""Models looked after by their names alone: what `list`, `status` and `rollback` say of them, in the last lines too."""
+"""Models looked after by their names alone: what the commands say of them, in the last lines too."""
 
 import io
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from model_dockerize.aws.ecs import endpoint
 from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline.context import Run
+from model_dockerize.pipeline import deployed, operate
+from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import to_settings
@@ -32,11 +33,11 @@ URL = "http://203.0.113.7"
 @pytest.fixture
 def three(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> tuple[Stage, Act]:
     """A service that has had three revisions, and what calls the pipeline with its name and nothing else."""
-    deployed = stage(*[Story(steady=10)] * 4)
+    service = stage(*[Story(steady=10)] * 4)
     for memory in (2048, 3072):
-        assert deployed.run(memory=memory).outcome is Outcome.DEPLOYED
+        assert service.run(memory=memory).outcome is Outcome.DEPLOYED
     for module, name, stand_in in (
-        (sign_in, "connect", lambda *_: deployed.connection),
+        (sign_in, "connect", lambda *_: service.connection),
         (ecr, "version_and_build", lambda _, image: ("v2", "c0ffee0123456789") if image == IMAGE else ("", "")),
         (endpoint, "address_of", lambda *_, **__: Address(URL, URL, 1)),
         (ground, "as_deployed", lambda _, settings, __: settings),
@@ -47,13 +48,13 @@ def three(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> tuple
 
     def act(function: Callable[[Run], Outcome]) -> Report:
         settings = to_settings([])
-        service = replace(settings.service, cluster="c", service="iris", wait_timeout=400)
-        settings = replace(settings, service=service, smoke=replace(settings.smoke, smoke_test=False))
+        named = replace(settings.service, cluster="c", service="iris", wait_timeout=400)
+        settings = replace(settings, service=named, smoke=replace(settings.smoke, smoke_test=False))
         report = reported(Run(settings, {}, Recorder(Quiet())), function)
         assert report.failure is None, report.failure
         return report
 
-    return deployed, act
+    return service, act
 
 
 def last_lines(report: Report) -> list[str]:
@@ -79,13 +80,13 @@ def test_status_shows_the_revisions_and_the_one_that_rollback_would_take(three: 
 
 
 def test_rollback_says_from_where_to_where_it_went(three: tuple[Stage, Act]) -> None:
-    deployed, act = three
+    service, act = three
     lines = last_lines(act(partial(pipeline.rollback, to="", by_name=True)))
     assert lines[0] == "deployed iris went back from 3 to 2"
-    assert now_runs(deployed.told) == "iris:2"
+    assert now_runs(service.told) == "iris:2"
     lines = last_lines(act(partial(pipeline.rollback, to="1", by_name=True)))
     assert lines[0] == "deployed iris went back from 2 to 1"
-    assert now_runs(deployed.told) == "iris:1"
+    assert now_runs(service.told) == "iris:1"
 
 
 def test_list_shows_services_and_models_that_only_batch_has(three: tuple[Stage, Act]) -> None:
@@ -100,3 +101,27 @@ def test_list_shows_services_and_models_that_only_batch_has(three: tuple[Stage, 
     assert since[-1] == "UTC"
     assert lines[3] == "only-batch - - - - - only-batch:1"
     assert [row.service.endswith("/iris") for row in report.models] == [True, False]
+
+
+def test_smoke_asks_what_runs_as_the_build_that_it_is(
+    three: tuple[Stage, Act], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def test(_: Run, prepared: Prepared, __: object, ___: object, where: Address, ____: object) -> tuple[str, ...]:
+        asked.append((where.url, prepared.expectation.build_id))
+        return ()
+
+    monkeypatch.setattr(deployed, "smoke_deployed", test)
+    assert last_lines(three[1](pipeline.smoke_service))[0] == "answers iris:3"
+    assert asked == [(URL, "c0ffee0123456789")]
+
+
+def test_logs_are_those_of_the_service(three: tuple[Stage, Act], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        operate, "log_lines", lambda _, service, lines: [f"{service.name} {line}" for line in range(lines)]
+    )
+    shown: list[str] = []
+    read = partial(pipeline.logs, lines=2, follow=False, show=shown.append, by_name=True)
+    assert last_lines(three[1](read))[0] == "read the log of service iris"
+    assert shown == ["iris 0", "iris 1"]
