@@ -71,8 +71,8 @@ def test_an_upload_says_how_far_it_is(page: Page, url: str, tmp_path: Path) -> N
     page.choose_file("#file", file)
     page.click("#add-job button")
     page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
-    said = [
-        (int(found[1]), bar) for text, bar in page.value("said") if (found := re.search(r"file: (\d+) %", text or ""))
-    ]
-    assert [percent for percent, _ in said if 0 < percent < 100], page.value("said")
-    assert all(percent <= bar * 100 < percent + 1 for percent, bar in said)
+    words = re.compile(r"Sending the file: (\d+) %, (\d+\.\d) MB/s, \d+ s left")
+    said = [(found, bar) for text, bar in page.value("said") if (found := words.fullmatch(text or ""))]
+    assert [found[1] for found, _ in said if 0 < int(found[1]) < 100], page.value("said")
+    assert all(int(found[1]) <= bar * 100 < int(found[1]) + 1 for found, bar in said)
+    assert float(said[-1][0][2]) <= 0.6  # MB/s: no more than the network was given, and some that it had buffered
