@@ -17,6 +17,7 @@ from model_dockerize.pipeline.access import how_long, who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.pipeline.own_check import own_check as check_by
 from model_dockerize.report import StageProgress, facts
+from model_dockerize.settings import ServiceSettings
 
 _VARIABLE = "MODEL_PROBE"
 #: Of what ECS takes, for the JSON around the variable and for the command.
@@ -30,9 +31,14 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
     lasts = "" if said else how_long(run.settings.service)
-    who = who_can_reach(run.settings.service)
-    stage.found(facts.Address(found.url, f"this computer; on AWS: {who}" if run.settings.run.sandbox else who, lasts))
+    stage.found(facts.Address(found.url, who(run, run.settings.service), lasts))
     return found
+
+
+def who(run: Run, service: ServiceSettings) -> str:
+    """Say who can reach the service."""
+    on_aws = who_can_reach(service)
+    return f"this computer; on AWS: {on_aws}" if run.settings.run.sandbox else on_aws
 
 
 def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:

@@ -1,6 +1,7 @@
 """Looks at a service and rolls it back."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from model_dockerize.aws import ecr, ecs, ground
@@ -10,7 +11,7 @@ from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.history import Revision, Running
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.aws.model import Service
-from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
+from model_dockerize.errors import DeployedSmokeError, InputError, ModelDockerizeError, RolloutError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.access import how_long
@@ -18,6 +19,7 @@ from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import StageProgress, facts
 from model_dockerize.report.listing import RevisionRow, moment
+from model_dockerize.settings import to_settings
 
 LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
 
@@ -34,7 +36,7 @@ def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
         if now.running and not run.settings.smoke.smoke_url:
             url = endpoint.address_of(account, now.service, stage).url
             lasts = "" if now.service.target_groups else how_long(run.settings.service)
-            stage.found(facts.Address(url, lasts=lasts))
+            stage.found(facts.Address(url, _who(run, account, now), lasts))
         back = history.previous(account, now)
         stage.found(facts.Revisions(tuple(_row(account, each, now, back) for each in history.revisions(account, now))))
         since = f" since {moment(now.since)}" if now.since else ""
@@ -44,6 +46,14 @@ def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
         )
         stage.found(facts.Headline(f"{short_arn(now.service.task_definition_arn)}, {tasks}{who}"))
     return Outcome.RUNNING if now.running else Outcome.STOPPED
+
+
+def _who(run: Run, account: Aws, now: Running) -> str:
+    # Of what is deployed, whatever the folder says by now; empty where that may not be looked at.
+    plain = replace(to_settings([]).service, cluster=run.settings.service.cluster)
+    with suppress(ModelDockerizeError):
+        return deployed.who(run, ground.as_deployed(account, plain, now.service.name))
+    return ""
 
 
 def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> RevisionRow:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,13 +12,14 @@ from model_dockerize import pipeline
 from model_dockerize.aws import batch, ecr, ground
 from model_dockerize.aws.ecs import endpoint
 from model_dockerize.aws.ecs.endpoint import Address
+from model_dockerize.errors import AwsAccessError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import deployed, operate
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.report.console import ConsoleDisplay
-from model_dockerize.settings import to_settings
+from model_dockerize.settings import ServiceSettings, to_settings
 from tests.rig.deployer import Quiet
 from tests.rig.ecs_stories import Story
 from tests.rig.reports import reported
@@ -46,9 +48,9 @@ def three(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> tuple
         monkeypatch.setattr(module, name, stand_in)
     monkeypatch.chdir("/")
 
-    def act(function: Callable[[Run], Outcome]) -> Report:
+    def act(function: Callable[[Run], Outcome], **said: Any) -> Report:
         settings = to_settings([])
-        named = replace(settings.service, cluster="c", service="iris", wait_timeout=400)
+        named = replace(settings.service, cluster="c", service="iris", wait_timeout=400, **said)
         settings = replace(settings, service=named, smoke=replace(settings.smoke, smoke_test=False))
         report = reported(Run(settings, {}, Recorder(Quiet())), function)
         assert report.failure is None, report.failure
@@ -74,9 +76,27 @@ def test_status_shows_the_revisions_and_the_one_that_rollback_would_take(three: 
         ("2", "v2", "deployed 0 rollback goes here"),
         ("1", "-", "deployed 0"),
     ]
-    assert [line.split()[0] for line in lines[5:]] == ["pages", "url", "address"]
-    assert lines[6] == f"url {URL}"
-    assert lines[7].startswith("address changes with the next deployment; load-balancer: true keeps one (about 24 US")
+    assert [line.split()[0] for line in lines[5:]] == ["pages", "url", "reached", "address"]
+    assert lines[6:8] == [f"url {URL}", "reached by anyone on the internet"]
+    assert lines[8].startswith("address changes with the next deployment; load-balancer: true keeps one (about 24 US")
+
+
+def test_status_says_who_can_reach_what_is_deployed_and_nothing_where_it_may_not_look(
+    three: tuple[Stage, Act], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[ServiceSettings] = []
+
+    def as_deployed(_: object, settings: ServiceSettings, name: str) -> ServiceSettings:
+        looked.append(settings)
+        if len(looked) > 1:
+            raise AwsAccessError("denied", "Allow it.")
+        return replace(settings, allow_from=("10.0.0.0/8",))
+
+    monkeypatch.setattr(ground, "as_deployed", as_deployed)
+    report = three[1](partial(pipeline.status, by_name=True), allow_from=("192.0.2.0/24",))
+    assert (report.access, looked[0].allow_from, looked[0].cluster) == ("10.0.0.0/8", (), "c")
+    report = three[1](partial(pipeline.status, by_name=True))
+    assert (report.access, report.url) == ("", URL)
 
 
 def test_rollback_says_from_where_to_where_it_went(three: tuple[Stage, Act]) -> None:
