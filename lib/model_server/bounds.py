@@ -16,6 +16,8 @@ HEAD_BYTES = 32 * KIB
 HEADERS = 100
 #: Until a request's head is there: from its first byte, or from the beginning of the connection.
 HEAD_SECONDS = 20.0
+#: The same once the server has stopped listening.
+LAST_HEAD_SECONDS = 1.0
 #: A kept-alive connection between two requests: longer than the 60 s of common load balancers, which must close first.
 IDLE_SECONDS = 65
 #: A body brings at least so many bytes in so many seconds, or its end.

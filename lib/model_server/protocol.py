@@ -8,10 +8,11 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from model_server import bounds
+from model_server.one_packet import OnePacket
 
 _SWEEP_SECONDS = 1.0
 _OFFER = (b"upgrade", b"http2-settings")
@@ -28,6 +29,8 @@ class Connections:
         #: Those that wait for their client, the one first that has waited longest.
         self._waiting: dict[Protocol, None] = {}
         self._sweeping = False
+        #: The server stops: each answer is its connection's last.
+        self.are_last = False
 
     def __call__(
         self,
@@ -62,6 +65,12 @@ class Connections:
 
     def work(self, connection: "Protocol") -> None:
         self._waiting.pop(connection, None)
+
+    def dismiss(self) -> None:
+        """Let each connection's next answer be its last; call it in the loop's thread."""
+        self.are_last = True
+        for connection in self._open:
+            connection.dismiss()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeping = bool(self._open)
@@ -170,8 +179,10 @@ class Protocol(HttpToolsProtocol):
             self._body_bytes = 0
             self._due = self.loop.time() + bounds.BODY_SECONDS
             super().on_headers_complete()
+            if self._all.are_last:
+                self.cycle.keep_alive = False
             if self.parser.get_method() != b"HEAD":
-                self.cycle.transport = _Answer(self.cycle)  # type: ignore[assignment]  # all of it that a cycle uses
+                self.cycle.transport = OnePacket(self.cycle)  # type: ignore[assignment]  # all of it that a cycle uses
 
     def on_body(self, body: bytes) -> None:
         if self._is_over:
@@ -228,6 +239,17 @@ class Protocol(HttpToolsProtocol):
             elif self.cycle is None or answered:
                 self.transport.close()
 
+    def dismiss(self) -> None:
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close; but where a first or next request is on its way, only behind its answer."""
+        if self.cycle is None or self._in_head:
+            self._due = min(self._due, self.loop.time() + bounds.LAST_HEAD_SECONDS)
+        else:
+            super().shutdown()
+
     def refuse(self, status: HTTPStatus) -> None:
         """Answer with an error, behind answers still due, and hang up."""
         if self._is_over:
@@ -262,32 +284,3 @@ class Protocol(HttpToolsProtocol):
         parser = httptools.HttpRequestParser(self)
         parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn: its answer says that it closes
         return parser
-
-
-class _Answer:
-    """One answer's transport: the head waits for the body, to share a packet."""
-
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
-        self._transport = cycle.transport
-        #: None: it is still to come.
-        self._head: bytes | None = None
-
-    def write(self, data: bytes) -> None:
-        if not self._cycle.response_started:  # 100 Continue
-            self._transport.write(data)
-        elif self._head is None:
-            self._head = data
-        elif self._head:
-            self._transport.writelines((self._head, data) if data else (self._head,))
-            self._head = b""
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        if self._head:  # it has no body
-            self._transport.write(self._head)
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()

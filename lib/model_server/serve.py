@@ -1,16 +1,14 @@
-"""Start and stop of the server."""
+"""All that a server is made of, from its start to its end."""
 
 import asyncio
 import os
 import socket
 import tempfile
-import threading
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -46,6 +44,7 @@ from model_server.runner_command import runner_command
 from model_server.self_proof import EXIT_NOT_PROVED, SelfProof
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.slots import OwnSlot, Slot, may
+from model_server.stopping import LAST_SECONDS, Server
 from model_server.volume import Volume
 
 if TYPE_CHECKING:
@@ -54,8 +53,6 @@ if TYPE_CHECKING:
 _MOUNTS = Path("/proc/self/mountinfo")
 #: For what waits for the disk, beside one for each worker; made when they are needed.
 _THREADS = 40
-#: For requests that still go on behind the drain; with its 25 s less than the 30 s that ECS waits.
-_LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
@@ -169,8 +166,9 @@ def _run(
     sender = CallbackSender(store, envelope.of_job, settings.callback_hosts)
     for thread in (heartbeat, keeper, sender):
         thread.start()
-    config = _http(create_app(services, settings.root_path))
-    server = _Server(config, workers, heartbeat, settings.drain_seconds)
+    connections = Connections()
+    config = _http(create_app(services, settings.root_path), connections)
+    server = Server(config, connections, workers, heartbeat, settings.drain_seconds)
     if proof is not None:
         proof.on_failure = server.stop_at_once
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -197,10 +195,10 @@ def _run(
     return EXIT_NOT_PROVED if proof is not None and proof.failure is not None and not proof.is_stopped else 0
 
 
-def _http(app: Starlette) -> uvicorn.Config:
+def _http(app: Starlette, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=Connections(),  # type: ignore[arg-type]  # it is called as the class would be
+        http=connections,  # type: ignore[arg-type]  # it is called as the class would be
         ws="none",
         proxy_headers=False,  # nobody asks for the client's address, and no absolute URL is made
         log_config=None,
@@ -209,7 +207,7 @@ def _http(app: Starlette) -> uvicorn.Config:
         server_header=False,
         backlog=listening.BACKLOG,
         timeout_keep_alive=bounds.IDLE_SECONDS,
-        timeout_graceful_shutdown=_LAST_SECONDS,
+        timeout_graceful_shutdown=LAST_SECONDS,
     )
 
 
@@ -245,32 +243,6 @@ def _self_proof(settings: Settings, model: Manifest, timeout: float, converters:
 
 def _whose(slots: Sequence[Slot], settings: Settings) -> str:
     return f"user {settings.program_user[0]}" if slots[0].is_own_user else "the server's own user"
-
-
-class _Server(uvicorn.Server):
-    """Drains on SIGTERM, while it still answers."""
-
-    def __init__(self, config: uvicorn.Config, workers: Workers, heartbeat: Heartbeat, drain_seconds: float) -> None:
-        super().__init__(config)
-        self._workers = workers
-        self._heartbeat = heartbeat
-        self._drain_seconds = drain_seconds
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        if not self._workers.draining:
-            threading.Thread(target=self._drain, name="drain", daemon=True).start()
-
-    def stop_at_once(self) -> None:
-        """Stop without a drain: the data directory is lost, or the model not proved."""
-        self._heartbeat.withdraw()
-        self._workers.drain(0)
-        self.should_exit = True
-
-    def _drain(self) -> None:
-        logger.info("stopping: running jobs have %g s to end", self._drain_seconds)
-        self._heartbeat.withdraw()
-        self._workers.drain(self._drain_seconds)
-        self.should_exit = True
 
 
 def _data_directory(settings: Settings) -> Path:

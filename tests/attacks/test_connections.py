@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 import pytest
 import requests
 
-from model_server import bounds, settings
-from model_server import serve as server
+from model_server import bounds, settings, stopping
 from tests.rig.waiting import eventually
 
 from .conftest import Target, harmless
@@ -73,7 +72,7 @@ def test_an_upload_that_goes_on_keeps_no_server_from_its_end(
 
     Its client is told to send it again.
     """
-    assert settings.from_environment({}).drain_seconds + server._LAST_SECONDS < 30
+    assert settings.from_environment({}).drain_seconds + stopping.LAST_SECONDS < 30
     ended = threading.Event()
     with serve() as target, target.connect() as upload:
         upload.sendall(

@@ -4,13 +4,8 @@ import asyncio
 import json
 import logging
 import os
-import socket
-import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,10 +18,9 @@ from model_server.api.operations import not_serving
 from model_server.manifest import Manifest, Proof, parse
 from model_server.runner_client import Outcome, RunnerDiedError
 from model_server.self_proof import SelfProof
-from tests.functional.server.conftest import manifest_text, write_program
+from tests.functional.server.conftest import manifest_text
+from tests.functional.server.started import Started
 from tests.rig.waiting import eventually
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class FakeRunner:
@@ -148,52 +142,6 @@ def test_the_manifest_says_what_the_proof_is(tmp_path: Path) -> None:
     for wrong in ({"input": ""}, {"expected": "x"}, {"input": "x", "other": "y"}, {"input": "x", "expected": 1}):
         with pytest.raises(Exception, match="'proof'"):
             read(**wrong)
-
-
-class Started:
-    """A server of its own process, with a sample in its program's folder."""
-
-    def __init__(self, folder: Path, sample: str, expected: str) -> None:
-        program = write_program(folder / "program")
-        (program / "in.csv").write_text(sample, encoding="utf-8")
-        (program / "out.csv").write_text(expected, encoding="utf-8")
-        (folder / "model.json").write_text(
-            manifest_text(program, proof={"input": "in.csv", "expected": "out.csv"}), encoding="utf-8"
-        )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.data = folder / "data"
-        self.log = folder / "log"
-        self.environment = {
-            "MODEL_MANIFEST": str(folder / "model.json"),
-            "MODEL_SERVER_HOST": "127.0.0.1",
-            "MODEL_SERVER_PORT": str(self.port),
-            "MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}",
-            "MODEL_WORKERS": "2",
-            "GAI_VOLUME_PATH": str(self.data),
-            "MODEL_SELF_PROOF": "true",
-            "PYTHONPATH": str(ROOT / "lib"),
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "model_server"]
-            self.process = subprocess.Popen(
-                command, env={**os.environ, **self.environment}, stdout=log, stderr=subprocess.STDOUT
-            )
-        return self.process
-
-    def answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-        return health.probe(self.port) is None
-
-    def states(self) -> list[str]:
-        with closing(sqlite3.connect(self.data / "jobs.sqlite3")) as queue:
-            return [state for (state,) in queue.execute("SELECT state FROM jobs ORDER BY number")]
 
 
 @pytest.fixture
