@@ -9,9 +9,12 @@ from collections.abc import Callable
 from model_sandbox.http_answer import Answer
 
 _CONNECT_SECONDS = 5.0
+_LINGER_SECONDS = 5.0
 _PIECE = 65536
-_UNAVAILABLE = b"HTTP/1.1 503 Service Temporarily Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_UNAVAILABLE, _BAD_GATEWAY = "503 Service Temporarily Unavailable", "502 Bad Gateway"
+#: Why the load balancer itself answers; AWS tells the two kinds of 502 apart in its metrics and access logs only.
+REASON_HEADER = "Sandbox-Reason"
+NO_CONNECTION = "no connection to"
 
 
 def bindable(address: str, port: int) -> int:
@@ -74,6 +77,8 @@ class _Connection:
         self._at: tuple[str, int] = ("", 0)
         self._target: socket.socket | None = None
         self._answer, self._selector = Answer(), selectors.DefaultSelector()
+        #: Something of the answer has been passed on.
+        self._is_begun = False
 
     def run(self) -> None:
         with self._selector:
@@ -90,33 +95,56 @@ class _Connection:
             return bool(said) and self._ask(said)
         if self._target is None or sender is not self._target:
             return True  # it was left in the same moment
-        if said := self._target.recv(_PIECE):
+        if said := _said(self._target):
             self._answer.take(said)
+            self._is_begun = True
             self._client.sendall(said)
-        elif self._answer.is_whole:
-            self._leave()
-        return bool(said) or self._answer.is_whole
+            return True
+        if not self._answer.is_whole:
+            return not self._is_begun and self._refuse(_BAD_GATEWAY, f"{_name(self._at)} closed it unanswered")
+        self._leave()
+        return True
 
     def _ask(self, said: bytes) -> bool:
         if self._answer.is_whole and not (self._target and self._keeps(self._at)):
             self._leave()
             if (chosen := self._choose()) is None:
-                self._client.sendall(_UNAVAILABLE)
-                return False
+                return self._refuse(_UNAVAILABLE, "no target")
             try:
                 self._target, self._at = socket.create_connection(chosen, timeout=_CONNECT_SECONDS), chosen
             except OSError:
-                self._client.sendall(_BAD_GATEWAY)
-                return False
+                return self._refuse(_BAD_GATEWAY, f"{NO_CONNECTION} {_name(chosen)}")
             self._target.settimeout(None)
             self._selector.register(self._target, selectors.EVENT_READ)
         if self._target:
+            self._is_begun = self._is_begun and not self._answer.is_whole
             self._answer.ask()
-            self._target.sendall(said)
+            with contextlib.suppress(OSError):  # its end is read next
+                self._target.sendall(said)
         return True
+
+    def _refuse(self, status: str, reason: str) -> bool:
+        head = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n{REASON_HEADER}: {reason}\r\n\r\n"
+        self._client.sendall(head.encode())
+        self._client.shutdown(socket.SHUT_WR)
+        self._client.settimeout(_LINGER_SECONDS)
+        while self._client.recv(_PIECE):  # who still sends would be reset, and not see the answer
+            pass
+        return False
 
     def _leave(self) -> None:
         if self._target:
             self._selector.unregister(self._target)
             self._target.close()
             self._target = None
+
+
+def _said(target: socket.socket) -> bytes:
+    try:
+        return target.recv(_PIECE)
+    except OSError:
+        return b""
+
+
+def _name(at: tuple[str, int]) -> str:
+    return f"{at[0]}:{at[1]}"

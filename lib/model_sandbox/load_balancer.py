@@ -11,7 +11,7 @@ from typing import Any
 from model_sandbox.forwarder import Forwarder, bindable
 from model_sandbox.listener_rules import ListenerRules, Turns
 from model_sandbox.network import AwsVpc, Network
-from model_sandbox.target import Check, Target
+from model_sandbox.target import Check, Target, eligible
 from model_sandbox.tokens import Scope
 from model_sandbox.upstream import Upstream
 
@@ -191,10 +191,8 @@ class LoadBalancers:
         return any(target is not None and target.port == at[1] for target in known)
 
     def _choose(self, group: str) -> tuple[str, int] | None:
-        """Return the next healthy target, else any (as ELB does)."""
         with self._lock:
-            every = list(self._targets.get(group, {}).values())
-            targets = [target for target in every if target.state == "healthy"] or every
+            targets = eligible(self._targets.get(group, {}).values())
             if not targets:
                 return None
             self._turns[group] = turn = self._turns.get(group, -1) + 1

@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,3 +84,14 @@ class Target:
         if status != self._check.code:
             return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]"
         return "", ""
+
+
+def eligible(targets: Iterable[Target]) -> list[Target]:
+    """Return those that get requests: the healthy ones, else the unhealthy ones; never one that is `initial`.
+
+    Source: user guide, "Health checks for Application Load Balancer target groups" (where all are unhealthy it fails
+    open); AWS Load Balancer Controller, "Pod readiness gate" (where all are `initial` or `draining` nobody answers).
+    """
+    known = list(targets)
+    by_state = ([target for target in known if target.state == state] for state in ("healthy", "unhealthy"))
+    return next(filter(None, by_state), [])

@@ -1,15 +1,20 @@
 """A listener's socket: its connections move from target to target between two requests, and never within one."""
 
 import http.client
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from model_sandbox.forwarder import Forwarder
+from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER, Forwarder
 from model_sandbox.http_answer import Answer
+from model_sandbox.target import eligible
 
 
 @contextmanager
@@ -66,6 +71,58 @@ def test_an_open_connection_moves_on_between_two_requests() -> None:
         client.request("GET", "/")
         assert client.getresponse().status == 503
         forwarder.close()
+
+
+def through(at: tuple[str, int] | None, body: bytes = b"") -> tuple[int, str]:
+    """Status and reason that a client gets whose load balancer has this target."""
+    forwarder = Forwarder("127.0.0.1", 0, lambda: at, lambda _: True)
+    client = http.client.HTTPConnection("127.0.0.1", forwarder.port, timeout=60)
+    try:
+        client.request("POST", "/", body)
+        answer = client.getresponse()
+        return answer.status, answer.headers[REASON_HEADER]
+    finally:
+        client.close()
+        forwarder.close()
+
+
+def test_who_gets_no_target_or_no_connection_is_told_so() -> None:
+    assert through(None, b"x" * 300_000) == (503, "no target")
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        at = gone.getsockname()
+    assert through(at, b"x" * 300_000) == (502, f"{NO_CONNECTION} {at[0]}:{at[1]}")
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+def test_a_target_that_hangs_up_unanswered_is_a_bad_gateway(is_reset: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+                if is_reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        host, port = listener.getsockname()
+        assert through((host, port)) == (502, f"{host}:{port} closed it unanswered")
+
+
+@pytest.mark.parametrize(
+    ("states", "chosen"),
+    [
+        (("initial", "healthy", "unhealthy"), ["healthy"]),
+        (("unhealthy", "initial"), ["unhealthy"]),
+        (("initial", "initial"), []),
+        ((), []),
+    ],
+)
+def test_healthy_targets_get_requests_else_unhealthy_ones_but_none_that_is_new(
+    states: tuple[str, ...], chosen: list[str]
+) -> None:
+    targets: Any = [SimpleNamespace(state=state) for state in states]
+    assert [target.state for target in eligible(targets)] == chosen
 
 
 @pytest.mark.parametrize(
