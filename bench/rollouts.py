@@ -9,8 +9,14 @@ environment of its own; `dist/` of a release of aws-actions/amazon-ecs-deploy-ta
 
 A build counts as proved from the moment at which its own sample was answered rightly by a task of it: its log says so.
 A build of before counts as proved. `untested` is, with blue-green, between that and the end of the pause, at which the
-run has tested it. What a peer deploys has neither moment. `refused` is 503 or no connection: nothing was accepted.
-`lost` was accepted and has no right end. An answer counts at the moment at which the client has it.
+run has tested it. What a peer deploys has neither moment. An answer counts at the moment at which the client has it.
+
+`refused`: nothing was accepted. Nobody listened, the answer was 503, or the load balancer got no connection to a
+target (it says so with its 502; on AWS the metric TargetConnectionErrorCount counts these). `failed`: the program ended
+itself, and its client was told so. `lost`: any other end that is no right answer, also none within five minutes.
+
+"crash after 20 s" is a version whose program ends itself, 20 s after each of its starts. "container killed" (only where
+it is named) kills the whole container instead, and with the only task die the connections that it has.
 """
 
 import argparse
@@ -38,7 +44,7 @@ sys.path[:0] = [str(_ROOT), *(str(_ROOT / name) for name in ("lib", "scripts", "
 import boto3  # noqa: E402
 import docker  # noqa: E402
 from tests.rig import postgres  # noqa: E402
-from tests.rig.constant_load import ANSWERED, LOST, REFUSED, Load, constant_load  # noqa: E402
+from tests.rig.constant_load import ANSWERED, FAILED, LOST, OWN_END, REFUSED, Load, constant_load  # noqa: E402
 from tests.rig.homes import furnish  # noqa: E402
 from tests.rig.library_programs import REQUIREMENT  # noqa: E402
 from tests.rig.sandbox_calls import ask_sandbox  # noqa: E402
@@ -49,10 +55,20 @@ from model_dockerize.sandbox import Sandbox  # noqa: E402
 from model_dockerize.sandbox.record import CONTAINER_LABEL  # noqa: E402
 
 _CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache" / "model-dockerize-bench"))
-_PROGRAM = """import time
+_PROGRAM = """import os, sys, threading, time
 from gravityai import gravityai as grav
 
 time.sleep({load})
+
+
+def end():
+    sys.stderr.write("{own_end}")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+if {ends}:
+    threading.Timer({ends}, end).start()
 
 
 def process(source, target):
@@ -66,6 +82,8 @@ if __name__ == "__main__":
     grav.wait_for_requests(process)
 """
 _SCENARIOS = ("good", "wrong", "crash at start", "crash after 20 s", "slow start", "killed", "cancelled", "scale-out")
+_NAMED_ONLY = ("container killed",)
+_END_SECONDS = 20
 _NEVER_PROVED = ("wrong", "crash at start")
 _QUEUES = ("sqlite", "postgresql")
 _WAYS = ("rolling", "blue-green", "canary")
@@ -73,8 +91,8 @@ _CLUSTER = "model-dockerize"
 _MINUTE = 4  # seconds of the sandbox's minute; a killed run's pause has shorter ones
 _OVER = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
 _HEAD = (
-    *("tool", "rollout", "queue", "scenario", "requests", "unproved", "untested", "wrong", "refused", "lost"),
-    *("jobs", "unproved", "untested", "wrong", "lost", "push to traffic, s", "outcome"),
+    *("tool", "rollout", "queue", "scenario", "requests", "unproved", "untested", "wrong", "refused", "failed", "lost"),
+    *("jobs", "unproved", "untested", "wrong", "failed", "lost", "push to traffic, s", "outcome"),
 )
 
 
@@ -152,7 +170,8 @@ class Service:
         (self.folder / "smoke").mkdir(parents=True, exist_ok=True)
         right = f"v{self.version}"
         says = "wrong" if scenario == "wrong" else right
-        program = _PROGRAM.format(load=20 if scenario == "slow start" else 0, says=says)
+        load, ends = 20 if scenario == "slow start" else 0, _END_SECONDS if scenario == "crash after 20 s" else 0
+        program = _PROGRAM.format(load=load, ends=ends, own_end=OWN_END, says=says)
         (self.folder / "main.py").write_text(program, encoding="utf-8")
         (self.folder / "requirements.txt").write_text(REQUIREMENT + "\n", encoding="utf-8")
         (self.folder / "smoke/input.txt").write_text("x", encoding="utf-8")
@@ -253,7 +272,7 @@ def play(service: Service, scenario: str) -> dict[str, Any]:
     """Play one rollout; return its row."""
     service.write(scenario)
     service.report_file.unlink(missing_ok=True)
-    kills = {"crash at start": 0.0, "crash after 20 s": 20.0}
+    kills = {"crash at start": 0.0, "container killed": 20.0}
     watch = Watch(service.box.instance, service.images(), kills.get(scenario))
     ask_sandbox(service.box, "PUT", f"/_sandbox/minute/{1 if scenario == 'killed' else _MINUTE}")
     ask_sandbox(service.box, "DELETE", "/_sandbox/journal")
@@ -265,10 +284,12 @@ def play(service: Service, scenario: str) -> dict[str, Any]:
             _until(lambda: any(one.kind == ANSWERED for one in load.asked), 120)
             former = {one.version for one in [*load.asked, *load.jobs] if one.kind == ANSWERED}
             code = _rollout(service, scenario, watch)
-            if scenario == "crash after 20 s":
+            if scenario == "container killed":
                 _until(lambda: watch.killed > 0, 30)
                 time.sleep(6)
                 watch.kill_at = None
+            elif scenario == "crash after 20 s":
+                time.sleep(1.5 * _END_SECONDS)
             status = service.settle()
             time.sleep(3)
     finally:
@@ -305,8 +326,11 @@ def _counted(load: Load, former: set[str], proved: float, tested: float) -> dict
         row[f"{what}_wrong"] = sum(one.version == "wrong" for one in new)
         if what == "requests":
             row["requests_refused"] = sum(one.kind == REFUSED for one in outcomes)
+        row[f"{what}_failed"] = sum(one.kind == FAILED for one in outcomes)
         row[f"{what}_lost"] = sum(one.kind == LOST for one in outcomes)
-    row["why"] = sorted({one.text for one in [*load.asked, *load.jobs] if one.kind == LOST})[:5]
+    row["why"] = sorted({f"{one.kind}: {one.text}" for one in [*load.asked, *load.jobs] if one.kind in (FAILED, LOST)})[
+        :5
+    ]
     return row
 
 
@@ -366,8 +390,8 @@ def _plays(only: str, peers: dict[str, Path]) -> Iterator[tuple[str, str, list[s
     """
     words = {word.strip() for word in only.split(",")} - {""}
 
-    def chosen(all_of_them: tuple[str, ...]) -> list[str]:
-        named = [one for one in all_of_them if one in words]
+    def chosen(all_of_them: tuple[str, ...], others: tuple[str, ...] = ()) -> list[str]:
+        named = [one for one in (*all_of_them, *others) if one in words]
         return named or list(all_of_them)
 
     for queue in chosen(_QUEUES):
@@ -375,8 +399,8 @@ def _plays(only: str, peers: dict[str, Path]) -> Iterator[tuple[str, str, list[s
             left_out = {"scale-out"} if queue == "sqlite" else set()
             left_out |= {"cancelled"} if peers else set()
             if way == "canary":
-                left_out = set(_SCENARIOS) - ({"good"} if queue == "postgresql" else set())
-            yield way, queue, [one for one in chosen(_SCENARIOS) if one not in left_out]
+                left_out = {*_SCENARIOS, *_NAMED_ONLY} - ({"good"} if queue == "postgresql" else set())
+            yield way, queue, [one for one in chosen(_SCENARIOS, _NAMED_ONLY) if one not in left_out]
 
 
 def _print(row: dict[str, Any]) -> None:
@@ -384,7 +408,7 @@ def _print(row: dict[str, Any]) -> None:
     told.pop("why")
     print("| " + " | ".join(str(value) for value in told.values()) + " |", flush=True)
     for why in row["why"]:
-        print(f"    lost: {why}", file=sys.stderr, flush=True)
+        print(f"    {why}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

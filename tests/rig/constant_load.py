@@ -8,17 +8,24 @@ from dataclasses import dataclass, field
 
 import requests
 
+from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER
+
 _CLIENTS = 8
 _PAUSE = 0.15  # seconds between two requests of a client: at most some 6 a second
 _JOBS = 6  # that are always under way
-_PATIENCE = 120.0  # seconds in which an acknowledged job must end
-ANSWERED, REFUSED, LOST = "answered", "refused", "lost"
+_PATIENCE = 300.0  # seconds in which an acknowledged job must end
+ANSWERED, REFUSED, FAILED, LOST = "answered", "refused", "failed", "lost"
+OWN_END = "this version ends itself"  # what a program says that does, and so the error of the job that it was at
 _GOES_ON = "goes on"  # its text is the job's id
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a request or job. `refused`: nothing was accepted; `lost`: accepted, and no right end."""
+    """The end of a request or job.
+
+    `refused`: nothing was accepted, for no server was reached or it said 503. `failed`: the program ended itself, and
+    that was told. `lost`: any other end that is no right answer.
+    """
 
     kind: str
     at: float  # seconds since the epoch
@@ -69,7 +76,7 @@ class Load:
                 said = f"{status.status_code} {status.text}"
                 state = status.json()["data"]["status"] if status.ok else ""
                 if state == "Error":
-                    break
+                    return Outcome(_of_error(said), time.time(), f"job {job}: {said}"[:200])
                 if state == "Complete":
                     ended = _outcome(lambda: requests.get(f"{self.url}/data/result/{job}", timeout=20))
                     if ended.kind == ANSWERED:
@@ -95,8 +102,14 @@ def _outcome(ask: Callable[[], requests.Response]) -> Outcome:
         return Outcome(ANSWERED, time.time(), answer.text[:200])
     if answer.status_code == 202:
         return Outcome(_GOES_ON, time.time(), answer.headers["X-Job-Id"])
-    kind = REFUSED if answer.status_code == 503 else LOST
-    return Outcome(kind, time.time(), f"{answer.status_code} {answer.text}"[:200])
+    reason = answer.headers.get(REASON_HEADER, "")
+    is_refused = answer.status_code == 503 or reason.startswith(NO_CONNECTION)
+    kind = REFUSED if is_refused else _of_error(answer.text)
+    return Outcome(kind, time.time(), f"{answer.status_code} {reason}{answer.text}"[:200])
+
+
+def _of_error(text: str) -> str:
+    return FAILED if OWN_END in text else LOST
 
 
 @contextmanager
