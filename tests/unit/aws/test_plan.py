@@ -104,6 +104,18 @@ class TestPlan:
         again, _ = rehearsed(account, volume="data", zones=2)
         assert again.calls == []
 
+    def test_jobs_that_the_next_version_does_not_know_are_told_of_before_anything_is_done(
+        self, account: Account
+    ) -> None:
+        balanced: dict[str, Any] = {"load_balancer": "true", "zones": 2}
+        everything(account.aws, account.said, **balanced)
+        assert "own disk" not in "".join(account.said.warnings)
+        (arn,) = account.aws.ecs.list_services(cluster="model-dockerize")["serviceArns"]
+        account.aws.ecs.untag_resource(resourceArn=arn, tagKeys=["model-dockerize:proving"])
+        rehearsed(account, **balanced, image=IMAGE.replace("ab" * 32, "cd" * 32))
+        (told,) = [line for line in account.said.warnings if "each version keeps its jobs on its own disk" in line]
+        assert "With queue-url (PostgreSQL) no job is lost" in told
+
     def test_fields_that_differ_are_named_with_what_is_no_secret(self, account: Account) -> None:
         everything(account.aws, account.said)
         rehearsal, _ = rehearsed(account, memory=4096, desired_count=3, image=IMAGE.replace("ab" * 32, "cd" * 32))

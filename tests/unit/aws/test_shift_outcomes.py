@@ -165,6 +165,34 @@ def test_a_good_version_is_tested_without_traffic_and_then_has_all_of_it(play: C
     assert run.runs() == "iris:2"
 
 
+def test_where_each_version_has_its_own_queue_the_next_one_is_told_of_with_the_remedy(
+    play: Callable[..., Play], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(run: Play) -> list[str]:
+        lines, run.ears.lines = run.ears.lines, []
+        return [text for level, text in lines if level == "warning" and "queue-url" in text]
+
+    first = play(GOOD, running=None)
+    assert first.run().outcome == "deployed"
+    assert told(first) == []  # there is no job that it could lose
+    run = play(GOOD)
+    assert run.run().outcome == "deployed"
+    assert told(run) == [
+        "Service iris: each version keeps its jobs on its own disk. What the former one accepted, and nobody has "
+        "fetched when the traffic shifts, gets 404. With queue-url (PostgreSQL) no job is lost."
+    ]
+    run.told.clock.sleep(100)
+    run.run()
+    assert told(run) == []  # nothing changes
+    shared = play(GOOD)
+    assert shared.run(queue_url="postgresql://db/jobs", volume="jobs").outcome == "deployed"
+    assert told(shared) == []
+    foreign = play(GOOD)
+    monkeypatch.setattr(Prepared, "made_here", False)
+    assert foreign.run().outcome == "deployed"
+    assert told(foreign) == []
+
+
 def test_a_wrong_answer_goes_back_and_nobody_has_met_it(play: Callable[..., Play]) -> None:
     run = play(GOOD)
     run.failures = [("result: wrong",)]

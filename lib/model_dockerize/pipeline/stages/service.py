@@ -17,7 +17,7 @@ from model_dockerize.errors import (
     TimedOutError,
 )
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import deployed, memory, unexpected
+from model_dockerize.pipeline import deployed, memory, own_queues, unexpected
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages.order import take_turn
 from model_dockerize.progress import Progress
@@ -42,6 +42,7 @@ def deploy(release: Release) -> Release:
         if release.changed:
             take_turn(release)  # the build may have taken long
         definition, service = _ensure(release, stage)
+        own_queues.tell(release.prepared, service, settings, stage)
         stage.found(facts.Rolled(service.arn, definition.arn))
         if not settings.wait:
             stage.info("wait is false: ECS goes on by itself, and this run does not know how it ends.")
@@ -147,7 +148,9 @@ def _scale(release: Release, service: Service) -> None:
 
 def _ask(release: Release, progress: Progress) -> Release:
     _, service = _ensure(release, progress)
-    ecs.ensure_scaling(release.account, release.settings.service, service, progress)
+    settings = release.settings.service
+    own_queues.tell(release.prepared, service, settings, progress)
+    ecs.ensure_scaling(release.account, settings, service, progress)
     return release
 
 
