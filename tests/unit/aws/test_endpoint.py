@@ -18,11 +18,11 @@ from tests.rig.reports import so_far
 AWS = "model-1.eu-central-1.elb.amazonaws.com"
 
 
-def account(name: str, protocol: str, port: int) -> Any:
-    """An account with one load balancer of this DNS name, one listener and one rule."""
+def account(name: str, protocol: str, port: int, *actions: dict[str, Any]) -> Any:
+    """An account with one load balancer of this DNS name, one listener and one rule of these actions."""
     pages = {
         "describe_listeners": [{"Listeners": [{"ListenerArn": "l", "Protocol": protocol, "Port": port}]}],
-        "describe_rules": [{"Rules": [{"RuleArn": "r", "Actions": []}]}],
+        "describe_rules": [{"Rules": [{"RuleArn": "r", "Actions": actions}]}],
     }
     balancer = {"DNSName": name, "Scheme": "internal", "CreatedTime": datetime.now(UTC)}
     elbv2 = SimpleNamespace(
@@ -70,3 +70,21 @@ def test_an_address_is_told_with_who_reaches_it_and_whether_it_lasts(
     report = so_far(run)
     assert (report.url, report.access) == (inputs.get("smoke-url", "http://203.0.113.7"), access)
     assert report.lasts.partition(" (about")[0] == lasts
+
+
+@pytest.mark.parametrize(
+    ("action", "is_found"),
+    [
+        ({"TargetGroupArn": "group"}, True),
+        ({"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "group", "Weight": 100}]}}, True),
+        (
+            {"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "o"}, {"TargetGroupArn": "group", "Weight": 0}]}},
+            True,
+        ),
+        ({"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "o", "Weight": 100}]}}, False),
+        ({"FixedResponseConfig": {"StatusCode": "404"}}, False),
+    ],
+)
+def test_a_listener_is_found_by_any_rule_that_names_the_group(action: dict[str, Any], is_found: bool) -> None:
+    found = endpoint._balancer(account(AWS, "HTTP", 80, action), "group", "")
+    assert (found is not None) is is_found

@@ -60,6 +60,7 @@ class Ecs:
     replaced: float = 1e9  # a newer deployment takes over
     foreign: tuple[str, float, float] | None = None  # stage, from, until: the hook of somebody else
     refuses: dict[str, list[str]] = field(default_factory=dict)  # error codes to come, by operation
+    state: str = ""  # rolloutState of every deployment; empty: it has none
     takes_it: bool = False  # a refused call is carried out all the same: its answer is lost
     share_at: tuple[tuple[float, float], ...] = ()  # seconds after CONTINUE, percent
     continued: float | None = None
@@ -128,6 +129,7 @@ class Ecs:
         rows = [green] if self.first else [blue, green] if back else [green, blue]
         if self.now >= self.replaced:
             rows = [_deployment(3, False, 0, 0), blue]
+        rows = [{**row, "rolloutState": self.state} if self.state else row for row in rows]
         arn = NEWER if self.now >= self.replaced else OURS if self.now >= self.known else FORMER
         hooks = {"lifecycleHooks": [_configured(21)], "strategy": "BLUE_GREEN"}
         return {
@@ -231,6 +233,17 @@ def test_the_pause_is_found_at_once_and_after_it_the_end_within_seconds(account:
     assert any("100 % of the traffic is at the new version" in line for line in account.said.infos)
     rate = len(world.calls) / world.now
     assert rate < 0.8, f"{rate:.2f} calls a second"
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "IN_PROGRESS", "FAILED"])
+def test_the_state_that_is_documented_for_rolling_alone_is_not_heeded(account: Account, state: str) -> None:
+    world = Ecs(account, state=state)
+    waits = world.follow()
+    assert (waits.outcome, bool(waits.pause)) == (Outcome.PAUSED, True)
+    assert world.now > world.healthy
+    assert world.end(waits, Action.CONTINUE).outcome is Outcome.DEPLOYED
+    assert world.continued
+    assert world.now > world.continued + world.moves + world.bake
 
 
 def test_rolled_back_is_said_when_it_is_true(account: Account) -> None:
