@@ -135,6 +135,10 @@ def test_the_error_shows_the_line_that_tells(name: str) -> None:
         ),
         ("write /x: no space left on device", "docker system df"),
         ("model-server: the image has no julia, which the model's command calls", "Choose a base-image that has it"),
+        (
+            "model-server: the image has no python and no python3, which the model's command calls",
+            "one that only the base image's SHELL or entrypoint activates by its path",
+        ),
         ("the image has no faces", "Correct what the step's last lines complain about"),
         ("/bin/sh: 1: apt-get: not found", "let init-file call this one's own package manager"),
         ("apt-get: three packages, then the model", "Correct what the step's last lines complain about"),

@@ -22,7 +22,8 @@ BUILDING = (
         r"the image has no [^\n]+, which the model's command calls",  # model-server prepare
         "",
         "Choose a base-image that has it, or add it by system-packages (Debian, Ubuntu; for Python: "
-        "[python3, python3-pip]) or init-file, or correct the command.",
+        "[python3, python3-pip]) or init-file, or correct the command: it names one that only the base image's SHELL "
+        "or entrypoint activates by its path.",
     ),
     Cause(
         "exit code:? 127",
