@@ -1,4 +1,4 @@
-"""docs/first-model.md, done from top to bottom as it stands: every file, every command, the snippet."""
+"""docs/first-model.md, done from top to bottom as it stands, and with its model the library's example."""
 
 import json
 import os
@@ -9,13 +9,14 @@ from pathlib import Path
 
 from tests.integration.conftest import ROOT, Cli
 
+LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "first-model.md").read_text(encoding="utf-8")
 NO_FOLDER = ("list", "status", "logs", "rollback", "destroy")
 _BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in _BLOCKS.findall(PAGE) if kind == language]
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return [text for kind, text in _BLOCKS.findall(page) if kind == language]
 
 
 def expanded(word: str, folder: Path) -> list[str]:
@@ -52,6 +53,12 @@ def test_the_page_from_top_to_bottom(cli: Cli, tmp_path: Path) -> None:
         words = shlex.split(line)[1:]
         if words[-2:] == ["sandbox", "stop"]:  # that of all tests
             continue
+        if words[0] == "submit":
+            called = cli.python("-c", blocks("python", LIBRARY)[0], cwd=tmp_path)
+            assert called.returncode == 0, called.stderr
+            assert f"unchanged {url}" in called.stdout or "deployed http" in called.stdout, called.stdout
+            assert "age,tenure,score\n34,12,0.42" in called.stdout
+            assert called.stdout.count("RevisionRow(") >= 2
         words = [found for word in words for found in (expanded(word, tmp_path) if "*" in word else [word])]
         if words[0] == "rollback":  # to go back to: the page's reader has changed something by then
             (folder / "main.py").write_text(script.replace("round(3)", "round(2)"), encoding="utf-8")

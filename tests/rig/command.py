@@ -67,8 +67,12 @@ class Cli:
         return f"label={CONTAINER_LABEL}={running.instance}"
 
     def __call__(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return self.python(_CHILD, *arguments, cwd=cwd)
+
+    def python(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Python, which can import the library."""
         return subprocess.run(
-            [sys.executable, _CHILD, *map(str, arguments)],
+            [sys.executable, *map(str, arguments)],
             env=self.environment,
             cwd=cwd,
             capture_output=True,

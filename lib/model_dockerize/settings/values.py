@@ -131,7 +131,7 @@ def _problem(name: str, value: Given, text: str) -> str:
 
 
 def _unknown(name: str, value: Given) -> str:
-    if name == value.where:  # its source has words of its own for this
+    if value.problem:  # its source has words of its own for this
         return f"{value.where}: {value.problem}"
     return f"{value.where}: there is no input named {name!r}.{did_you_mean(name, BY_NAME)}"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import pipeline
+from model_dockerize import library, pipeline
 from model_dockerize.aws import batch, ecr, ground
 from model_dockerize.aws.ecs import endpoint
 from model_dockerize.aws.ecs.endpoint import Address
-from model_dockerize.errors import AwsAccessError
+from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import deployed, operate
@@ -145,3 +145,19 @@ def test_logs_are_those_of_the_service(three: tuple[Stage, Act], monkeypatch: py
     read = partial(pipeline.logs, lines=2, follow=False, show=shown.append, by_name=True)
     assert last_lines(three[1](read))[0] == "read the log of service iris"
     assert shown == ["iris 0", "iris 1"]
+
+
+@pytest.mark.usefixtures("three")
+def test_a_program_gets_the_report_that_the_command_prints() -> None:
+    report = library.status("iris", {"cluster": "c"})
+    assert (report.outcome, report.url) == (Outcome.RUNNING, URL)
+    assert report.revisions[0].revision == 3
+    gone = library.rollback("iris", "1", {"cluster": "c", "wait-timeout": "400", "smoke-test": "false"})
+    assert gone.task_definition_arn.endswith(":1")
+
+
+@pytest.mark.usefixtures("three")
+def test_what_goes_wrong_is_raised_with_its_remedy() -> None:
+    with pytest.raises(InputError) as raised:
+        library.status("iris", {"clustr": "c"})
+    assert raised.value.details == ("clustr: there is no input named 'clustr'. Did you mean cluster?",)
