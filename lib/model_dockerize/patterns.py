@@ -5,6 +5,9 @@ import shlex
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+#: The name of an image archive's file.
+ARCHIVE = re.compile(r"\.(tar(\.(gz|zst))?|tgz|tzst)$", re.IGNORECASE)
+
 
 class Pattern(NamedTuple):
     """A form of a whole text; as a rule, it says what is wrong."""

@@ -129,11 +129,11 @@ def test_what_runs_has_its_own_name_and_may_go_meanwhile(monkeypatch: pytest.Mon
     assert (asked[0]["ignore_removed"], asked[0].get("all", False)) == (True, False)
 
 
-@pytest.mark.parametrize("command", ["serve", "save", "push", "deploy", "build", "run", "plan", "status"])
+@pytest.mark.parametrize("command", ["serve", "push", "deploy", "build", "run", "plan", "status"])
 @pytest.mark.parametrize("name", ["churn_c5e4c2.docker.tar.gz", "churn.tar", "churn.TGZ", "data.csv"])
 @pytest.mark.usefixtures("engine")
-def test_an_archive_in_place_of_a_folder_is_told_its_flag(command: str, name: str) -> None:
+def test_an_archive_in_place_of_a_folder_is_taken(command: str, name: str) -> None:
     Path(name).touch()
-    result = CliRunner().invoke(cli, [command, name])
-    assert result.exit_code == 3
-    assert ("--from-archive" in result.output) is (name != "data.csv"), result.output
+    said = CliRunner().invoke(cli, [command, name]).output
+    assert ("is no archive of an image" in said) is (name != "data.csv"), said
+    assert ("is not a folder" in said) is (name == "data.csv"), said

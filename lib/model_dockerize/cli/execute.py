@@ -22,7 +22,7 @@ from model_dockerize.settings.sources import from_environment, from_flags
 #: A command in a text, which does not say yet where.
 _COMMAND = re.compile(r"model-dockerize (?P<name>[a-z][a-z-]+)\b(?P<folder> FOLDER\b)?(?=(?P<more>[^`;]{0,200}))")
 #: The argument of commands that need no folder.
-FOLDER_OR_NAME = "[FOLDER|FILE.yml|Config.ini|NAME]"
+FOLDER_OR_NAME = "[FOLDER|ARCHIVE|FILE.yml|Config.ini|NAME]"
 #: Where a command's flags -v and -q leave their word.
 VERBOSITY = "model_dockerize.verbosity"
 #: Where a command's argument is kept as it was typed.

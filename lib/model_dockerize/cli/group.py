@@ -97,7 +97,8 @@ def cli() -> None:
       model-dockerize init my-model
       model-dockerize run my-model --sandbox
 
-    Every command takes a program folder, a model-dockerize.yml or a Config.ini; flags override what stands in it.
+    Every command takes a program folder, an image archive (of `save`), a model-dockerize.yml or a Config.ini; flags
+    override what stands in it.
     """
     try:
         Path.cwd()
@@ -106,7 +107,7 @@ def cli() -> None:
 
 
 def takes(
-    *names: str, argument: str = "[FOLDER|FILE.yml|Config.ini]", common: tuple[str, ...] = ()
+    *names: str, argument: str = "[FOLDER|ARCHIVE|FILE.yml|Config.ini]", common: tuple[str, ...] = ()
 ) -> Callable[[Command], Command]:
     """Add the flags of these groups and inputs, and the program's argument.
 

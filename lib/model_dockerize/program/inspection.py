@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, oddly_written, open_file
-from model_dockerize.patterns import DEBIAN_PACKAGE, ECS_NAME
+from model_dockerize.patterns import ARCHIVE, DEBIAN_PACKAGE, ECS_NAME
 from model_dockerize.program import (
     command,
     formats,
@@ -30,8 +30,6 @@ from model_dockerize.program.writing import is_foreign
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
-#: How the file of a finished image is called.
-ARCHIVE = re.compile(r"\.(tar(\.(gz|zst))?|tgz|tzst)$", re.IGNORECASE)
 _INIT_NAMES = ("init.sh", "setup.sh")
 #: Programs of other languages, and images that have them.
 _NOT_PYTHON = {"Rscript": "rocker/r-ver:4", "R": "rocker/r-ver:4", "julia": "julia:1", "node": "node:22-slim"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from model_dockerize.compat.batch_file import FOR_ENVIRONMENT, read_batch_file
 from model_dockerize.compat.config_ini import read_config_ini
 from model_dockerize.inside import workspace_of
+from model_dockerize.patterns import ARCHIVE
 from model_dockerize.settings.environment import is_file
 from model_dockerize.settings.given import Given, Source
 from model_dockerize.settings.model import INPUTS, Settings
@@ -21,12 +22,14 @@ def argument(target: Path) -> Given:
 
 
 def described(folder: Given) -> Layer:
-    """Read a model-dockerize.yml, a Config.ini or a folder."""
+    """Read a model-dockerize.yml, a Config.ini, an image archive or a folder."""
     if _end(folder) is None:
         return {"program-path": folder}
     path = folder.base / folder.text.strip()
     if path.suffix.lower() == ".ini":
         return _from_config_ini(path)
+    if ARCHIVE.search(path.name) and is_file(path):
+        return {"from-archive": folder}
     from model_dockerize.settings.own_file import from_file
 
     if _is_file_name(path):
@@ -43,7 +46,12 @@ def load_settings(
     if folder and said and not _is_file_name(Path(folder.text)) and _end(folder) != _end(said):
         problem = f"{folder.where} names another folder, {folder.text}: give one of the two"
         overrides = {**overrides, "program-path": replace(said, problem=problem)}
-    return to_settings([surroundings, read(folder) if folder else {}, overrides])
+    layer = read(folder) if folder else {}
+    other = overrides.get("from-archive")
+    if folder and other and layer.get("from-archive") == folder and _end(folder) != _end(other):
+        problem = f"{folder.where} names another archive, {folder.text}: give one of the two"
+        overrides = {**overrides, "from-archive": replace(other, problem=problem)}
+    return to_settings([surroundings, layer, overrides])
 
 
 def batch_environment(file: Given, aws_config: Path | None) -> Layer:

@@ -46,6 +46,27 @@ def test_the_same_folder_twice_is_one(two: tuple[Path, Path], monkeypatch: pytes
     assert (settings.program.program_path, settings.image.image_name) == (a, "from-a")
 
 
+@pytest.mark.parametrize("name", ["iris_123abc.docker.tar.gz", "iris.tar", "iris.TGZ", "iris.tar.zst"])
+def test_an_archive_stands_where_a_folder_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    for folder in (argument(Path(name)), from_flags({"program-path": name})["program-path"]):
+        assert load_settings({}, folder, {}).image.from_archive == tmp_path / name
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    assert load_settings({}, argument(Path(name)), {}).image.from_archive is None  # a folder of an odd name
+
+
+def test_two_archives_are_refused(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.tar", tmp_path / "b.tar"
+    for each in (a, b):
+        each.touch()
+    with pytest.raises(InputError) as caught:
+        load_settings({}, argument(a), from_flags({"from-archive": str(b)}))
+    assert caught.value.details == (f"--from-archive: the argument names another archive, {a}: give one of the two",)
+    assert load_settings({}, argument(a), from_flags({"from-archive": str(a)})).image.from_archive == a
+
+
 def test_a_flag_wins_over_the_folder_that_a_file_names(two: tuple[Path, Path]) -> None:
     a, b = two
     settings = load_settings({}, argument(a / "model-dockerize.yml"), from_flags({"program-path": str(b)}))
