@@ -52,7 +52,8 @@ def test_a_missing_sample_is_told_once_in_a_run_with_the_command_that_makes_one(
         with run.recorder.stage(name) as stage:
             make.prove(run, make.inspect(run, stage), (), stage)
     (told,) = [warning for warning in run.recorder.warnings if "no job is tried" in warning]
-    assert f"model-dockerize init {tmp_path.resolve()}." in told
+    assert f"Add one real input as {tmp_path.resolve()}/smoke/input.csv (or .json, .txt, ...), " in told
+    assert told.endswith(f": model-dockerize init {tmp_path.resolve()}")
 
 
 def test_a_missing_sample_of_an_archive_is_no_matter_of_a_folder() -> None:

@@ -62,8 +62,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         name=found.name,
         license_key=settings.smoke.license_key,
         without_sample=(
-            f"Make one: model-dockerize init {shlex.quote(place)}. It takes the first rows of a data file of that "
-            "folder, else a stub. Or put smoke/input.* there, and its answer beside it as smoke/expected.*."
+            f"Add one real input as {place}/smoke/input.csv (or .json, .txt, ...), and its answer as smoke/expected.* "
+            f"beside it. To have one of a data file there, else a stub: model-dockerize init {shlex.quote(place)}"
         ),
     )
     return FromFolder(found, identity, platform, expectation, text, version)

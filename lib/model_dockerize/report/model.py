@@ -14,6 +14,9 @@ Status = Literal["done", "unchanged", "failed", "skipped"]
 FindingStatus = Literal["ok", "warning", "failed", "unknown"]
 
 
+_SAMPLE = "add one real input as smoke/input.csv (or .json, .txt, ...), or name one with smoke-input"
+
+
 @dataclass(frozen=True)
 class StageResult:
     """A stage; `status` is unchanged when there was nothing to do."""
@@ -134,7 +137,7 @@ class Report:
         if self.untested == ("image",) and self.smoke_deployed:
             found = ["the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"]
         if self.smoke == "no-sample":
-            found.append("the model's program never ran, for want of a sample")
+            found.append(f"the model's program never ran, for want of a sample: {_SAMPLE}")
         if self.is_baking:
             found.append("it bakes, and ECS may still move the traffic back (skip-bake)")
         return (*found, *(tests[0].unproved if tests else ()))

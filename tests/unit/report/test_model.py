@@ -88,7 +88,10 @@ GOOD = SmokeReport(True, (CheckReport("result", True, 0.1, ""),))
         (
             Report(smoke_local=SmokeReport(True, ())),
             "no-sample",
-            ["the model's program never ran, for want of a sample"],
+            [
+                "the model's program never ran, for want of a sample: "
+                "add one real input as smoke/input.csv (or .json, .txt, ...), or name one with smoke-input"
+            ],
         ),
     ],
 )
