@@ -11,7 +11,7 @@ import pytest
 from model_dockerize.aws import ecr
 from model_dockerize.aws.client import TO_COME
 from model_dockerize.aws.ecr import PushedImage
-from model_dockerize.aws.model import Runtime
+from model_dockerize.aws.model import Change, Runtime
 from model_dockerize.errors import AwsError, BuildError
 from model_dockerize.pipeline import doctor_aws, everything
 from model_dockerize.pipeline.checks import Checks
@@ -20,6 +20,7 @@ from model_dockerize.pipeline.everything import carry_out
 from model_dockerize.pipeline.plan import STAGES as OF_PLAN
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, PUSHED, SERVICE, STAGES
+from model_dockerize.pipeline.stages.foundations import told
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
@@ -49,6 +50,13 @@ def test_run_plan_and_doctor_walk_one_list() -> None:
 def test_jobs_come_after_the_service_and_both_after_what_they_need() -> None:
     places = [STAGES.index(each) for each in (FOUNDATIONS, PUSHED, SERVICE, JOBS)]
     assert places == sorted(places)
+
+
+def test_the_foundations_name_what_is_new_and_what_was_changed() -> None:
+    made = [Change("make", "stack", name) for name in ("model-dockerize", "model-dockerize-iris")]
+    changed = [Change("change", "stack", "model-dockerize", ("Zones",)), Change("leave", "role", "other")]
+    assert told(made) == "new: stack model-dockerize, stack model-dockerize-iris"
+    assert told([*made[1:], *changed]) == "new: stack model-dockerize-iris; changed: stack model-dockerize"
 
 
 def test_one_hands_on_to_the_next_and_what_is_not_wanted_is_left_out() -> None:

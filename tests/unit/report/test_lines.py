@@ -18,7 +18,7 @@ FIRST = (
     ("program", 1, "done", "iris:latest runs python main.py {input} {output} on python:3.13-slim-trixie"),
     ("sandbox", 16, "done", "AWS on this computer: http://127.0.0.1:60919"),
     ("check", 1, "done", "us-east-1, as arn:aws:iam::123456789012:root"),
-    ("foundations", 7, "done", "3 made, 0 changed or left."),
+    ("foundations", 7, "done", "new: role AWSServiceRoleForECS, stack model-dockerize, stack model-dockerize-iris"),
     ("build", 95, "done", "iris:latest: 174 MB, 9 steps ran, 0 cached"),
     ("smoke-local", 5, "done", "10 checks passed; result: 515 bytes, as expected.csv"),
     ("push", 3, "done", "iris:latest is sha256:524b47d6ae5a"),

@@ -1,10 +1,11 @@
 """Makes what service and jobs stand on."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from model_dockerize.aws import ground, preflight
 from model_dockerize.aws.ground import Model, Pace
-from model_dockerize.aws.model import Runtime
+from model_dockerize.aws.model import Change, Runtime
 from model_dockerize.errors import InputError, ModelDockerizeError
 from model_dockerize.pipeline import access, batch
 from model_dockerize.pipeline.aside import LeftError
@@ -32,11 +33,19 @@ def make(release: Release) -> Release:
             release.account.changes.extend(own.changes)
         is_new = any(change.action != "leave" for change in own.changes)
         if is_new:
-            made_now = sum(change.action == "make" for change in own.changes)
-            stage.info(f"{made_now} made, {len(own.changes) - made_now} changed or left.")
+            stage.info(told(own.changes))
         else:
             stage.unchanged("All of it is there.")
         return replace(release, runtime=made, changed=is_new)
+
+
+def told(changes: Sequence[Change]) -> str:
+    """Name what is new and what was changed, as the account has it."""
+    words = []
+    for action, word in (("make", "new"), ("change", "changed")):
+        things = dict.fromkeys(f"{each.kind} {each.name}" for each in changes if each.action == action)
+        words += [f"{word}: {', '.join(things)}"] if things else []
+    return "; ".join(words)
 
 
 def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Runtime:
