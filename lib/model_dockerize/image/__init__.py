@@ -16,13 +16,14 @@ from model_dockerize.image.proxies import passwords as proxy_passwords
 from model_dockerize.image.proxies import unreachable as unreachable_proxies
 from model_dockerize.image.push import RegistryAuth, name_image, push, push_named
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
-from model_dockerize.image.serve import Place, serve, served, serves, stop
+from model_dockerize.image.serve import CONTAINER_PREFIX, Place, container_name, serve, served, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, named, tag
 
 __all__ = [
     "BUILD_ID_LABEL",
     "CACHE_TAG",
+    "CONTAINER_PREFIX",
     "Archive",
     "BuildRequest",
     "Cache",
@@ -41,6 +42,7 @@ __all__ = [
     "check_platform",
     "check_room",
     "choose_cache",
+    "container_name",
     "diagnose_program",
     "find",
     "find_base",

@@ -3,6 +3,7 @@
 A label makes it ours.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from model_dockerize.image.container import RunningContainer
 from model_dockerize.image.engine import Engine, connect
 from model_dockerize.image.store import Image
 
+CONTAINER_PREFIX = "model-dockerize-"
 LABEL = "io.model-dockerize.serves"
 #: Where a model keeps jobs, results and its license.
 DATA = "/var/gai_data"
@@ -82,6 +84,11 @@ def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[Run
             raise
         if former:
             former.remove(v=True)
+
+
+def container_name(model: str) -> str:
+    """Return how `serve` calls a model's container."""
+    return f"{CONTAINER_PREFIX}{re.sub('[^A-Za-z0-9_.-]', '-', model)}"
 
 
 def served(engine: Engine) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from model_dockerize.pipeline import policy as policies
 from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import smoke as testing
 from model_dockerize.pipeline import submit as jobs
-from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.context import FromFolder, Prepared, Run
 from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.pipeline.work import Work, sort_out
@@ -93,7 +93,8 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
     """
     account, prepared = _service(run, by_name)
     name = prepared.program.name
-    local = removal.on_this_computer(run, name)
+    folder = prepared.program.path if isinstance(prepared, FromFolder) else None
+    local = removal.on_this_computer(run, name, folder)
     return removal.destroy(run, names_of(run.settings, name), account, agreed, delete_data, local)
 
 

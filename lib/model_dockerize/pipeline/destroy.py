@@ -1,9 +1,12 @@
 """Removes what the other stages made in AWS."""
 
+import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from model_dockerize import image
+from model_dockerize import image, program
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.destroy import plan_destruction, remove
 from model_dockerize.aws.ground import Names
@@ -31,17 +34,24 @@ class Question:
                 yield from (title, *(f"  - {thing}" for thing in things))
 
 
-def on_this_computer(run: Run, model: str) -> tuple[str, ...]:
-    """Return commands that remove the model's local images."""
-    try:
-        images = image.named(image.probe(run.environment), model)
-    except EngineError:
-        return ()
-    pushed = ("images in the sandbox's registry: model-dockerize sandbox stop",) if run.settings.run.sandbox else ()
-    return pushed + tuple(
-        f"image {names[0]} on this computer ({size / 1e6:.0f} MB): docker image rm {' '.join(names)}"
-        for names, size in images
-    )
+def on_this_computer(run: Run, model: str, folder: Path | None) -> tuple[str, ...]:
+    """Return what is left here of the model, each with the command that removes it."""
+    here = []
+    if run.settings.run.sandbox:
+        here.append("the sandbox, with the images in its registry: model-dockerize sandbox stop")
+    with suppress(EngineError):
+        engine, container = image.probe(run.environment), image.container_name(model)
+        if container in image.served(engine):
+            here.append(f"container {container} on this computer: docker rm -f {container}")
+        here += [
+            f"image {names[0]} on this computer ({size / 1e6:.0f} MB): docker image rm {' '.join(names)}"
+            for names, size in image.named(engine, model)
+        ]
+    files = program.written(folder) if folder else ()
+    if files:
+        rest = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        here.append(f"{files[0]}{rest}: rm {' '.join(shlex.quote(str(path)) for path in files)}")
+    return tuple(here)
 
 
 def destroy(

@@ -1,7 +1,6 @@
 """Serves a model on this computer."""
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from model_dockerize.pipeline.context import Run, smoke_report
 from model_dockerize.report import StageProgress
 from model_dockerize.report.facts import Address, Headline, SmokeTested
 from model_dockerize.settings import is_file
-
-_PREFIX = "model-dockerize-"
 
 
 def start(run: Run, place: image.Place) -> Outcome:
@@ -31,7 +28,7 @@ def start(run: Run, place: image.Place) -> Outcome:
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
         make.check(run, prepared, engine)
     built = make.obtain(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-    name, address = _container(prepared.program.name), Address(place.url, who_can_reach(place))
+    name, address = image.container_name(prepared.program.name), Address(place.url, who_can_reach(place))
     if image.serves(engine, name, built, place):
         with run.recorder.stage("serve") as stage:
             stage.unchanged(f"Container {name} runs this image there already.")
@@ -80,14 +77,14 @@ def _named(run: Run, is_named: bool, there: tuple[str, ...], stage: StageProgres
     """Return the container of the model that is named, without a look at its program; empty: none is."""
     settings = run.settings
     path = settings.program.program_path
-    archive = settings.image.from_archive or (path if program.ARCHIVE.search(path.name) and is_file(path) else None)
+    archive = settings.image.from_archive
     if settings.image.image_name:
-        return _container(settings.image.image_name)
+        return image.container_name(settings.image.image_name)
     if archive:
         contents = download.look(archive, image.own_platform(), stage) if is_file(archive) else None
-        return _container(download.name_of(archive, contents))
+        return image.container_name(download.name_of(archive, contents))
     folder = Path(os.path.realpath(path))
-    name = _container(program.legal_name(folder.name))
+    name = image.container_name(program.legal_name(folder.name))
     # The current folder may be no model's; a program in it, or a file of settings, makes it one's.
     is_named = is_named or path != Path.cwd() or name in there or program.holds_a_program(folder)
     return name if is_named else ""
@@ -110,9 +107,5 @@ def who_can_reach(place: image.Place) -> str:
     return f"whoever reaches {at} of this computer"
 
 
-def _container(name: str) -> str:
-    return f"{_PREFIX}{re.sub('[^A-Za-z0-9_.-]', '-', name)}"
-
-
 def _model(container: str) -> str:
-    return container.removeprefix(_PREFIX)
+    return container.removeprefix(image.CONTAINER_PREFIX)

@@ -35,6 +35,15 @@ def write_dockerfile(program: Program, text: str) -> Path:
     return path
 
 
+def written(folder: Path) -> tuple[Path, ...]:
+    """Return the files that `write_dockerfile` left in a folder."""
+    dockerfiles = (_NAME, _OTHER_NAME)
+    names = (*dockerfiles, *(f"{name}.dockerignore" for name in dockerfiles), REQUIREMENTS)
+    return tuple(
+        path for path in (folder / name for name in names) if os.path.lexists(path) and not _is_someone_elses(path)
+    )
+
+
 def is_foreign(folder: Path) -> bool:
     """Tell whether somebody else made the Dockerfile or ignore file."""
     return any(_is_someone_elses(folder / name) for name in (_NAME, f"{_NAME}.dockerignore"))
