@@ -45,11 +45,11 @@ def test_jobs_are_listed_and_deleted_by_links_and_forms_alone(start_server: Star
     assert "<dt>Jobs</dt><dd>none</dd>" in requests.get(f"{server.url}/", timeout=60).text
     done = server.send(b"a\n")
     server.wait(done)
-    assert "1 job; finished." in requests.get(f"{server.url}/Jobs", timeout=60).text
+    assert "1 job; complete." in requests.get(f"{server.url}/Jobs", timeout=60).text
     failed = server.send(b"!fail <b>")
     server.wait(failed)
     page = requests.get(f"{server.url}/Jobs?page=7", timeout=60).text
-    assert "2 jobs; all finished." in page
+    assert "2 jobs; 1 complete, 1 failed." in page
     assert re.findall(r'state=(\w+)">(\w+) <span>(\d+)<', page) == [
         *(("Created", "Waiting", "0"), ("Complete", "Complete", "1"), ("Error", "Failed", "1"))
     ]
@@ -122,10 +122,24 @@ def test_an_unfinished_job_is_followed_with_and_without_javascript(start_server:
     assert requests.post(f"{server.url}/Job/{job_id}/Delete", timeout=60).status_code == 200
 
 
+def test_the_upload_page_says_what_the_program_itself_gets(server: Server, start_server: StartServer) -> None:
+    page = requests.get(f"{server.url}/AddJob", timeout=60).text
+    assert '<option value="application/json">' in page
+    assert "The model's program gets text/csv; header=present. What else is offered here is converted" in page
+    plain = start_server(input_types=["text/plain"])
+    assert "converted" not in requests.get(f"{plain.url}/AddJob", timeout=60).text
+
+
+def test_the_menu_has_license_key_only_where_one_is_needed(server: Server) -> None:
+    assert "License Key" not in requests.get(f"{server.url}/", timeout=60).text
+    assert requests.get(f"{server.url}/License", timeout=60).status_code == 200
+
+
 def test_a_license_key_is_uploaded_by_a_form(start_server: StartServer, tmp_path: Path) -> None:
     private = tmp_path / "publisher.pem"
     server = start_server(license_public_key=licenses.make_pair(private))
     page = f"{server.url}/License"
+    assert '<a href="License">License Key</a>' in requests.get(f"{server.url}/", timeout=60).text
     assert "No License Key found" in requests.get(page, timeout=60).text
     refused = requests.post(page, files={"License": ("x.gai_key", "no key")}, timeout=60)
     assert (refused.status_code, "this is not a license key" in refused.text) == (400, True)
