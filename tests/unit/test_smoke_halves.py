@@ -9,9 +9,9 @@ import pytest
 from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.image import Cache
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import make, operate
+from model_dockerize.pipeline import deployed, make, operate
 from model_dockerize.pipeline.context import FromFolder, Run
-from model_dockerize.report import Recorder
+from model_dockerize.report import CheckReport, Recorder, SmokeReport, facts
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
@@ -57,6 +57,14 @@ def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text
     assert run.recorder.stages[0].status == ("done" if tested else "skipped")
 
 
+class Heard(Quiet):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, _stage: str, _level: str, text: str, *_: Any) -> None:
+        self.lines.append(text)
+
+
 def marked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     marks: list[str] = []
     monkeypatch.setattr(operate.ecs, "mark_proving", lambda _, service, *__: marks.append("proving") or service)
@@ -66,6 +74,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def went_back(monkeypatch: pytest.MonkeyPatch) -> None:
     over = SimpleNamespace(outcome=Outcome.DEPLOYED, pause=None, running_task_definition_arn="iris:1")
+    monkeypatch.setattr(operate.history, "revisions", lambda *_: ())
     monkeypatch.setattr(operate.ecs, "put_back", lambda _, service, *__: service)
     monkeypatch.setattr(operate.ecs, "follow", lambda *_, **__: over)
 
@@ -123,3 +132,29 @@ def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatc
         operate.rollback(run, nothing, prepared(), "")
     assert failed.value.outcome is Outcome.FAILED
     assert marks == ["proving"]
+
+
+def test_a_service_that_went_back_is_not_said_to_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    definition = SimpleNamespace(name="iris", task_definition_arn="iris:1")
+    former: Any = SimpleNamespace(service=definition, image="r@sha256:d")
+    monkeypatch.setattr(operate.ecr, "version_and_build", lambda *_: ("", "b"))
+    monkeypatch.setattr(operate.deployed, "smoke_deployed", lambda *_: ())
+    display = Heard()
+    nothing: Any = None
+    operate._prove(Run(settings("true"), {}, Recorder(display)), nothing, prepared(), former, nothing, None)
+    assert operate.NOT_COMPARED in display.lines
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [((), False), (("reachable", "swagger"), False), (("add-job", "result"), True)],
+)
+def test_only_a_result_shows_that_the_program_ran(checks: tuple[str, ...], expected: bool) -> None:
+    run = Run(settings("true"), {}, Recorder(Quiet()))
+    good, bad = (tuple(CheckReport(name, passed, 0.1, "") for name in checks) for passed in (True, False))
+    run.recorder.found(facts.SmokeTested("image", SmokeReport(True, (CheckReport("result", True, 0.1, ""),))))
+    assert not deployed.answered_sample(run)
+    run.recorder.found(facts.SmokeTested("service", SmokeReport(True, good)))
+    assert deployed.answered_sample(run) is expected
+    run.recorder.found(facts.SmokeTested("service", SmokeReport(False, bad)))
+    assert not deployed.answered_sample(run)

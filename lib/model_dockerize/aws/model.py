@@ -252,6 +252,7 @@ class Service:
     task_definition_arn: str
     previous_task_definition_arn: str | None  # what it ran before ours; None: nothing that ever ran
     proving: bool = False  # what it runs has still to answer
+    sampled: tuple[str, ...] = ()  # revisions whose program answered a sample: iris:2
     target_groups: tuple[str, ...] = ()  # ARNs: where a load balancer finds its tasks
     scaled: bool = False  # the number of its tasks is Application Auto Scaling's
     desired: int = 1  # how many tasks it was asked for

@@ -41,6 +41,12 @@ def who(run: Run, service: ServiceSettings) -> str:
     return f"this computer; on AWS: {on_aws}" if run.settings.run.sandbox else on_aws
 
 
+def answered_sample(run: Run) -> bool:
+    """Tell whether the service's program has answered a sample in this run, and not only its server."""
+    tests = [fact.test for fact in run.recorder.facts if isinstance(fact, facts.SmokeTested) and fact.what == "service"]
+    return any(check.name == "result" and check.passed for test in tests[-1:] for check in test.checks)
+
+
 def test_address(account: Aws, service: Service, stage: StageProgress) -> Address:
     """Return the test address: never smoke-url, where the former answers."""
     return endpoint.address_of(account, service, stage, of_test=True)

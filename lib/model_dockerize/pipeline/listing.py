@@ -25,7 +25,7 @@ def list_models(run: Run, account: Aws) -> Outcome:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="list") as side:
             rows = tuple(side.map(partial(_row, account, jobs), services))
         alone = sorted(jobs.keys() - {row.job_definition.partition(":")[0] for row in rows})
-        rows += tuple(ModelRow(name, "", "", None, None, "", "", "", f"{name}:{jobs[name]}") for name in alone)
+        rows += tuple(ModelRow(name, "", "", None, None, None, "", "", "", f"{name}:{jobs[name]}") for name in alone)
         many = f"{len(rows)} model{'' if len(rows) == 1 else 's'}" if rows else "no model yet"
         place = f"in {account.identity.region}, account {account.identity.account}"
         stage.found(Models(rows))
@@ -41,6 +41,7 @@ def _row(account: Aws, jobs: dict[str, int], now: Running) -> ModelRow:
         version=ecr.version_and_build(account, now.image)[0],
         since=now.since,
         proved=now.state == "COMPLETED" and now.is_proved if now.running else None,
+        by_sample=now.state == "COMPLETED" and now.is_sampled if now.running else None,
         tasks=f"{now.running} of {now.desired}",
         service=now.service.arn,
         cluster=now.service.cluster,

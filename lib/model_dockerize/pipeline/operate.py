@@ -1,6 +1,6 @@
 """Looks at a service and rolls it back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,9 +18,12 @@ from model_dockerize.pipeline.access import how_long
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import StageProgress, facts
-from model_dockerize.report.listing import RevisionRow, moment
+from model_dockerize.report.listing import ANSWERS, PROVED, RevisionRow, moment
 from model_dockerize.settings import to_settings
 
+NOT_COMPARED = (
+    "It answers. What it must answer is not known here; where its image has that, each task compared it (self-proof)."
+)
 LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
 
 
@@ -60,7 +63,7 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
     current = revision.arn == now.service.task_definition_arn
     state = revision.state or (now.state.lower() if current else "")
     if current and now.state == "COMPLETED":
-        state = "proved" if now.is_proved else "not proved"
+        state = PROVED if now.is_sampled else ANSWERS if now.is_proved else "not proved"
     version, build = ecr.version_and_build(account, revision.image)
     return RevisionRow(
         revision=revision.number,
@@ -105,8 +108,10 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     """
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
+        # Asked before, because going back makes a deployment of its own.
+        ran = {each.arn: each for each in history.revisions(account, now)}
         if run.settings.run.dry_run:
-            stage.found(facts.Planned((_would_go_back(account, now, to),)))
+            stage.found(facts.Planned((_would_go_back(account, now, to, ran),)))
             stage.found(facts.Headline(now.service.name))
             return Outcome.PLANNED
         seconds = run.settings.service.wait_timeout
@@ -120,7 +125,8 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _tell(account, former, stage)
-        stage.found(facts.Headline(f"{now.service.name} went back from {here} to {there}"))
+        when = _deployed(ran.get(former.service.task_definition_arn))
+        stage.found(facts.Headline(f"{now.service.name} went back from {here} to {there}{when}"))
         is_tested = former.desired != 0 and run.settings.smoke.of_service
         if is_tested and verdict.pause:
             address = deployed.test_address(account, former.service, stage)
@@ -136,20 +142,24 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
             _check_back(ended, Outcome.DEPLOYED)
             if former.desired != 0:
                 deployed.address(run, account, former.service, stage)
-    ecs.mark_proved(account, former.service)
+    ecs.mark_proved(account, former.service, deployed.answered_sample(run))
     return Outcome.DEPLOYED
 
 
-def _would_go_back(account: Aws, now: Running, to: str) -> str:
+def _would_go_back(account: Aws, now: Running, to: str, ran: Mapping[str, Revision]) -> str:
     here = _revision(now.service.task_definition_arn)
     if not to and ecs.is_under_way(account, now.service):
         return f"~ service {now.service.name}: from revision {here}, whose rollout is under way, to the one before"
     target = _target(account, now, to)
     here, there = (_revision(arn) for arn in (now.service.task_definition_arn, target))
-    of_target = next((each.image for each in history.revisions(account, now) if each.arn == target), "")
+    of_target = ran[target].image if target in ran else ""
     version, build = ecr.version_and_build(account, of_target)
     what = f" ({of_target}, version {version or 'unknown'}, build {build or 'unknown'})" if of_target else ""
-    return f"~ service {now.service.name}: from revision {here} to {there}{what}"
+    return f"~ service {now.service.name}: from revision {here} to {there}{what}{_deployed(ran.get(target))}"
+
+
+def _deployed(revision: Revision | None) -> str:
+    return f", deployed {moment(revision.since)}" if revision and revision.since else ""
 
 
 def _asked_back(run: Run, account: Aws, now: Running, target: str, stage: StageProgress) -> tuple[Service, Verdict]:
@@ -182,6 +192,8 @@ def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address:
     name, seconds = short_arn(former.service.task_definition_arn), run.settings.service.wait_timeout
     with run.recorder.stage("smoke-deployed") as stage:
         failed = test(run, asked, account, former.service, address, stage)
+        if not failed:
+            stage.info(NOT_COMPARED)
         if failed and pause:
             back = ecs.end_pause(account, former.service, pause, Action.ROLLBACK, seconds, stage)
             raise DeployedSmokeError(

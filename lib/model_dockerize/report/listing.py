@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+#: What proves a version: the program itself, or without a sample only the server around it.
+PROVED, ANSWERS = "proved by its sample", "answers, no sample"
 _NO = "-"
 _DIGITS = 8  # of a build id that are shown
 
@@ -18,13 +20,14 @@ class ModelRow:
     version: str  # tag of its image; empty: nobody knows
     since: datetime | None  # when what runs began to be deployed
     proved: bool | None  # what runs answered its smoke test; None: nothing runs
+    by_sample: bool | None  # its program answered a sample, and not only the server; None: nothing runs
     tasks: str  # `1 of 1`; empty: it has no service
     service: str  # ARN; empty: there is none
     cluster: str
     job_definition: str  # NAME:REVISION; empty: there is none
 
     def cells(self) -> tuple[str, ...]:
-        proved = _NO if self.proved is None else "yes" if self.proved else "no"
+        proved = _NO if self.proved is None else "by its sample" if self.by_sample else ANSWERS if self.proved else "no"
         shown = (self.name, self.version, moment(self.since), proved, self.tasks, self.url, self.job_definition)
         return tuple(text or _NO for text in shown)
 
@@ -37,7 +40,7 @@ class RevisionRow:
     version: str  # tag of its image; empty: nobody knows
     build: str  # its id; empty: nobody knows
     since: datetime | None  # when it was deployed last
-    state: str  # proved, not proved, deployed, failed, ...
+    state: str  # proved by its sample, answers, no sample, not proved, deployed, failed, ...
     running: int  # tasks
     current: bool
     rollback: bool  # the one that `rollback` would take

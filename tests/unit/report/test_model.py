@@ -1,12 +1,14 @@
 """The report file is an interface: its keys, and what a red run says."""
 
 import json
+from typing import Any
 
 import pytest
 
 from model_dockerize.errors import BuildError
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
+from model_dockerize.report.listing import ModelRow
 from model_dockerize.report.model import to_json
 
 
@@ -105,3 +107,15 @@ def test_a_name_that_is_no_utf_8_is_written_as_json_escapes_it() -> None:
     text = to_json(Report(warnings=("\udcff",)))
     assert text.encode()
     assert json.loads(text)["warnings"] == ["\udcff"]
+
+
+def test_a_list_tells_what_answers_from_what_its_sample_proved() -> None:
+    known: Any = {"since": None, "tasks": "1 of 1", "service": "arn", "cluster": "c", "job_definition": "", "url": ""}
+    shown = [
+        ModelRow("iris", version="1", proved=proved, by_sample=by_sample, **known).cells()[3]
+        for proved, by_sample in ((True, True), (True, False), (False, False), (None, None))
+    ]
+    assert shown == ["by its sample", "answers, no sample", "no", "-"]
+    models = (ModelRow("iris", version="1", proved=True, by_sample=False, **known),)
+    (told,) = json.loads(to_json(Report(models=models)))["models"]
+    assert (told["proved"], told["by_sample"]) == (True, False)

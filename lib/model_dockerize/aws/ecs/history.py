@@ -59,6 +59,11 @@ class Running:
         here = self.service.task_definition_arn
         return not self.service.proving or proved_before(self.tags, here) == here
 
+    @property
+    def is_sampled(self) -> bool:
+        """Tell whether it was verified by a sample, so that its program ran."""
+        return self.is_proved and short_arn(self.service.task_definition_arn) in self.service.sampled
+
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
     """Return the service and what it runs."""

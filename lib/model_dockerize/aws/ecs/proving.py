@@ -1,6 +1,6 @@
 """Keeps in tags which revision is proved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,8 @@ PROVING = f"{TAG}:proving"
 NOTHING = "none"
 #: What the service ran and left without its proof: `iris:2 iris:4`. No rollback goes there.
 UNPROVED = f"{TAG}:unproved"
+#: What of its revisions answered a sample, so that the program itself ran: `iris:2 iris:4`.
+SAMPLED = f"{TAG}:sampled"
 _LONGEST = 256  # characters of a tag's value
 
 
@@ -40,19 +42,33 @@ def write_proving(
     if tags.get(PROVING, short_arn(here)) != short_arn(here):
         left.append(short_arn(here))
     left = [name for name in dict.fromkeys(left) if name != short_arn(wanted)]
-    while len(" ".join(left)) > _LONGEST:
-        del left[0]
-    asked = {PROVING: tags.get(PROVING) or (short_arn(proved) if proved else NOTHING), UNPROVED: " ".join(left)}
+    asked = {PROVING: tags.get(PROVING) or (short_arn(proved) if proved else NOTHING), UNPROVED: _fitting(left)}
     new: Any = [{"key": key, "value": value} for key, value in asked.items() if value != tags.get(key, "")]
     if new:
         aws.ecs.tag_resource(resourceArn=service_arn, tags=new)
 
 
-def mark_proved(aws: Aws, service: Service) -> None:
-    """Mark what runs as verified."""
-    if service.proving:
-        with translate(f"service {service.name}"):
-            aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
+def mark_proved(aws: Aws, service: Service, by_sample: bool = False) -> None:
+    """Mark what runs as verified.
+
+    Args:
+        by_sample: its program answered one; else only the server did.
+    """
+    if not service.proving:
+        return
+    name = short_arn(service.task_definition_arn)
+    with translate(f"service {service.name}"):
+        if by_sample and name not in service.sampled:
+            tag: Any = {"key": SAMPLED, "value": _fitting([*service.sampled, name])}
+            aws.ecs.tag_resource(resourceArn=service.arn, tags=[tag])
+        aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
+
+
+def _fitting(names: Sequence[str]) -> str:
+    """Return the last names that a tag's value has room for."""
+    while len(" ".join(names)) > _LONGEST:
+        names = names[1:]
+    return " ".join(names)
 
 
 def proved_before(tags: Mapping[str, str], task_definition_arn: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.names import short_arn
 from model_dockerize.aws.ecs.deploy_order import tags_of
+from model_dockerize.aws.ecs.proving import SAMPLED
 from model_dockerize.aws.ecs.scalable_target import SCALED
 from model_dockerize.aws.ecs.service_fit import check_controller
 from model_dockerize.aws.ecs.strategy import has_our_pause
@@ -72,6 +73,7 @@ def service_of(
         task_definition_arn=task_definition_arn,
         previous_task_definition_arn=previous,
         proving=proving,
+        sampled=tuple(tags_of(data).get(SAMPLED, "").split()),
         target_groups=_groups(data),
         scaled=SCALED in tags_of(data),
         desired=data["desiredCount"],

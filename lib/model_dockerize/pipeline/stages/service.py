@@ -59,7 +59,7 @@ def deploy(release: Release) -> Release:
     with _cancelled(settings.on_cancel, account, service, stage):
         verdict = _proved(release, service, verdict)
     run.recorder.found(_traffic(settings, service, verdict))
-    ecs.mark_proved(account, service)
+    ecs.mark_proved(account, service, deployed.answered_sample(run))
     _scale(release, service)
     return _with(release, service)
 
