@@ -140,7 +140,7 @@ def result(url: str, job_id: str, form: str = "") -> str:
 def test_the_tabs_lead_everywhere_and_name_the_page_that_one_is_on(page: Page, url: str) -> None:
     page.open(f"{url}/")
     names = page.value("[...document.querySelectorAll('header nav a')].map(link => link.innerText)")
-    assert names == ["Dashboard", "Upload Data", "Current Jobs", "Swagger"]
+    assert names == ["Dashboard", "Upload Data", "Current Jobs", "Swagger", "License Key"]
     for place, name in enumerate(names, 1):
         page.follow(f"header nav a:nth-child({place})")
         assert page.text("[aria-current]") == name

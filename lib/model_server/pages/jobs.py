@@ -19,6 +19,8 @@ from model_server.tabular import mime
 
 JOBS_A_PAGE = 25
 _LAST_PAGE = 10**6
+#: What a result can be had as, by what it is: path word and name.
+_FORMS = {"table": [("json", "JSON"), ("csv", "CSV")], "tree": [("json", "JSON")]}
 #: The filters of the list, and their names.
 _FILTERS = {
     "": "All",
@@ -110,21 +112,18 @@ def delete(request: Request) -> Response:
 
 
 def forms_of(request: Request) -> list[tuple[str, str]]:
-    """Return a result's other forms: path word and name."""
+    """Return the other forms of results whose type is declared: path word and name."""
     manifest = services.of(request).manifest
-    own = manifest.output_types[0]
-    if mime.form(own) is None and not mime.says_nothing(own):
+    if mime.form(manifest.output_types[0]) is None:
         return []
     is_flat = all(len(field.path.steps) == 1 for field in manifest.output_schema)
-    return [("json", "JSON"), ("csv", "CSV")] if is_flat else [("json", "JSON")]
+    return _FORMS["table"] if is_flat else _FORMS["tree"]
 
 
 def _found_forms(request: Request, result: dict[str, Any] | None) -> list[tuple[str, str]]:
-    manifest = services.of(request).manifest
-    if result is None or not mime.says_nothing(manifest.output_types[0]):
+    if result is None or not mime.says_nothing(services.of(request).manifest.output_types[0]):
         return forms_of(request)
-    can_have = {"table": ("json", "csv"), "tree": ("json",)}.get(result["kind"], ())
-    return [(form, name) for form, name in forms_of(request) if form in can_have]
+    return _FORMS.get(result["kind"], [])
 
 
 def _page_number(request: Request) -> int:
