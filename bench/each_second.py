@@ -8,22 +8,21 @@ Engine; the sandbox is its own.
 """
 
 import argparse
-import fcntl
 import os
-import pty
 import re
-import select
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.rig.terminal import Screen, written  # noqa: E402 - the checkout comes first
+
 PROGRAM = ROOT / ".venv/bin/model-dockerize"
 COLUMNS = 100
 MAIN = "import shutil\nimport sys\n\nshutil.copy(sys.argv[1], sys.argv[2])\n"
@@ -33,77 +32,20 @@ COMMANDS = {
     "save": ("save", "model", "--archive", "."),
     "run": ("run", "model", "--sandbox"),
 }
-_MOVE = re.compile(r"\x1b\[\??(\d*)[;\d]*([A-Za-z])|\r|\n")
-
 _NO_WORDS = re.compile(r"\x1b\[\??[\d;]*[A-Za-z]|[\u2800-\u28ff]")  # colors, and the spinner
-
-
-class Screen:
-    """The lines of a terminal, as far as rich's Live moves in them."""
-
-    def __init__(self) -> None:
-        self.rows, self.row = [""], 0
-
-    def feed(self, text: str) -> None:
-        at = 0
-        for move in _MOVE.finditer(text):
-            self._write(text[at : move.start()])
-            at = move.end()
-            if move[0] == "\n":
-                self.row += 1
-                if self.row == len(self.rows):
-                    self.rows.append("")
-            elif move[2] == "A":
-                self.row = max(0, self.row - int(move[1] or 1))
-            elif move[2] == "K":
-                self.rows[self.row] = ""
-        self._write(text[at:])
-
-    def _write(self, text: str) -> None:
-        self.rows[self.row] += text
-
-    @property
-    def last(self) -> str:
-        rows = (_NO_WORDS.sub("", row).strip() for row in reversed(self.rows))
-        return next(filter(None, rows), "")
 
 
 def seen(
     command: tuple[str, ...], cwd: Path, environment: dict[str, str], is_terminal: bool
 ) -> Iterator[tuple[float, str]]:
-    """Yield (seconds since the start, the last line) whenever the screen changes.
-
-    Raises:
-        SystemExit: the command failed; holds what it wrote.
-    """
-    ours, theirs = pty.openpty() if is_terminal else os.pipe()
-    if is_terminal:
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [PROGRAM, *command], cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    screen, before, everything = Screen(), "", b""
-    try:
-        while True:
-            if not select.select([ours], [], [], 0.2)[0]:
-                continue
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # how Linux says that the other end is closed
-                break
-            if not part:
-                break
-            everything += part
-            screen.feed(part.decode(errors="replace"))
-            if screen.last != before:
-                before = screen.last
-                yield time.monotonic() - started, before
-    finally:
-        os.close(ours)
-    if process.wait():
-        raise SystemExit(everything.decode(errors="replace"))
+    """Yield (seconds since the start, the last line) whenever the screen changes."""
+    started, screen, before = time.monotonic(), Screen(), ""
+    for part in written((PROGRAM, *command), cwd, environment, COLUMNS if is_terminal else None):
+        screen.feed(part)
+        rows = (_NO_WORDS.sub("", row).strip() for row in reversed(screen.rows))
+        if (last := next(filter(None, rows), "")) != before:
+            before = last
+            yield time.monotonic() - started, before
     yield time.monotonic() - started, "(end)"
 
 
@@ -128,7 +70,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="each-second-") as text:
             home, names = Path(text), ("model:latest",)
             environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-            environment |= {"MODEL_DOCKERIZE_HOME": text, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
+            environment |= {"MODEL_DOCKERIZE_HOME": text, "TERM": "xterm-256color"}
             environment["DOCKER_CONFIG"] = f"{text}/docker"
             make(home / "model", asked.gigabytes)
             subprocess.run(["docker", "image", "rm", "--force", *names], check=False, capture_output=True)
