@@ -1,32 +1,26 @@
-"""axe-core, the common checker of accessibility (npm, at test time), finds nothing on any page in any state."""
+"""Every page in every state: axe-core, the common checker of accessibility (npm, at test time), finds nothing; none is
+wider than its window; without JavaScript they are there, too."""
 
 import json
 import shutil
 import subprocess
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import requests
 
 from rig.chromium import Page
-from tests.rig.served_model import served
-from tests.rig.waiting import BUSY_SECONDS, eventually
+from tests.rig.page_states import served_states
+from tests.rig.waiting import BUSY_SECONDS
 
 AXE = "axe-core@4"
-PROGRAM = """
-import os, sys, time
-text = open(sys.argv[1]).read()
-if "bad" in text:
-    sys.exit("Traceback:\\n  line 1\\nValueError: bad")
-if "tree" in text:
-    text = '{"a": {"b": [1, {"c": null}]}, "d": "e"}'
-if "prose" in text:
-    text = "prose\\n" * 100
-while "slow" in text and not os.path.exists(os.path.join(os.path.dirname(__file__), "enough")):
-    print("row 5/40", flush=True)
-    time.sleep(0.1)
-open(sys.argv[2], "w").write(text)
-"""
+LOOKS = {"desktop": (1100, False), "tablet": (840, False), "phone": (360, False), "dark": (1100, True)}
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Name -> the address of a page."""
+    with served_states(tmp_path_factory.mktemp("states") / "model") as (url, paths):
+        yield {name: f"{url}/{path}" for name, path in paths.items()}
 
 
 @pytest.fixture(scope="module")
@@ -43,44 +37,61 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
-def test_axe_finds_nothing(axe: str, page: Page, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "input.csv").write_text("customer,age,score\nann,34,0.5\nbob,51,0.1\n")
-    changes = {"schema": {}, "output_types": ["application/octet-stream"], "sample": "input.csv"}
-    with served(folder, program=PROGRAM, **changes) as url:
+def look(page: Page, look: str) -> int:
+    """Sets the window, and returns its width."""
+    width, is_dark = LOOKS[look]
+    page.size(width, 900)
+    if is_dark:
+        page.dark()
+    return width
 
-        def send(text: str) -> str:
-            files = {"File": ("customers.csv", text.encode())}
-            return str(requests.post(f"{url}/data/add-job", files=files, timeout=20).json()["data"]["id"])
 
-        table = send("customer,age,score\n" + "".join(f"c{n},{n % 60},{n / 7}\n" for n in range(10_000)))
-        others = [send(text) for text in ("tree\n", "prose\n", "bad\n")]
-        for job in (table, *others):
-            requests.get(f"{url}/data/status/{job}?wait=50", timeout=60)
-        running, waiting = send("slow\n"), send("a\n1\n")
-        eventually(lambda: "row 5/40" in requests.get(f"{url}/Job/{running}", timeout=10).text)
-        jobs = [f"Job/{job}" for job in (table, *others, running, waiting)]
-        found = {}
-        for mode in ("desk", "phone", "dark"):
-            page.size(360 if mode == "phone" else 1100, 900)
-            if mode == "dark":
-                page.dark()
-            for address in (
-                *("", "AddJob", "Jobs", "Jobs?state=Error", "License", "Mapping"),
-                *jobs,
-                *(f"{jobs[0]}?rows=3&sort=1&order=desc", f"{jobs[0]}/Delete"),
-            ):
-                page.open(f"{url}/{address}")
-                page.value(axe + "; true")
-                result = json.loads(page.value("axe.run().then((found) => JSON.stringify(found))"))
-                assert len(result["passes"]) > 15, address  # it looked
-                problems = [
-                    f"{violation['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
-                    for violation in result["violations"]
-                    for node in violation["nodes"]
-                ]
-                if problems:
-                    found[f"{mode} {address}"] = problems[:3]
-        (folder / "enough").touch()
-        assert found == {}
+@pytest.mark.parametrize("name", LOOKS)
+def test_axe_finds_nothing(axe: str, page: Page, states: dict[str, str], name: str) -> None:
+    look(page, name)
+    found = {}
+    for state, address in states.items():
+        page.open(address)
+        page.value(axe + "; true")
+        result = json.loads(page.value("axe.run().then((found) => JSON.stringify(found))"))
+        assert len(result["passes"]) > 15, state  # it looked
+        problems = [
+            f"{violation['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+            for violation in result["violations"]
+            for node in violation["nodes"]
+        ]
+        if problems:
+            found[state] = problems[:3]
+    assert found == {}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_page_is_wider_than_its_window(page: Page, states: dict[str, str], name: str) -> None:
+    width = look(page, name)
+    wide = {}
+    for state, address in states.items():
+        page.open(address)
+        wide[state] = page.value("document.documentElement.scrollWidth")
+    assert {state: found for state, found in wide.items() if found > width} == {}
+
+
+def test_without_javascript_each_state_is_there(page: Page, states: dict[str, str]) -> None:
+    page.open(states["dashboard"])
+    page.send("Emulation.setScriptExecutionDisabled", value=True)
+    rows, points = (
+        "document.querySelectorAll('.data tbody tr').length",
+        "document.querySelectorAll('.plot circle').length",
+    )
+    for state, expression, expected in (
+        ("jobs", "document.querySelectorAll('.jobs tbody tr').length", 25),
+        ("failed-jobs", "document.querySelectorAll('.jobs .wrong').length", 6),
+        ("table", rows, 50),
+        ("sorted-table", rows, 50),
+        ("sorted-table", "document.querySelector('.data th[aria-sort]').innerText", "age ↓"),
+        ("plot", points, 1000),
+        ("complete", rows, 3),
+        ("running", "document.querySelector('progress').value", 0.125),
+        ("failed", "document.querySelector('main .bad').innerText.includes('n/a')", True),
+    ):
+        page.open(states[state])
+        assert (state, page.value(expression)) == (state, expected)
