@@ -17,7 +17,7 @@ from typing import Protocol
 
 import requests
 
-from rig.waiting import BUSY_SECONDS
+from rig.docker_command import both_outputs, docker
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 40
@@ -189,13 +189,12 @@ class ContainerHost:
         return next(iter(children(init)), None) if init else None
 
     def kill_all(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it may have ended by itself a moment ago
+        with contextlib.suppress(AssertionError):  # it may have ended by itself a moment ago
             docker("kill", self._name)
         docker("wait", self._name)
 
     def log(self) -> str:
-        done = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True, timeout=60, check=False)
-        return done.stdout + done.stderr
+        return "".join(both_outputs("logs", self._name))
 
     def remove(self) -> None:
         docker("rm", "--force", self._name)
@@ -257,10 +256,3 @@ def kill(pid: int) -> bool:
 def free_port() -> int:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as probe:
         return int(probe.getsockname()[1])
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"docker {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout.strip()

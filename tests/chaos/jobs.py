@@ -29,7 +29,6 @@ from chaos.hosts import (
     ContainerHost,
     Host,
     answer,
-    docker,
     kill,
     manifest,
     payload,
@@ -37,6 +36,7 @@ from chaos.hosts import (
     runner_of,
 )
 from rig import postgres
+from rig.docker_command import docker
 
 CLIENTS = 4
 END_SECONDS = 300

@@ -4,14 +4,14 @@ docs/base-images.md names the real ones and their sources.
 """
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import ROOT, Cli
-from tests.rig.waiting import BUSY_SECONDS, eventually
+from tests.rig.docker_command import both_outputs, docker
+from tests.rig.waiting import eventually
 
 BASES = ROOT / "tests" / "bases"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -32,14 +32,6 @@ EXPECTED = {
     "rocker": "",
     "ubi-minimal": "Python at /usr/bin/python3.12, LD_PRELOAD=None",
 }
-
-
-def docker(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        ["docker", *arguments], input=text, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def make_base(name: str) -> str:
@@ -70,9 +62,10 @@ def test_a_program_is_built_and_proved(cli: Cli, folder: Path, told: str) -> Non
     built = cli.run(folder, command="build")
     assert built.code == 0, built.log
     assert built.stages["smoke-local"] == "done", built.log
-    job = docker("run", "--rm", "--interactive", built.report["image"], "run", "-", "-", text="words")
-    assert job.stdout.strip() == "WORDS"
-    assert told in job.stderr
+    job = ("run", "--rm", "--interactive", built.report["image"], "run", "-", "-")
+    answer, log = both_outputs(*job, stdin="words")
+    assert answer.strip() == "WORDS"
+    assert told in log
 
 
 @pytest.mark.parametrize("folder", ["amazon-linux"], indirect=True)
@@ -81,18 +74,18 @@ def test_packages_are_installed_where_there_is_no_pip(cli: Cli, folder: Path) ->
     built = cli.run(folder, "--smoke-test", "false", command="build")
     assert built.code == 0, built.log
     run = ("--entrypoint", "python3", built.report["image"], "-c", "import six; print(six.__name__)")
-    assert docker("run", "--rm", *run).stdout == "six\n"
+    assert docker("run", "--rm", *run) == "six"
 
 
 @pytest.mark.parametrize("folder", ["preload"], indirect=True)
 def test_the_base_images_allocator_is_loaded_by_the_program_alone(cli: Cli, folder: Path) -> None:
     built = cli.run(folder, "--smoke-test", "false", command="build")
     assert built.code == 0, built.log
-    container = docker("run", "--detach", built.report["image"]).stdout.strip()
+    container = docker("run", "--detach", built.report["image"])
     look = 'for one in /proc/[0-9]*; do echo "$(cat $one/comm) $(grep -c tcmalloc $one/maps)"; done'
 
     def processes() -> str:
-        told = docker("exec", "--privileged", container, "sh", "-c", look).stdout
+        told = docker("exec", "--privileged", container, "sh", "-c", look)
         return told if "python" in told else ""
 
     try:

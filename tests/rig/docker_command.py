@@ -8,6 +8,11 @@ from tests.rig.waiting import BUSY_SECONDS
 
 def docker(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> str:
     """Run a command that must work; return its output without the blanks around it."""
+    return both_outputs(*arguments, cwd=cwd, stdin=stdin)[0].strip()
+
+
+def both_outputs(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> tuple[str, str]:
+    """Run a command that must work; return its output and what it says on standard error."""
     done = subprocess.run(
         ["docker", *map(str, arguments)],
         cwd=cwd,
@@ -18,4 +23,4 @@ def docker(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = 
         check=False,
     )
     assert done.returncode == 0, f"docker {' '.join(map(str, arguments))}: {done.stderr}"
-    return done.stdout.strip()
+    return done.stdout, done.stderr
