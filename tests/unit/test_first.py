@@ -1,10 +1,8 @@
 """The first ten minutes: a folder to begin with, a file through a model, a file above the folder, the TAB key."""
 
-import contextlib
 import http.server
 import json
 import os
-import pty
 import subprocess
 import sys
 import time
@@ -23,8 +21,6 @@ from model_dockerize.settings import to_settings
 from model_dockerize.settings.load import file_above
 from model_dockerize.settings.own_file import from_file
 from tests.rig.listening import listening
-
-HEAVY = ("boto3", "botocore", "docker", "jinja2", "requests", "rich")
 
 
 def call(*words: object) -> Result:
@@ -289,28 +285,6 @@ class TestAsk:
         monkeypatch.setattr(first, "_is_terminal", lambda: True)
         assert call("ask", url, tmp_path / "in").stdout == "a]0;owned\tü\n\ufffd\n"
 
-    @pytest.mark.parametrize("end", ["", "\n"])
-    def test_nothing_moves_on_a_terminal_once_the_result_comes(self, url: str, tmp_path: Path, end: str) -> None:
-        (tmp_path / "in").write_text(f"slow,1\nlast,2{end}")
-        ours, theirs = pty.openpty()
-        words = [sys.executable, "-m", "model_dockerize", "ask", url, str(tmp_path / "in")]
-        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm"}
-        with subprocess.Popen(words, env=surroundings, stdout=theirs, stderr=theirs) as asking:
-            os.close(theirs)
-            content = b""
-            with contextlib.suppress(OSError):  # the terminal's end, on Linux
-                while part := os.read(ours, 1 << 16):
-                    content += part
-        os.close(ours)
-        shown = content.decode()  # a letter may come in two parts
-        assert asking.returncode == 0, shown
-        before, result, after = shown.partition("slow,1\r\nlast,2\r\n")
-        assert result, shown
-        assert "ask" in before, "the status line was there"
-        assert before.endswith("\x1b[1A\x1b[2K"), "it is gone before the result comes"
-        assert "\x1b[1A" not in after and "\x1b[2K" not in after
-        assert after.startswith("\r\n\x1b[1;32manswers"), after
-
     def test_json_is_asked_for(self, url: str, data: Path) -> None:
         assert json.loads(call("ask", url, data, "--json").stdout) == ["id,age\n1,30\n"]
 
@@ -371,18 +345,6 @@ class TestAsk:
     def test_a_place_that_cannot_be_is_told(self, url: str, data: Path) -> None:
         result = call("ask", url, data, "--output", data / "out.csv")
         assert (result.exit_code, "cannot be written" in result.stderr) == (2, True), result.stderr
-
-    def test_who_reads_only_the_beginning_is_told_nothing(self, url: str, tmp_path: Path) -> None:
-        (tmp_path / "large").write_bytes(b"x\n" * (4 << 20))
-        ours = [sys.executable, "-m", "model_dockerize", "ask", url, str(tmp_path / "large")]
-        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        pipe = subprocess.PIPE
-        with subprocess.Popen(ours, env=surroundings, stdout=pipe, stderr=pipe) as asking:
-            assert asking.stdout and asking.stderr
-            assert asking.stdout.readline() == b"x\n"
-            asking.stdout.close()
-            said = asking.stderr.read()
-        assert (asking.returncode, b"defect" in said, b"BrokenPipe" in said) == (141, False, False), said
 
     def test_an_address_within_a_model_is_none_of_a_model(self, url: str, data: Path) -> None:
         assert call("ask", f"{url}/data", data).exit_code == 2
@@ -446,19 +408,3 @@ class TestFileAbove:
         assert result.exit_code == 0, result.output
         assert f"Using {repository}/model-dockerize.yml" in result.stderr
         assert "above:latest" in result.stdout
-
-
-def test_a_tab_imports_nothing_heavy() -> None:
-    words = {
-        "_MODEL_DOCKERIZE_COMPLETE": "bash_complete",
-        "COMP_WORDS": "model-dockerize run --mem",
-        "COMP_CWORD": "2",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    program = (
-        "import sys\nfrom model_dockerize.cli import main\n"
-        f"try:\n    main()\nfinally:\n    print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], env=words, capture_output=True, text=True, check=False)
-    assert "--memory" in done.stdout
-    assert done.stderr.split() == []

@@ -10,7 +10,7 @@ import pytest
 from tests.rig.command import ROOT
 
 HEAVY = {
-    *("boto3", "botocore", "cryptography", "docker", "jwt", "questionary", "requests", "rich", "s3transfer"),
+    *("boto3", "botocore", "cryptography", "docker", "jinja2", "jwt", "questionary", "requests", "rich", "s3transfer"),
     *("tenacity", "urllib3"),
 }
 #: What a run needs, and the words about it do not.
@@ -18,7 +18,8 @@ OF_A_RUN = {
     *("backports.zstd", "http.client", "ssl", "subprocess", "yaml"),
     *(f"model_dockerize.{name}" for name in ("aws", "image", "pipeline", "program", "report", "sandbox", "smoke")),
 }
-COMPLETION = {"COMP_CWORD": "1", "COMP_WORDS": "model-dockerize ro"}
+ROLLBACK = {"COMP_CWORD": "1", "COMP_WORDS": "model-dockerize ro"}
+MEMORY = {"COMP_CWORD": "2", "COMP_WORDS": "model-dockerize run --mem"}
 
 
 def loaded(words: tuple[str, ...], home: Path, **more: str) -> tuple[str, set[str]]:
@@ -45,9 +46,16 @@ def test_help_loads_nothing_of_a_run(words: tuple[str, ...], tmp_path: Path) -> 
     assert names & (HEAVY | OF_A_RUN) == set()
 
 
-@pytest.mark.parametrize(("task", "printed"), [("bash_source", "complete"), ("zsh_complete", "rollback")])
-def test_completion_loads_nothing_of_a_run(task: str, printed: str, tmp_path: Path) -> None:
-    answer, names = loaded((), tmp_path, _MODEL_DOCKERIZE_COMPLETE=task, **COMPLETION)
+@pytest.mark.parametrize(
+    ("task", "typed", "printed"),
+    [
+        ("bash_source", ROLLBACK, "complete"),
+        ("zsh_complete", ROLLBACK, "rollback"),
+        ("bash_complete", MEMORY, "--memory"),
+    ],
+)
+def test_completion_loads_nothing_of_a_run(task: str, typed: dict[str, str], printed: str, tmp_path: Path) -> None:
+    answer, names = loaded((), tmp_path, _MODEL_DOCKERIZE_COMPLETE=task, **typed)
     assert printed in answer
     assert names & (HEAVY | OF_A_RUN) - {"subprocess"} == set()  # click asks bash for its version
 
