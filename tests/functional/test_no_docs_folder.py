@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).resolve().parents[2] / "lib"
-TEMPLATES = (".j2", ".html", ".R")
+TEMPLATES = (".j2", ".html", ".R", ".yml")
 
 
 def texts(path: Path) -> Iterator[str]:
