@@ -1,8 +1,6 @@
 """The workflows that we show: only inputs and outputs that exist, and as short as the documentation says."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from releasing.references import WORKFLOW, named
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / "docs/workflows").glob("*.yml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 NAME = named((ROOT / WORKFLOW).read_text(encoding="utf-8"))
 OURS = re.compile(rf"({re.escape(NAME)}@|\./$)")
 
@@ -59,18 +56,6 @@ def test_only_inputs_and_outputs_that_exist(name: str, text: str) -> None:
         if "id" in step:
             used = set(re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", text))
             assert used <= {output.name for output in OUTPUTS}
-
-
-def test_the_shell_of_the_workflows_is_sound() -> None:
-    files = [*WORKFLOWS, *(ROOT / ".github/workflows").glob("*.yml")]
-    scripts = [script for path in files for script in scripts_of(yaml.safe_load(path.read_text(encoding="utf-8")))]
-    assert len(scripts) >= 10
-    for script in scripts:
-        # As the runner starts it, by `bash -e`.
-        done = subprocess.run(
-            [SHELLCHECK, "--shell=bash", "-"], input=script, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{script}\n{done.stdout}"
 
 
 def test_a_pull_request_gets_no_token_in_the_reusable_workflow() -> None:

@@ -1,12 +1,7 @@
 """The server's version: it changes with whatever the server is made of, and with nothing else."""
 
 import io
-import os
-import shutil
-import subprocess
-import sys
 import tarfile
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,22 +136,3 @@ def test_a_bundle_is_sent_as_it_is_to_be_unpacked_there(tmp_path: Path) -> None:
         assert packed is not None
         assert packed.read() == b"packed"
         assert {member.uid for member in tar} == {0}
-
-
-def test_the_installed_package_holds_what_the_server_is_made_of(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[3]
-    # As pip lays it out: the packages, nothing above them, and no links.
-    shutil.copytree(root / "lib", tmp_path / "site-packages", ignore=shutil.ignore_patterns("__pycache__"))
-    code = "from model_dockerize import image; print(image.server_version(image.find_sources()))"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site-packages"), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == version(root)
-    packaged = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
-        "package-data"
-    ]
-    assert packaged["model_dockerize.image"] == ["sources/*"]
-    patterns = [*packaged["*"], "*.py", "*.pyc"]
-    files = [path.name for path in (root / "lib/model_server").rglob("*") if path.is_file()]
-    assert [name for name in files if not any(map(Path(name).match, patterns))] == []
