@@ -8,7 +8,7 @@ import pytest
 from tests.rig.command import ROOT
 
 TESTS = ROOT / "tests"
-FOLDERS = {"u": "unit", "i": "integration"}
+FOLDERS = {"u": "unit", "f": "functional", "i": "integration"}
 THERE = {
     name
     for path in TESTS.rglob("test_*.py")
@@ -46,5 +46,5 @@ def test_what_was_mended_of_the_findings_has_a_test_that_is_there() -> None:
     assert len(found) >= 60
     for row in found:
         assert set(re.findall(r"`((?:test_|Test)\w+)`", row)) <= THERE, row
-        for folder, file in re.findall(r"\b([ui]):([\w/]+\.py)", row):
+        for folder, file in re.findall(r"\b([ufi]):([\w/]+\.py)", row):
             assert (TESTS / FOLDERS[folder] / file).is_file(), row
