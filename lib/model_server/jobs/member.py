@@ -1,18 +1,33 @@
 """A worker's runner where jobs are joined (batches.py)."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from model_server.jobs.pending import PendingJob
 from model_server.runner_client import Outcome
 
-if TYPE_CHECKING:
-    from model_server.jobs.batches import Batches
+
+class Batches(Protocol):
+    """Joins the jobs of members (batches.Batches)."""
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def folder(self) -> str: ...
+
+    def bring(
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
+    ) -> PendingJob: ...
+
+    def withdraw(self, job: PendingJob) -> None: ...
+
+    def leave(self, member: "Member") -> None: ...
 
 
 class Member:
     """Stands in for the runners it shares."""
 
-    def __init__(self, batches: "Batches") -> None:
+    def __init__(self, batches: Batches) -> None:
         self._batches = batches
         self._job: PendingJob | None = None
         self._is_closed = False
