@@ -14,7 +14,7 @@ from model_server.api.accept import Wish
 from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
-from model_server.jobs.job import Job, JobResult
+from model_server.jobs.job import Job, JobResult, State
 from model_server.jobs.notifications import Watch, result_of
 from model_server.jobs.store import new_id
 
@@ -49,7 +49,7 @@ async def run_job(request: Request, receive: upload.Receive = upload.receive, an
 
 async def _end(server: Services, added: Future[Job], watch: Watch, seconds: float) -> JobResult | None:
     deadline = time.monotonic() + (0 if server.store.watchers.are_many else seconds)
-    while (left := deadline - time.monotonic()) > 0 and not server.draining():
+    while (left := deadline - time.monotonic()) > 0:
         await watch.wait(min(left, LOOK_SECONDS))
         if watch.ended is not None:
             return watch.ended
@@ -61,6 +61,8 @@ async def _end(server: Services, added: Future[Job], watch: Watch, seconds: floa
         job, content = found
         if job.is_over:
             return JobResult(job.error, job.result, content)
+        if server.draining() and (job.state is not State.IN_PROGRESS or server.worker_problem()):
+            return None  # it is for the next server; one that runs may still end here
     return None
 
 

@@ -19,6 +19,7 @@ _NOBODY = "/data/status/00000000-0000-0000-0000-000000000000"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Started]:
     started = Started(tmp_path, "a\n", "A\n")
+    started.environment["MODEL_DRAIN_SECONDS"] = "12"
     process = started.start()
     eventually(started.answers)
     assert health.probe_ready(started.port) is None
@@ -89,7 +90,7 @@ def test_each_answer_of_a_server_that_stops_is_its_connections_last(server: Star
     job = requests.post(f"{server.url}/data/add-job", files={"File": b"b\n"}, timeout=10)
     assert (job.status_code, job.headers["retry-after"], job.headers["connection"]) == (503, "5", "close")
     answer = said(waits)
-    assert answer.startswith(("http/1.1 200 ", "http/1.1 202 "))
+    assert answer.startswith("http/1.1 200 "), "its job runs, and ends in time"
     assert "\r\nconnection: close\r\n" in answer
     assert server.process.wait(60) == 0
 
@@ -114,3 +115,23 @@ def test_a_first_request_that_is_on_its_way_is_answered(server: Started) -> None
     assert answer.startswith("http/1.1 200 ")
     assert "\r\nconnection: close\r\n" in answer
     assert server.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_who_waits_for_a_job_that_does_not_end_in_time_is_told_its_id(server: Started, is_running: bool) -> None:
+    for _ in range(2 - is_running):
+        requests.post(f"{server.url}/data/add-job", files={"File": b"!sleep 60"}, timeout=10)
+    answers: list[requests.Response] = []
+
+    def wait() -> None:
+        answers.append(requests.post(f"{server.url}/data/run-job", files={"File": b"!sleep 60"}, timeout=60))
+
+    client = threading.Thread(target=wait)
+    client.start()
+    eventually(lambda: server.states() == ["InProgress"] * 2 + ["Created"] * (not is_running))
+    assert server.process is not None
+    server.process.terminate()
+    assert server.process.wait(60) == 0
+    client.join()
+    assert [answer.status_code for answer in answers] == [202]
+    assert set(server.states()) == {"Created"}, "the next server does them"
