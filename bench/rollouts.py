@@ -44,7 +44,7 @@ sys.path[:0] = [str(_ROOT), *(str(_ROOT / name) for name in ("lib", "scripts", "
 import boto3  # noqa: E402
 import docker  # noqa: E402
 from tests.rig import postgres  # noqa: E402
-from tests.rig.constant_load import ANSWERED, FAILED, LOST, OWN_END, REFUSED, Load, constant_load  # noqa: E402
+from tests.rig.constant_load import ANSWERED, FAILED, LOST, OWN_CODE, REFUSED, Load, constant_load  # noqa: E402
 from tests.rig.homes import furnish  # noqa: E402
 from tests.rig.library_programs import REQUIREMENT  # noqa: E402
 from tests.rig.sandbox_calls import ask_sandbox  # noqa: E402
@@ -55,20 +55,14 @@ from model_dockerize.sandbox import Sandbox  # noqa: E402
 from model_dockerize.sandbox.record import CONTAINER_LABEL  # noqa: E402
 
 _CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache" / "model-dockerize-bench"))
-_PROGRAM = """import os, sys, threading, time
+_PROGRAM = """import os, threading, time
 from gravityai import gravityai as grav
 
 time.sleep({load})
 
 
-def end():
-    sys.stderr.write("{own_end}")
-    sys.stderr.flush()
-    os._exit(1)
-
-
 if {ends}:
-    threading.Timer({ends}, end).start()
+    threading.Timer({ends}, os._exit, [{code}]).start()
 
 
 def process(source, target):
@@ -81,7 +75,8 @@ def process(source, target):
 if __name__ == "__main__":
     grav.wait_for_requests(process)
 """
-_SCENARIOS = ("good", "wrong", "crash at start", "crash after 20 s", "slow start", "killed", "cancelled", "scale-out")
+#: The last one stays in production and goes on ending itself: no other is played after it.
+_SCENARIOS = ("good", "wrong", "crash at start", "slow start", "killed", "cancelled", "scale-out", "crash after 20 s")
 _NAMED_ONLY = ("container killed",)
 _END_SECONDS = 20
 _NEVER_PROVED = ("wrong", "crash at start")
@@ -171,7 +166,7 @@ class Service:
         right = f"v{self.version}"
         says = "wrong" if scenario == "wrong" else right
         load, ends = 20 if scenario == "slow start" else 0, _END_SECONDS if scenario == "crash after 20 s" else 0
-        program = _PROGRAM.format(load=load, ends=ends, own_end=OWN_END, says=says)
+        program = _PROGRAM.format(load=load, ends=ends, code=OWN_CODE, says=says)
         (self.folder / "main.py").write_text(program, encoding="utf-8")
         (self.folder / "requirements.txt").write_text(REQUIREMENT + "\n", encoding="utf-8")
         (self.folder / "smoke/input.txt").write_text("x", encoding="utf-8")

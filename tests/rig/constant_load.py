@@ -15,7 +15,8 @@ _PAUSE = 0.15  # seconds between two requests of a client: at most some 6 a seco
 _JOBS = 6  # that are always under way
 _PATIENCE = 300.0  # seconds in which an acknowledged job must end
 ANSWERED, REFUSED, FAILED, LOST = "answered", "refused", "failed", "lost"
-OWN_END = "this version ends itself"  # what a program says that does, and so the error of the job that it was at
+OWN_CODE = 77  # with which a program ends itself: no other end has it
+_OWN_END = f"The program ended with exit code {OWN_CODE} "
 _GOES_ON = "goes on"  # its text is the job's id
 
 
@@ -109,7 +110,7 @@ def _outcome(ask: Callable[[], requests.Response]) -> Outcome:
 
 
 def _of_error(text: str) -> str:
-    return FAILED if OWN_END in text else LOST
+    return FAILED if _OWN_END in text else LOST
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from typing import ClassVar
 import pytest
 
 from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER
-from tests.rig.constant_load import ANSWERED, FAILED, LOST, OWN_END, REFUSED, Load, constant_load
+from tests.rig.constant_load import ANSWERED, FAILED, LOST, OWN_CODE, REFUSED, Load, constant_load
 from tests.rig.listening import listening
 from tests.rig.waiting import eventually
+
+OWN_END = f"The program ended with exit code {OWN_CODE} and wrote nothing to stderr."
 
 
 class Model(http.server.BaseHTTPRequestHandler):
