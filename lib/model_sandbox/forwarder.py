@@ -4,6 +4,7 @@ import contextlib
 import selectors
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from model_sandbox.http_answer import Answer
@@ -28,6 +29,26 @@ def bindable(address: str, port: int) -> int:
     return port
 
 
+class Requests:
+    """Counts the requests that targets have still to answer. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def begin(self, address: str) -> None:
+        with self._lock:
+            self._open[address] += 1
+
+    def end(self, address: str) -> None:
+        with self._lock:
+            self._open[address] -= 1
+
+    def is_open(self, address: str) -> bool:
+        with self._lock:
+            return self._open[address] > 0
+
+
 class Forwarder:
     """Listens until closed.
 
@@ -41,8 +62,9 @@ class Forwarder:
         port: int,
         choose: Callable[[], tuple[str, int] | None],
         keeps: Callable[[tuple[str, int]], bool],
+        requests: Requests,
     ) -> None:
-        self._choose, self._keeps = choose, keeps
+        self._choose, self._keeps, self._requests = choose, keeps, requests
         self._socket = socket.create_server((address, port), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True, name=f"listener-{self.port}").start()
@@ -63,7 +85,7 @@ class Forwarder:
 
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            _Connection(client, self._choose, self._keeps).run()
+            _Connection(client, self._choose, self._keeps, self._requests).run()
 
 
 class _Connection:
@@ -72,13 +94,16 @@ class _Connection:
         client: socket.socket,
         choose: Callable[[], tuple[str, int] | None],
         keeps: Callable[[tuple[str, int]], bool],
+        requests: Requests,
     ) -> None:
-        self._client, self._choose, self._keeps = client, choose, keeps
+        self._client, self._choose, self._keeps, self._requests = client, choose, keeps, requests
         self._at: tuple[str, int] = ("", 0)
         self._target: socket.socket | None = None
         self._answer, self._selector = Answer(), selectors.DefaultSelector()
         #: Something of the answer has been passed on.
         self._is_begun = False
+        #: The target has to answer.
+        self._is_due = False
 
     def run(self) -> None:
         with self._selector:
@@ -98,6 +123,8 @@ class _Connection:
         if said := _said(self._target):
             self._answer.take(said)
             self._is_begun = True
+            if self._answer.is_whole:
+                self._settle()
             self._client.sendall(said)
             return True
         if not self._answer.is_whole:
@@ -119,11 +146,15 @@ class _Connection:
         if self._target:
             self._is_begun = self._is_begun and not self._answer.is_whole
             self._answer.ask()
+            if not self._is_due:
+                self._is_due = True
+                self._requests.begin(self._at[0])
             with contextlib.suppress(OSError):  # its end is read next
                 self._target.sendall(said)
         return True
 
     def _refuse(self, status: str, reason: str) -> bool:
+        self._settle()
         head = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n{REASON_HEADER}: {reason}\r\n\r\n"
         self._client.sendall(head.encode())
         self._client.shutdown(socket.SHUT_WR)
@@ -132,7 +163,13 @@ class _Connection:
             pass
         return False
 
+    def _settle(self) -> None:
+        if self._is_due:
+            self._is_due = False
+            self._requests.end(self._at[0])
+
     def _leave(self) -> None:
+        self._settle()
         if self._target:
             self._selector.unregister(self._target)
             self._target.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from model_sandbox.forwarder import Forwarder, bindable
+from model_sandbox.forwarder import Forwarder, Requests, bindable
 from model_sandbox.listener_rules import ListenerRules, Turns
 from model_sandbox.network import AwsVpc, Network
 from model_sandbox.target import Check, Target, eligible
@@ -28,6 +28,7 @@ class LoadBalancers:
         self._rules = ListenerRules(upstream.elb)
         self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
         self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
+        self._requests = Requests()
         self._shares = Turns()
         self._turns: dict[str, int] = {}  # target group -> whose turn it is
         self._lock = threading.RLock()
@@ -70,6 +71,10 @@ class LoadBalancers:
                 if address not in known:
                     admits = self._admission(target_group, network, port, self._upstream.scope())
                     known[address] = Target(address, port, Check.of(record), admits)
+
+    def is_asked(self, address: str) -> bool:
+        """Tell whether a request is still to be answered there."""
+        return self._requests.is_open(address)
 
     def target(self, target_group: str, address: str) -> Target | None:
         with self._lock:
@@ -169,7 +174,8 @@ class LoadBalancers:
         # Only root may listen below 1024 on many computers: then the name says which port it is instead.
         port = bindable(address, listener["Port"])
         scope = self._upstream.scope()
-        forwarder = Forwarder(address, port, partial(self._next_target, scope, arn), partial(self._serves, scope, arn))
+        chosen, kept = partial(self._next_target, scope, arn), partial(self._serves, scope, arn)
+        forwarder = Forwarder(address, port, chosen, kept, self._requests)
         if forwarder.port != listener["Port"]:
             balancer["DNSName"] = f"{address}:{forwarder.port}"
         self._forwarders[arn] = forwarder

@@ -41,7 +41,8 @@ class Ecs:
     ) -> None:
         self._upstream, self._monitoring = upstream, monitoring
         self._state = State(upstream, network)
-        runner = TaskRunner(upstream, engine, network, files, monitoring, self._state.wake.set)
+        wake = self._state.wake.set
+        runner = TaskRunner(upstream, engine, network, files, monitoring, wake, balancers.is_asked)
         around = OfSandbox(upstream, balancers, pace, sessions, access)
         self._scheduler = Scheduler(self._state, balancers, around, runner, self._is_monitored)
         self._tasks = Tasks(self._state, runner, self._is_monitored)

@@ -20,6 +20,8 @@ from model_sandbox.upstream import Upstream
 
 _LOOK_SECONDS = 0.25
 _STOP_SECONDS = 30
+#: How long a load balancer waits for the answers of a task that goes: as the target groups of model-dockerize say.
+_DEREGISTRATION_SECONDS = 30.0
 
 
 class LaunchError(Exception):
@@ -27,7 +29,10 @@ class LaunchError(Exception):
 
 
 class TaskRunner:
-    """Runs tasks in threads. `changed` is called after every change."""
+    """Runs tasks in threads.
+
+    `changed` is called after every change. `is_asked` tells whether an address has still to answer a load balancer.
+    """
 
     def __init__(
         self,
@@ -37,9 +42,10 @@ class TaskRunner:
         files: FileSystems,
         monitoring: RuntimeMonitoring,
         changed: Callable[[], None],
+        is_asked: Callable[[str], bool],
     ) -> None:
         self._upstream, self._engine, self._network = upstream, engine, network
-        self._files, self._monitoring, self._changed = files, monitoring, changed
+        self._files, self._monitoring, self._changed, self._is_asked = files, monitoring, changed, is_asked
 
     def start(self, task: Task) -> None:
         threading.Thread(target=self._live, args=(task,), daemon=True, name=f"task-{task.identity[:8]}").start()
@@ -222,7 +228,20 @@ class TaskRunner:
             if state.out_of_memory:
                 container.reason = "OutOfMemoryError: Container killed due to memory usage"
 
+    def _deregister(self, task: Task) -> None:
+        """Let it answer what the load balancer has sent before its end."""
+        self._set(task, "DEACTIVATING")
+        end = time.monotonic() + _DEREGISTRATION_SECONDS
+        while any(container.status == "RUNNING" for container in task.containers) and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)  # in which the scheduler sees to it that no more are sent
+            if not self._is_asked(task.interface.get("privateIPv4Address", "")):
+                return
+            for container in task.containers:
+                self._look(container)
+
     def _tear_down(self, task: Task) -> None:
+        if task.target_state:
+            self._deregister(task)
         self._set(task, "STOPPING")
         for container in reversed(task.containers):
             if container.identity:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER, Forwarder
+from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER, Forwarder, Requests
 from model_sandbox.http_answer import Answer
 from model_sandbox.target import eligible
 
@@ -49,7 +49,9 @@ def test_an_open_connection_moves_on_between_two_requests() -> None:
     held.set()
     with target("one", asked, held) as one, target("two", asked, free) as two:
         serving: list[tuple[str, int]] = [one]
-        forwarder = Forwarder("127.0.0.1", 0, lambda: serving[0] if serving else None, lambda at: at in serving)
+        requests = Requests()
+        chosen = lambda: serving[0] if serving else None  # noqa: E731
+        forwarder = Forwarder("127.0.0.1", 0, chosen, lambda at: at in serving, requests)
         client = http.client.HTTPConnection("127.0.0.1", forwarder.port, timeout=60)
 
         def answer() -> bytes:
@@ -62,9 +64,11 @@ def test_an_open_connection_moves_on_between_two_requests() -> None:
         asked.clear()
         client.request("GET", "/")
         assert asked.wait(60)
+        assert requests.is_open("127.0.0.1")
         serving[0] = two
         held.set()
         assert client.getresponse().read() == b"one", "it was asked"
+        assert not requests.is_open("127.0.0.1"), "though the connection is"
         assert answer() == b"two"
         assert client.sock is first, "the client has noticed nothing"
         serving.clear()
@@ -75,7 +79,8 @@ def test_an_open_connection_moves_on_between_two_requests() -> None:
 
 def through(at: tuple[str, int] | None, body: bytes = b"") -> tuple[int, str]:
     """Status and reason that a client gets whose load balancer has this target."""
-    forwarder = Forwarder("127.0.0.1", 0, lambda: at, lambda _: True)
+    requests = Requests()
+    forwarder = Forwarder("127.0.0.1", 0, lambda: at, lambda _: True, requests)
     client = http.client.HTTPConnection("127.0.0.1", forwarder.port, timeout=60)
     try:
         client.request("POST", "/", body)
@@ -84,6 +89,7 @@ def through(at: tuple[str, int] | None, body: bytes = b"") -> tuple[int, str]:
     finally:
         client.close()
         forwarder.close()
+        assert not (at and requests.is_open(at[0]))
 
 
 def test_who_gets_no_target_or_no_connection_is_told_so() -> None:
