@@ -33,6 +33,7 @@ class Commits:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
         #: In the order in which they were posted, by whomever.
         self._changes: deque[_Change[Any]] = deque()
         #: Wakes the thread; False: for the last time.
@@ -43,7 +44,9 @@ class Commits:
         self._began: float | None = None
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
-    def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
+    def post(
+        self, change: Callable[[Connection], R], need: Need = Need.DISK, is_one_statement: bool = False
+    ) -> Future[R]:
         """Run `change` in a transaction; its result is there after the commit.
 
         A coroutine's changes are handed over when its loop's turn ends. Their callbacks run in that loop, which must
@@ -52,8 +55,9 @@ class Commits:
 
         Args:
             change: only statements; may run again, with nothing of it recorded.
+            is_one_statement: it is a single one, by `Prepared`, and waits for the disk.
         """
-        return self._post(_Change(change, need, asyncio._get_running_loop()))
+        return self._post(_Change(change, need, asyncio._get_running_loop(), is_one_statement))
 
     def run(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> R:
         """Run a change and wait for its result.
@@ -124,9 +128,14 @@ class Commits:
 
     def _commit(self, connection: Connection, group: list["_Change[Any]"]) -> None:
         try:
-            connection.execution_options(durable=any(change.need is Need.DISK for change in group))
-            with connection.begin():
-                results = [change.function(connection) for change in group]
+            if self._is_sqlite and len(group) == 1 and group[0].is_one_statement:
+                # SQLite makes a transaction of it by itself: Python's lock is handed over once, not four times.
+                database.make_durable(connection)
+                results = [group[0].function(connection)]
+            else:
+                connection.execution_options(durable=any(change.need is Need.DISK for change in group))
+                with connection.begin():
+                    results = [change.function(connection) for change in group]
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
             if len(group) == 1:
                 _tell([(group[0], None, error)])
@@ -138,9 +147,16 @@ class Commits:
 
 
 class _Change(Generic[R]):
-    def __init__(self, function: Callable[[Connection], R], need: Need, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(
+        self,
+        function: Callable[[Connection], R],
+        need: Need,
+        loop: asyncio.AbstractEventLoop | None,
+        is_one_statement: bool = False,
+    ) -> None:
         self.function = function
         self.need = need
+        self.is_one_statement = is_one_statement
         #: In which it was posted; None: in none.
         self.loop = loop
         self.future: Future[R] = Future()

@@ -93,13 +93,8 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
             return
         # Only with a write-ahead log is the database whole without waiting for the disk.
         level = "NORMAL" if mode == "WAL" and not options.get("durable", True) else "FULL"
-        if connection.info.get("synchronous") != level:
-            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-            connection.info["synchronous"] = level
-        try:
-            connection.connection.cursor().execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # no driver's error leaves SQLAlchemy unnamed but in an event
-            raise DBAPIError("BEGIN IMMEDIATE", None, error) from error
+        _synchronize(connection, level)
+        _execute(connection, "BEGIN IMMEDIATE")
 
     try:
         with engine.connect() as connection:
@@ -112,6 +107,24 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
             "begin with no jobs"
         ) from error
     return engine
+
+
+def make_durable(connection: Connection) -> None:
+    """Have SQLite wait for the disk at the end of the next transaction, which is not begun."""
+    _synchronize(connection, "FULL")
+
+
+def _synchronize(connection: Connection, level: str) -> None:
+    if connection.info.get("synchronous") != level:
+        _execute(connection, f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    try:
+        connection.connection.cursor().execute(statement)
+    except sqlite3.Error as error:  # no driver's error leaves SQLAlchemy unnamed but here
+        raise DBAPIError(statement, None, error) from error
 
 
 def open_postgres(text: str) -> Engine:

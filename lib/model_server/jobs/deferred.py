@@ -15,6 +15,8 @@ from model_server.jobs.job import Claim, Job, JobResult, State
 
 #: A job that takes longer is recorded before it is over: others are to see it, and no crash is to lose it.
 _DEFERRED_SECONDS = 0.1
+#: Jobs that end within this time share a sync of the disk, which costs more than all else that the disk does for a job.
+_GATHER_SECONDS = 0.002
 #: Rows that share a statement: it has a few dozen values for each, and databases bound their number.
 _BATCH_ROWS = 16
 
@@ -47,13 +49,24 @@ class DeferredJobs:
         self._waiting: OrderedDict[str, _Deferred] = OrderedDict()
         #: A job that is no longer among these was posted to be recorded.
         self._guard = threading.Lock()
-        #: What the loop has posted, and is still to be begun.
+        #: What ended in the loop and is still to be begun: held for a moment, then posted.
         self._batch: _Batch = []
+        self._is_posted = False
+        #: Ends the hold.
+        self._hold: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.AbstractEventLoop | None = None
 
     def __contains__(self, job_id: str) -> bool:
         with self._guard:
             return job_id in self._jobs
+
+    @property
+    def running(self) -> int:
+        return len(self._jobs) - len(self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     def add(self, job: Job) -> Future[Job]:
         loop = asyncio.get_running_loop()
@@ -86,39 +99,67 @@ class DeferredJobs:
             return deferred.job
 
     def record(self, job_id: str, ended: JobResult | None = None) -> Future[Job] | None:
-        """Record a job now; None: it is, or is about to be."""
+        """Record a job now, or with others that are about to end; None: it is, or is about to be."""
+        loop = asyncio._get_running_loop()
         with self._guard:
             deferred = self._jobs.pop(job_id, None)
-            if deferred is None:
-                return None
-            self._waiting.pop(job_id, None)
-            deferred.ended = ended
-            if asyncio._get_running_loop() is None:  # its results are not for the loop
-                self._post([deferred])
-            elif self._batch:
-                self._batch.append(deferred)
-            else:
-                self._batch = [deferred]
-                self._post(self._batch)
-        return deferred.future
+            if deferred is not None:
+                self._waiting.pop(job_id, None)
+                deferred.ended = ended
+            if loop is not None:
+                self._gather(deferred, loop)
+        if loop is None and deferred is not None:  # its results are not for the loop
+            self._post([deferred])
+        return None if deferred is None else deferred.future
 
     def record_all(self) -> None:
+        """Record what is left, when the loop has ended."""
         for job_id in list(self._jobs):
             self.record(job_id)
+        if self._batch and not self._is_posted:
+            self._post(self._batch)
+
+    def _gather(self, deferred: _Deferred | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Add to the batch, and hold that while it has fewer jobs than are left: most of those end soon, too.
+
+        None: whoever asks next must find all that was recorded.
+        """
+        if len(self._batch) >= _BATCH_ROWS:
+            self._batch, self._is_posted = [], False
+        if deferred is not None:
+            self._batch.append(deferred)
+        if self._is_posted or not self._batch:
+            return
+        if deferred is None or deferred.ended is None or len(self._batch) >= min(len(self._jobs), _BATCH_ROWS):
+            self._release()
+        elif self._hold is None:
+            self._hold = loop.call_later(_GATHER_SECONDS, self._end_hold)
+
+    def _end_hold(self) -> None:
+        with self._guard:
+            self._release()
+
+    def _release(self) -> None:
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+        if not self._is_posted:
+            self._is_posted = True
+            self._post(self._batch)
 
     def _post(self, batch: _Batch) -> None:
-        self._commits.post(partial(self._run, batch)).add_done_callback(partial(self._tell, batch))
+        self._commits.post(partial(self._run, batch), is_one_statement=True).add_done_callback(
+            partial(self._tell, batch)
+        )
 
     def _close(self, batch: _Batch) -> None:
         with self._guard:
             if self._batch is batch:
-                self._batch = []
+                self._batch, self._is_posted = [], False
 
     def _run(self, batch: _Batch, connection: Connection) -> None:
         self._close(batch)
-        for start in range(0, len(batch), _BATCH_ROWS):
-            rows = [(deferred.job, deferred.ended) for deferred in batch[start : start + _BATCH_ROWS]]
-            self._insert(rows, connection)
+        self._insert([(deferred.job, deferred.ended) for deferred in batch], connection)
 
     def _tell(self, batch: _Batch, recorded: Future[None]) -> None:
         self._close(batch)  # where the database is away it was never begun

@@ -64,6 +64,24 @@ def test_the_changes_of_one_turn_of_a_loop_share_a_transaction_and_are_told_in_t
     assert (ends, set(told)) == ([1], {threading.get_ident()})
 
 
+def test_a_lone_statement_is_a_transaction_by_itself_that_waits_for_the_disk(engine: Engine) -> None:
+    commits = Commits(engine)
+    ends: list[int] = []
+    event.listen(engine, "commit", lambda _: ends.append(1))
+    commits.run(lambda connection: connection.execute(text("CREATE TABLE t (x)")), Need.COMMIT)
+    ends.clear()
+
+    def add(connection: Connection) -> int:
+        cursor = connection.connection.cursor()
+        (found,) = cursor.execute("PRAGMA synchronous").fetchone()  # type: ignore[misc]
+        cursor.execute("INSERT INTO t VALUES (1)")
+        return int(found)
+
+    assert (commits.post(add, is_one_statement=True).result(30), ends) == (2, [])
+    with engine.execution_options(read_only=True).connect() as other:
+        assert other.execute(text("SELECT x FROM t")).all() == [(1,)]
+
+
 def test_what_a_loop_posted_in_its_last_turn_is_recorded(engine: Engine) -> None:
     commits = Commits(engine)
     recorded: list[int] = []

@@ -11,13 +11,14 @@ import requests
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from model_server.errors import VolumeError
 from model_server.jobs import database, schema
 from model_server.jobs.job import Job, JobResult, State
 from model_server.jobs.queue import Queue
+from model_server.jobs.statements import Prepared
 
 pytest.register_assert_rewrite("rig.queue_suite")
 from rig.queue_suite import *  # noqa: E402, F403
@@ -46,7 +47,7 @@ def left(path: Path, layout: int) -> Path:
 def test_a_deferred_job_is_recorded_after_the_database_was_away(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Connection, "begin", lambda _: (_ for _ in ()).throw(OSError("away")))
+            patch.setattr(Prepared, "insert", lambda *_: (_ for _ in ()).throw(OSError("away")))
             lost = [queue.end(deferred(queue, name), JobResult(None, name, None)) for name in ("lost", "lost too")]
             for each in lost:
                 with pytest.raises(OSError, match="away"):
