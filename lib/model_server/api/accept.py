@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from model_server.api import head
 from model_server.api.query import word
 from model_server.tabular import mime
 from model_server.tabular.mime import Form
@@ -38,8 +39,8 @@ def of_path(request: Request, form: Form) -> Wish:
 
 def of_header(request: Request, own: str) -> Wish:
     as_text = _as_text(request)
-    text = next((value for name, value in request.scope["headers"] if name == b"accept"), b"*/*").decode("latin-1")
-    form = None if text == "*/*" else preferred(text, own)
+    text = head.value(request, b"accept")
+    form = None if text in ("", "*/*") else preferred(text, own)
     return Wish(form, as_text=as_text) if form is not None else OWN
 
 

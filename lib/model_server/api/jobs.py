@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import data, disk, doors, envelope, services, upload
+from model_server.api import data, disk, doors, envelope, head, services, upload
 from model_server.api.envelope import ApiError
 from model_server.api.form_reader import Upload, no_file
 from model_server.api.query import number
@@ -243,14 +243,15 @@ def _check_license(licensing: Licensing) -> None:
 
 
 def _key(request: Request) -> str | None:
-    key = request.headers.get(_KEY_HEADER, "").strip()
+    key = head.value(request, b"idempotency-key").strip()
     if len(key) > bounds.KEY_CHARACTERS or not key.isprintable():
         raise ApiError(400, f"{_KEY_HEADER} must be printable and at most {bounds.KEY_CHARACTERS} characters long")
     return key or None
 
 
+ADD_ROUTES = [Route("/data/add-job", add_job, methods=["POST"])]
 ROUTES = [
-    Route("/data/add-job", add_job, methods=["POST"]),
+    *ADD_ROUTES,
     Route("/data/status/{job_id}", status, methods=["GET"]),
     Route("/data/delete/{job_id}", delete, methods=["DELETE"]),
 ]

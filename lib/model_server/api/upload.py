@@ -6,9 +6,10 @@ from pathlib import Path
 
 from multipart import MultipartError, PushMultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from model_server import bounds
-from model_server.api import disk
+from model_server.api import disk, head, plain_form
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
 from model_server.api.form_reader import FormReader, Upload
@@ -47,6 +48,13 @@ async def receive(
         ApiError: 400, 413, 415, 507.
         ClientDisconnect: the client went away.
     """
+    boundary = None if with_digest else plain_form.boundary_of(request)
+    if boundary is not None:
+        message = await request.receive()
+        form = plain_form.read(message, boundary, limit)
+        if form is not None:
+            return form
+        request = _unread(request, message)
     reader = None
     try:
         reader = FormReader(folder, parser_of(request), limit, space, with_digest, texts)
@@ -72,9 +80,19 @@ async def receive(
         raise
 
 
+def _unread(request: Request, first: Message) -> Request:
+    """Return the request as it was before its first message was read."""
+    messages = [first]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request.receive()
+
+    return Request(request.scope, receive)
+
+
 def parser_of(request: Request) -> PushMultipartParser:
     refuse_coding(request)
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    kind, options = parse_options_header(head.value(request, b"content-type"))
     boundary = options.get("boundary", "")
     if kind.lower() != "multipart/form-data" or not boundary:
         raise ApiError(400, "the body must be multipart/form-data, with the data in a part named File")
@@ -92,14 +110,14 @@ def parser_of(request: Request) -> PushMultipartParser:
 
 def refuse_coding(request: Request) -> None:
     """Refuse a compressed body."""
-    coding = request.headers.get("content-encoding", "").strip().lower()
+    coding = head.value(request, b"content-encoding").strip().lower()
     if coding not in ("", "identity"):
         text = f"a body in the coding {coding[:40]} is not understood: send it without Content-Encoding"
         raise ApiError(415, text, {"accept-encoding": "identity"})
 
 
 def declared_length(request: Request) -> int:
-    text = request.headers.get("content-length", "")
+    text = head.value(request, b"content-length")
     return int(text) if text.isdecimal() else 0
 
 
