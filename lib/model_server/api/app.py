@@ -28,6 +28,7 @@ from model_server.api.doors import Doors
 from model_server.api.envelope import ApiError
 from model_server.api.refusals import refusal
 from model_server.api.services import Services
+from model_server.api.straight import Straight
 from model_server.jobs import database
 from model_server.pages import strays
 from model_server.tracing import Traced
@@ -40,11 +41,11 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
         root_path: a prefix that a proxy may have removed, e.g. "/models/iris".
     """
     app = Starlette(
-        routes=[
-            *run_job.ROUTES,  # looked through in this order: the busiest first
+        routes=[  # looked through in this order: the busiest first
             *jobs.ROUTES,
             *results.ROUTES,
             *system.ROUTES,
+            *run_job.ROUTES,
             *operations.ROUTES,
             *licenses.ROUTES,
             *job_list.ROUTES,
@@ -58,14 +59,9 @@ def create_app(server: Services, root_path: str = "") -> Starlette:
             *([Middleware(PathPrefix, prefix=root_path)] if root_path else []),
             *([Middleware(Traced, tracing=server.tracing)] if server.tracing is not None else []),
             Middleware(Doors, access=server.access),
+            Middleware(Straight, routes=[*run_job.ROUTES, *jobs.ADD_ROUTES], refusals=_REFUSALS),
         ],
-        exception_handlers={
-            ApiError: _api_error,
-            HTTPException: _http_error,
-            ClientDisconnect: _disconnect,
-            SQLAlchemyError: _queue_error,
-            Exception: _fault,
-        },
+        exception_handlers={**_REFUSALS, Exception: _fault},
     )
     app.state.services = server
     app.router.redirect_slashes = False  # its redirects would carry an absolute address
@@ -133,3 +129,11 @@ async def _queue_error(request: Request, error: Exception) -> Response:
 async def _fault(request: Request, _error: Exception) -> Response:
     # Starlette raises the error again after this answer, and uvicorn logs it.
     return refusal(request, 500, "the server met an error of its own; its log says more")
+
+
+_REFUSALS = {
+    ApiError: _api_error,
+    HTTPException: _http_error,
+    ClientDisconnect: _disconnect,
+    SQLAlchemyError: _queue_error,
+}
