@@ -25,6 +25,7 @@ _INERT = {
     "content-security-policy": "sandbox; default-src 'none'",
     "cache-control": "no-store",
 }
+_INERT_RAW = [(name.encode(), value.encode()) for name, value in _INERT.items()]
 _CHUNK = 256 * 1024
 _HEAD_BYTES = 4096
 
@@ -52,7 +53,7 @@ async def answer(server: Services, job: Job, name: str, content: bytes | None, w
         if content is None:
             return await (server.convert if converts else run_in_threadpool)(_of_file, server, job, name, wish)
         if not converts:
-            return _small(job, content, server.manifest.output_types[0])
+            return _Small(job, content, server.manifest.output_types[0])
         return await server.convert(_of_content, server, job, content, wish)
     except ApiError as error:
         if error.status != 400 or wish.form is None or wish.is_strict:
@@ -79,11 +80,20 @@ def _of_content(server: Services, job: Job, content: bytes, wish: Wish) -> Respo
         file.write(content)
         file.flush()
         made = data.of_model(job, Path(file.name), wish, server.manifest, server.uploads, server.converters)
-    return _small(job, content, kind) if made is None else once(made, _headers(job, kind, _head(made)))
+    return _Small(job, content, kind) if made is None else once(made, _headers(job, kind, _head(made)))
 
 
-def _small(job: Job, content: bytes, kind: str) -> Response:
-    return Response(content, headers=_headers(job, kind, content[:_HEAD_BYTES]))
+class _Small(Response):
+    """A result in memory, with a head that costs a third of Starlette's."""
+
+    def __init__(self, job: Job, content: bytes, kind: str) -> None:
+        self.status_code, self.background, self.body = 200, None, content
+        self.raw_headers = [
+            (b"content-type", kind.encode("latin-1")),
+            (b"content-disposition", download.header(job, kind, content[:_HEAD_BYTES]).encode("latin-1")),
+            *_INERT_RAW,
+            (b"content-length", b"%d" % len(content)),
+        ]
 
 
 def _headers(job: Job, kind: str, head: bytes) -> dict[str, str]:

@@ -19,7 +19,7 @@ from model_server.jobs.notifications import Watch, result_of
 from model_server.jobs.store import new_id
 
 ID_HEADER = "X-Job-Id"
-
+_RAW_ID_HEADER = ID_HEADER.lower().encode()
 
 #: Answers a job that is over: its end, and the form that Accept wants.
 Answer = Callable[[Services, Job, JobResult, Wish], Awaitable[Response]]
@@ -43,7 +43,7 @@ async def run_job(request: Request, receive: upload.Receive = upload.receive, an
             watch.look()
             ended = await _end(server, added, watch, seconds)
     response = await _unfinished(request, job.id) if ended is None else await answer(server, job, ended, wish)
-    response.headers[ID_HEADER] = job.id
+    response.raw_headers.append((_RAW_ID_HEADER, job.id.encode()))
     return response
 
 

@@ -78,7 +78,8 @@ def says_nothing(text: str) -> bool:
     return text.strip().lower() in _ANY
 
 
-def convertible(declared: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(16)
+def convertible(declared: tuple[str, ...]) -> tuple[str, ...]:
     """Add the types that declared structured ones convert to or from."""
     forms = {form(text) for text in declared} - {None}
     return (*declared, *(str(item) for item in Form if forms and item not in forms))

@@ -58,13 +58,13 @@ def test_the_form_of_structured_data(text: str, declared: list[str], expected: F
 
 
 def test_structured_types_bring_those_that_convert() -> None:
-    assert mime.convertible(CSV) == (*CSV, "text/csv; header=absent", "application/json")
-    assert mime.convertible(["application/json"]) == (
+    assert mime.convertible(tuple(CSV)) == (*CSV, "text/csv; header=absent", "application/json")
+    assert mime.convertible(("application/json",)) == (
         "application/json",
         "text/csv; header=present",
         "text/csv; header=absent",
     )
-    assert mime.convertible(["image/png", "text/plain"]) == ("image/png", "text/plain")
+    assert mime.convertible(("image/png", "text/plain")) == ("image/png", "text/plain")
 
 
 @settings(max_examples=50)
