@@ -5,7 +5,8 @@ import json
 import logging
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from typing import TextIO
 
 logger = logging.getLogger("model_server")
 
@@ -40,20 +41,32 @@ class _JobEvent(logging.LogRecord):
 class _Lines(logging.StreamHandler):  # type: ignore[type-arg]  # it has none when it runs
     """Writes the lines of a loop's turn together."""
 
-    #: The loop that writes when its turn ends.
-    _turn: asyncio.AbstractEventLoop | None = None
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        #: The loop that writes when its turn ends.
+        self._turn: asyncio.AbstractEventLoop | None = None
+        #: Of that turn.
+        self._lines: list[str] = []
 
-    def flush(self) -> None:
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line; one of a loop is only kept, without a lock and the stream's own work for each."""
         loop = asyncio._get_running_loop()
         if loop is None:
-            super().flush()
-        elif self._turn is not loop:
+            self.flush()
+            return super().handle(record)
+        self._lines.append(self.format(record))
+        if self._turn is not loop:
             self._turn = loop
-            loop.call_soon(self._end_turn)
+            loop.call_soon(self.flush)
+        return True
 
-    def _end_turn(self) -> None:
+    def flush(self) -> None:
+        """Write what is kept."""
         self._turn = None
-        with suppress(OSError, ValueError):  # who read it is gone
+        with self.lock or nullcontext(), suppress(OSError, ValueError):  # who read it is gone
+            if lines := self._lines[:]:
+                del self._lines[: len(lines)]  # the loop goes on adding to it
+                self.stream.write("\n".join([*lines, ""]))
             super().flush()
 
 

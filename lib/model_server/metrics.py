@@ -38,14 +38,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )  # fmt: skip
-        for outcome in ("complete", "error"):
-            self._seconds.labels(outcome)
+        self._complete, self._error = self._seconds.labels("complete"), self._seconds.labels("error")
 
     def started(self) -> None:
         self._attempts.inc()
 
     def ended(self, succeeded: bool, seconds: float) -> None:
-        self._seconds.labels("complete" if succeeded else "error").observe(seconds)
+        (self._complete if succeeded else self._error).observe(seconds)
 
     def exposition(self, counts: Counts, now: float, room: int) -> bytes:
         self._room.set(room)

@@ -14,6 +14,11 @@ from model_server.log import logger
 
 #: Of an upload that does not declare its size, so much is reserved at a time.
 _STEP_BYTES = 16 * 1024 * 1024
+#: Where so much is left, less than the smaller bytes are reserved for so long without a look: it lets another thread go
+#: first.
+_AMPLE_BYTES = 1024 * 1024 * 1024
+_SMALL_BYTES = 1024 * 1024
+_AMPLE_SECONDS = 0.1
 _TELL_SECONDS = 60.0
 #: The status of what is refused for want of room.
 NO_ROOM = 507
@@ -29,6 +34,8 @@ class Space:
         self._reserved = 0
         self._guard = threading.Lock()
         self._tell_from = 0.0
+        #: Until then there is room for what is small.
+        self._ample_until = 0.0
 
     @property
     def left(self) -> int:
@@ -48,9 +55,18 @@ class Space:
     def reserve(self, size: int) -> None:
         """Reserve `size` bytes, or give back if negative; ApiError 507."""
         with self._guard:
-            if size >= 0 and self.left < size:
+            if size >= 0 and not self._has_room(size):
                 raise no_room()
             self._reserved += size
+
+    def _has_room(self, size: int) -> bool:
+        """Tell whether `size` is left; where much is, it is not looked for again at once."""
+        now = time.monotonic()
+        if now >= self._ample_until or self._reserved + size > _SMALL_BYTES:
+            left = self.left
+            self._ample_until = now + _AMPLE_SECONDS if left >= _AMPLE_BYTES else 0.0
+            return left >= size
+        return True
 
 
 class Part:
