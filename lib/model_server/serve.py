@@ -109,13 +109,15 @@ def _run(
         if settings.queue_url
         else database.open_sqlite(data.database, on_network)
     )
-    store = Store(data, Queue(engine, model.name, settings.max_attempts, build_id=model.build_id[:255]))
+    limits = settings.limits_of(model)
+    queue = Queue(engine, model.name, settings.max_attempts, build_id=model.build_id[:255])
+    # What is to be joined must not wait for one another.
+    store = Store(data, queue, None if limits.batch_records else len(os.sched_getaffinity(0)))
     metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.register(data.instances)
     locks_reach = not on_network or lock is not None
     keeper = Housekeeper(store, data, _retention(settings, model), locks_reach, remove)
     keeper.take_over()
-    limits = settings.limits_of(model)
     converters = Converters()
     proof = _self_proof(settings, model, limits.timeout_seconds, converters)
     heartbeat = Heartbeat(store, settings.lease_seconds, me.id, lambda: proof is None or proof.waiting_for is None)

@@ -47,7 +47,8 @@ class Queue(Questions):
         self._statements = Statements(engine.dialect)
         super().__init__(engine, self._statements)
         self._commits = Commits(engine)
-        self._deferred = DeferredJobs(self._commits, self._insert)
+        #: Those that are recorded at their end.
+        self.deferred = DeferredJobs(self._commits, self._insert)
         self._max_attempts = max_attempts
         self._build_id = build_id
         self._clock = clock
@@ -110,7 +111,7 @@ class Queue(Questions):
 
     def defer(self, job: Job) -> Future[Job]:
         """Add a job without a key, to be recorded soon; a crash before loses it. For a coroutine."""
-        return self._deferred.add(job)
+        return self.deferred.add(job)
 
     def _insert(self, rows: Sequence[Row], connection: Connection) -> None:
         self._statements.add.insert(connection, [self._values(job, ended) for job, ended in rows])
@@ -121,7 +122,7 @@ class Queue(Questions):
 
     def settle(self, job_id: str) -> Future[bool]:
         """Make a deferred job durable; False: there is none."""
-        self._deferred.record(job_id)
+        self.deferred.record(job_id)
         touch = update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts)
         return self._commits.post(changes_one(touch))
 
@@ -130,7 +131,7 @@ class Queue(Questions):
 
     def claim_deferred(self, claim: Claim) -> Job | None:
         """Claim the oldest waiting deferred job. For a coroutine."""
-        return self._deferred.claim(claim, self._clock(), self._build_id)
+        return self.deferred.claim(claim, self._clock(), self._build_id)
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
         """Claim the oldest job of this build, or of one without a server.
@@ -163,7 +164,7 @@ class Queue(Questions):
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
         """Extend the lease; False if it is lost."""
-        self._deferred.record(job.id)
+        self.deferred.record(job.id)
         return self._change(held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
@@ -174,7 +175,7 @@ class Queue(Questions):
 
     def end(self, job: Job, ended: JobResult) -> Future[Any]:
         """Record a job's end; false: the lease is lost."""
-        return self._deferred.record(job.id, ended) or self._commits.post(partial(self._end, job, ended, self._clock()))
+        return self.deferred.record(job.id, ended) or self._commits.post(partial(self._end, job, ended, self._clock()))
 
     def _end(self, job: Job, ended: JobResult, now: float, connection: Connection) -> bool:
         values = {
@@ -190,17 +191,17 @@ class Queue(Questions):
 
     def release(self, job: Job) -> bool:
         """Give the job back; the attempt does not count."""
-        self._deferred.record(job.id)
+        self.deferred.record(job.id)
         return self._change(held(job).values(**_FREE, attempts=_jobs.c.attempts - 1))
 
     def abandon(self, job: Job) -> bool:
         """Give back a job that broke something; the attempt counts."""
-        self._deferred.record(job.id)
+        self.deferred.record(job.id)
         return self._change(held(job).values(**_FREE))
 
     def abandon_all(self, owner: str) -> int:
         """Dismiss a dead or ending server; return the number of jobs given back."""
-        self._deferred.record_all()
+        self.deferred.record_all()
         self.servers.dismiss(owner)
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
         return self._commits.run(
@@ -251,7 +252,7 @@ class Queue(Questions):
 
         Asked behind earlier posts: a job may begin before its row is written.
         """
-        claims = [job for job in claims if job.id not in self._deferred]
+        claims = [job for job in claims if job.id not in self.deferred]
         query = select(_jobs.c.id, _jobs.c.token).where(
             _jobs.c.id.in_([job.id for job in claims]), _jobs.c.state == State.IN_PROGRESS
         )
@@ -264,7 +265,7 @@ class Queue(Questions):
         return self._commits.stalled_seconds
 
     def close(self) -> None:
-        self._deferred.record_all()
+        self.deferred.record_all()
         self._commits.close()
         super().close()
 

@@ -172,6 +172,7 @@ class Worker:
                         problem = await asyncio.to_thread(self._bring, job, source)
                     if problem is None:
                         outcome = await self._runner.work(job.id, source, output, self._timeout, job.content)
+                        self._store.pace.ended(outcome.seconds)
                     else:
                         outcome = Outcome(problem, 0.0)
                     is_clean = outcome.content is not None and job.content is not None
