@@ -19,14 +19,24 @@ SEND_SECONDS = 10.0
 class Lines(Channel):
     def __init__(self, ours: socket.socket) -> None:
         self._socket = ours
-        self._socket.settimeout(SEND_SECONDS)
+        self._socket.setblocking(False)
         self._rest = b""
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def send(self, payload: bytes) -> None:
-        self._socket.sendall(payload + b"\n")
+        line = payload + b"\n"
+        try:
+            line = line[self._socket.send(line) :]
+        except BlockingIOError:
+            pass
+        if line:  # a timeout asks whether there is room, before each piece: a call more for a program that is ready
+            self._socket.settimeout(SEND_SECONDS)
+            try:
+                self._socket.sendall(line)
+            finally:
+                self._socket.setblocking(False)
 
     def receive(self) -> List[str]:
         try:
