@@ -132,9 +132,11 @@ class Store:
 
     def _end_stall(self, ends: int) -> None:
         self._look = None
-        if self.queue.deferred.waiting:
-            if self.pace.ends == ends:
-                self.idle_workers.notify()
+        deferred = self.queue.deferred
+        if self.pace.ends == ends:
+            while deferred.waiting and (idle := self.idle_workers.take()) is not None:
+                idle.give(self.queue.claim_deferred(idle.claim))
+        if deferred.waiting:
             self._look = asyncio.get_running_loop().call_later(_STALL_SECONDS, self._end_stall, self.pace.ends)
 
     def delete(self, job_id: str) -> Job | None:
