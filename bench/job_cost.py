@@ -1,6 +1,6 @@
 """The processor time of a `run-job` at 8 clients, thread for thread, of this checkout and of others in turns.
 
-python bench/job_cost.py [--workers 8,3] [--csv] [--three] [--seconds 0.5] [--rounds 8] [LIB ...]
+python bench/job_cost.py [--workers 8,3] [--mode library] [--csv] [--three] [--seconds 0.5] [--rounds 8] [LIB ...]
 
 LIB is the folder `lib` of a checkout; none: this one's. All servers run side by side, and the load goes from one to the
 next, so that all of them meet the same machine. Of each the round counts that cost least: other work only adds.
@@ -109,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("libs", nargs="*", metavar="LIB", type=Path, default=[ours.ROOT / "lib"])
     parser.add_argument("--workers", default="8,3")
+    parser.add_argument("--mode", default="library", help="runner mode")
     parser.add_argument("--csv", action="store_true", help="a small CSV for a model with a schema, not a number")
     parser.add_argument("--three", action="store_true", help="add, wait and fetch, instead of one request")
     parser.add_argument("--seconds", type=float, default=0.5)
@@ -129,7 +130,8 @@ def main() -> None:
                     (folder / "main.py").write_text(ECHO, encoding="utf-8")
                 else:
                     shutil.copy(HERE / "double.py", folder / "main.py")
-                environment = {"MODEL_WORKERS": str(workers), "PYTHONPATH": str(lib.absolute())}
+                environment = {"MODEL_WORKERS": str(workers), "MODEL_RUNNER_MODE": arguments.mode}
+                environment["PYTHONPATH"] = str(lib.absolute())
                 command = [python, "main.py", "{input}", "{output}"]
                 model = CSV_MODEL if arguments.csv else None
                 servers[lib, workers] = stack.enter_context(ours.server(folder, command, model=model, **environment))
