@@ -11,7 +11,7 @@ from model_dockerize.report.facts import Planned
 from model_dockerize.settings import Settings
 
 # Seconds that a fresh container may take until it answers. The server opens its port before any code of the model runs.
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 
 class Model(Protocol):
