@@ -64,6 +64,8 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
     state = revision.state or (now.state.lower() if current else "")
     if current and now.state == "COMPLETED":
         state = PROVED if now.is_sampled else ANSWERS if now.is_proved else "not proved"
+    elif not current and history.is_sampled(now, revision.arn):
+        state = PROVED
     version, build = ecr.version_and_build(account, revision.image)
     return RevisionRow(
         revision=revision.number,
@@ -125,6 +127,8 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _tell(account, former, stage)
+        if history.is_sampled(former, former.service.task_definition_arn):
+            stage.found(facts.Sampled())
         when = _deployed(ran.get(former.service.task_definition_arn))
         stage.found(facts.Headline(f"{now.service.name} went back from {here} to {there}{when}"))
         is_tested = former.desired != 0 and run.settings.smoke.of_service

@@ -46,6 +46,11 @@ class SmokeTested:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """A sample that the running version answered before this run."""
+
+
+@dataclass(frozen=True)
 class Untested:
     """A smoke test that smoke-test left out."""
 
@@ -146,6 +151,7 @@ Fact = (
     | Archive
     | Pushed
     | SmokeTested
+    | Sampled
     | Untested
     | Jobs
     | Task
@@ -177,6 +183,8 @@ def with_fact(report: Report, fact: Fact) -> Report:  # noqa: PLR0911, PLR0912 -
             return replace(report, smoke_local=test)
         case SmokeTested(_, test):
             return replace(report, smoke_deployed=test)
+        case Sampled():
+            return replace(report, is_sampled=True)
         case Untested(what):
             return replace(report, untested=(*report.untested, what))
         case Jobs(arn, revision):

@@ -103,6 +103,7 @@ class Report:
     smoke_local: SmokeReport | None = None
     smoke_deployed: SmokeReport | None = None
     untested: tuple[Literal["image", "service"], ...] = ()  # what smoke-test left out
+    is_sampled: bool = False  # it answered a sample before this run
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
 
@@ -136,8 +137,8 @@ class Report:
         found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
         if self.untested == ("image",) and self.smoke_deployed:
             found = ["the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"]
-        if self.smoke == "no-sample":
-            found.append(f"the model's program never ran, for want of a sample: {_SAMPLE}")
+        if self.smoke == "no-sample" and not self.is_sampled:
+            found.append(f"this run had no sample to send: {_SAMPLE}")
         if self.is_baking:
             found.append("it bakes, and ECS may still move the traffic back (skip-bake)")
         return (*found, *(tests[0].unproved if tests else ()))

@@ -80,7 +80,7 @@ def test_what_passed_is_folded_and_what_failed_is_open() -> None:
 
 
 def test_a_green_run_that_proved_nothing_says_so() -> None:
-    assert "Not proved: the model's program never ran" in markdown(GOOD)
+    assert "Not proved: this run had no sample to send" in markdown(GOOD)
     check = CheckReport("result", True, 0.1, "as expected.csv")
     assert "Not proved" not in markdown(GOOD.with_(smoke_deployed=SmokeReport(True, (check,))))
     unproved = SmokeReport(True, (check,), ("it has no /health",))

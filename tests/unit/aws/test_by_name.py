@@ -109,6 +109,15 @@ def test_rollback_says_from_where_to_where_it_went(three: tuple[Stage, Act]) -> 
     assert now_runs(service.told) == "iris:1"
 
 
+def test_what_answered_a_sample_before_is_told_so_and_not_doubted(three: tuple[Stage, Act]) -> None:
+    service, act = three
+    service.told.world.tags["model-dockerize:sampled"] = "iris:2"
+    lines = last_lines(act(partial(pipeline.status, by_name=True)))
+    assert any(line.startswith("2 v2") and "proved by its sample 0 rollback goes here" in line for line in lines)
+    assert act(partial(pipeline.rollback, to="", by_name=True)).is_sampled
+    assert not act(partial(pipeline.rollback, to="1", by_name=True)).is_sampled
+
+
 def test_list_shows_services_and_models_that_only_batch_has(three: tuple[Stage, Act]) -> None:
     report = three[1](pipeline.list_models)
     lines = last_lines(report)

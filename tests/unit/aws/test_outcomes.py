@@ -503,6 +503,22 @@ def test_the_last_revisions_and_how_each_ended(stage: Callable[..., Stage]) -> N
     assert [each.number for each in history.revisions(deploying.connection, now, most=2)] == [5, 4]
 
 
+def test_going_back_goes_to_what_answered_a_sample_though_its_deployment_was_ended(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment that a newer one ends in its bake is STOPPED for ECS."""
+    deploying = stage(*[Story(steady=10)] * 2)
+    for memory in (2048, 3072):
+        deploying.run(memory=memory)
+    ran = [(f"task-definition/iris:{number}", "", {"status": "STOPPED"}) for number in (3, 2)]
+    monkeypatch.setattr(history, "_history", lambda *_: iter([*ran, ("task-definition/iris:1", "", {})]))
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:1")
+    deploying.told.world.tags["model-dockerize:sampled"] = "iris:2 iris:3"
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:2")
+
+
 def test_a_revision_by_its_number_is_one_that_is_there(stage: Callable[..., Stage]) -> None:
     deploying = stage(Story(steady=10))
     deploying.run()

@@ -87,11 +87,12 @@ GOOD = SmokeReport(True, (CheckReport("result", True, 0.1, ""),))
             ["nobody has seen the service answer (smoke-test)"],
         ),
         (Report(smoke_local=SmokeReport(True, GOOD.checks, ("no /health",))), "unproved", ["no /health"]),
+        (Report(smoke_deployed=SmokeReport(True, ()), is_sampled=True), "no-sample", []),
         (
             Report(smoke_local=SmokeReport(True, ())),
             "no-sample",
             [
-                "the model's program never ran, for want of a sample: "
+                "this run had no sample to send: "
                 "add one real input as smoke/input.csv (or .json, .txt, ...), or name one with smoke-input"
             ],
         ),

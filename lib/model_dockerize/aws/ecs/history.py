@@ -62,7 +62,12 @@ class Running:
     @property
     def is_sampled(self) -> bool:
         """Tell whether it was verified by a sample, so that its program ran."""
-        return self.is_proved and short_arn(self.service.task_definition_arn) in self.service.sampled
+        return self.is_proved and is_sampled(self, self.service.task_definition_arn)
+
+
+def is_sampled(now: Running, task_definition_arn: str) -> bool:
+    """Tell whether a revision of the service has answered a sample, now or before."""
+    return short_arn(task_definition_arn) in now.service.sampled
 
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
@@ -186,17 +191,20 @@ def previous(aws: Aws, now: Running) -> str | None:
     if (proved := proved_before(now.tags, now.service.task_definition_arn)) and is_older(proved):
         return proved
     with translate(f"what service {now.service.name} ran before"):
-        return next(filter(is_older, _deployed(aws, now.service)), None)
+        return next(filter(is_older, _verified(aws, now)), None)
 
 
-def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    return (arn for arn, _, _ in _history(aws, service, status=["SUCCESSFUL"]))
+def _verified(aws: Aws, now: Running) -> Iterator[str]:
+    """Yield what was deployed, and what answered a sample though a newer deployment ended its own, in its bake."""
+    for arn, _, deployment in _history(aws, now.service):
+        if deployment.get("status", "SUCCESSFUL") == "SUCCESSFUL" or is_sampled(now, arn):
+            yield arn
 
 
-def _history(aws: Aws, service: Service, **wanted: Any) -> Iterator[tuple[str, str, Any]]:
+def _history(aws: Aws, service: Service) -> Iterator[tuple[str, str, Any]]:
     """Yield the newest first."""
     try:
-        for page in _pages(aws, service, wanted):
+        for page in _pages(aws, service):
             known = [d for d in page["serviceDeployments"] if "targetServiceRevisionArn" in d]
             for some in in_parts(known, _REVISIONS_A_CALL):
                 asked = [d["targetServiceRevisionArn"] for d in some]
@@ -222,14 +230,14 @@ def _image_of(revision: Any) -> str:
     return f"{place}@{digest}" if place and digest else str(image.get("image", ""))
 
 
-def _pages(aws: Aws, service: Service, asked: dict[str, Any]) -> Iterator[Any]:
-    more = asked
+def _pages(aws: Aws, service: Service) -> Iterator[Any]:
+    more: dict[str, Any] = {}
     while True:
         page = aws.ecs.list_service_deployments(cluster=service.cluster, service=service.name, **more)
         yield page
         if not page.get("nextToken"):
             return
-        more = {**asked, "nextToken": page["nextToken"]}
+        more = {"nextToken": page["nextToken"]}
 
 
 def _listed(aws: Aws, operation: str, key: str, **asked: Any) -> list[str]:
