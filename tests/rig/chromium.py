@@ -118,6 +118,10 @@ class Connection:
         """Take what was not asked for."""
 
 
+#: What breaks off requests when a network of the engine comes or goes; the pages ask again.
+_NETWORKS = "net::ERR_NETWORK_CHANGED"
+
+
 class Page(Connection):
     """One tab. Every wait has a deadline; `errors` and `requests` fill while commands are sent and answered."""
 
@@ -235,7 +239,9 @@ class Page(Connection):
             self.errors.append(str(said["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
             self.errors.append(str([value.get("value", value.get("description")) for value in said["args"]]))
-        elif method == "Log.entryAdded" and said["entry"]["level"] == "error":
+        elif (
+            method == "Log.entryAdded" and said["entry"]["level"] == "error" and _NETWORKS not in said["entry"]["text"]
+        ):
             self.errors.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
 
 

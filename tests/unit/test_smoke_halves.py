@@ -17,6 +17,8 @@ from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
 from tests.rig.reports import so_far
 
+_IRIS: Any = SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False, shifts=False, sampled=())
+
 
 def settings(text: str) -> Settings:
     return to_settings([{"smoke-test": Given(text, "smoke-test", Path())}])
@@ -90,7 +92,7 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
 ) -> None:
     calls: list[str] = []
     now = SimpleNamespace(
-        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False, shifts=False),
+        service=_IRIS,
         tags={},
         desired=1,
     )
@@ -112,7 +114,7 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
 
 def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(
-        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False, shifts=False),
+        service=_IRIS,
         tags={},
         desired=1,
         image="r@sha256:d",
