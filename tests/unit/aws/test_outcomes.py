@@ -517,6 +517,8 @@ def test_going_back_goes_to_what_answered_a_sample_though_its_deployment_was_end
     deploying.told.world.tags["model-dockerize:sampled"] = "iris:2 iris:3"
     now = history.running(deploying.connection, "c", "iris")
     assert str(history.previous(deploying.connection, now)).endswith("iris:2")
+    ran[1][2]["status"] = "ROLLBACK_SUCCESSFUL"  # somebody took it back
+    assert str(history.previous(deploying.connection, now)).endswith("iris:1")
 
 
 def test_a_revision_by_its_number_is_one_that_is_there(stage: Callable[..., Stage]) -> None:

@@ -197,7 +197,8 @@ def previous(aws: Aws, now: Running) -> str | None:
 def _verified(aws: Aws, now: Running) -> Iterator[str]:
     """Yield what was deployed, and what answered a sample though a newer deployment ended its own, in its bake."""
     for arn, _, deployment in _history(aws, now.service):
-        if deployment.get("status", "SUCCESSFUL") == "SUCCESSFUL" or is_sampled(now, arn):
+        status = deployment.get("status", "SUCCESSFUL")
+        if status == "SUCCESSFUL" or (status == "STOPPED" and is_sampled(now, arn)):
             yield arn
 
 
