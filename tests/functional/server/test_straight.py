@@ -45,7 +45,7 @@ def app(*middleware: Middleware) -> Starlette:
 
 
 def answer(called: Starlette, method: str, path: str, body: str) -> tuple[list[Any], str]:
-    """What is sent, and the error that is left for the log."""
+    """Return what is sent, and the error that is left for the log."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What run-job has answered is on the disk: it survives the server, which is killed while it answers."""
+"""Kill a server while run-job answers: each job that it has answered is on the disk."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""What the Dockerfile builds on, and what the Action's image leaves out: that must stay true of the code."""
+"""Hold the bases of the Dockerfile, and that the code needs nothing of what the Action's image leaves out."""
 
 import re
 from pathlib import Path

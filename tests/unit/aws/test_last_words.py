@@ -1,4 +1,4 @@
-"""What a command says last: what became of what, never its outcome alone."""
+"""Check the last words of a command: they say what became of what, never its outcome alone."""
 
 import io
 from collections.abc import Callable
