@@ -1,11 +1,13 @@
-"""Lists an engine's images, also while others remove theirs."""
+"""Works with an engine's images while others remove theirs."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 _ATTEMPTS = 20
 _PAUSE = 0.25  # seconds
+_LOST_LAYER = re.compile(r"parent snapshot \S+ does not exist")
 
 _Listed = TypeVar("_Listed")
 
@@ -23,3 +25,12 @@ def listed(ask: Callable[[], _Listed], sleep: Callable[[float], None] = time.sle
         except NotFound:
             sleep(_PAUSE)
     return ask()
+
+
+def lost_a_layer(reason: str) -> bool:
+    """Tell whether the engine removed a layer that it was unpacking; the same again succeeds.
+
+    With the containerd image store, of Docker Engine before the fix of March 2026:
+    https://github.com/moby/buildkit/issues/6521, https://github.com/containerd/containerd/issues/10835
+    """
+    return bool(_LOST_LAYER.search(reason))

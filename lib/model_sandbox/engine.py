@@ -12,6 +12,7 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.images import Image
 from docker.utils import version_gte
 
 from model_sandbox.container_spec import ContainerSpec, Mount, container_config
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 _API_SECONDS = 120
 _TAR_OVERHEAD = 64 * 1024
 _SUBPATH_VERSION = "1.45"
+_PULL_ATTEMPTS = 3  # of an image whose layers the engine loses
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,19 @@ class Engine:
             is_ours = image.startswith(f"{self._registry}/")
             credentials = {"username": USER, "password": self._password(scope)} if is_ours else None
             with self._pulls:
-                return _digest(self._client.images.pull(image, auth_config=credentials).attrs, image)
+                return _digest(self._pulled(image, credentials).attrs, image)
         except (DockerException, OSError) as error:
             raise PullError(_reason(error)) from error
+
+    def _pulled(self, image: str, credentials: dict[str, str] | None) -> Image:
+        for _ in range(_PULL_ATTEMPTS - 1):
+            try:
+                return self._client.images.pull(image, auth_config=credentials)
+            except APIError as error:
+                # The engine removed a layer that it was unpacking: https://github.com/containerd/containerd/issues/10835
+                if not re.search(r"parent snapshot \S+ does not exist", _reason(error)):
+                    raise
+        return self._client.images.pull(image, auth_config=credentials)
 
     def start(self, spec: ContainerSpec) -> str:
         """Start a container and return its id; StartError leaves nothing."""

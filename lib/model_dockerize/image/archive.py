@@ -12,6 +12,7 @@ from pathlib import Path
 
 from docker.errors import APIError
 
+from model_dockerize.engine_images import lost_a_layer
 from model_dockerize.errors import EngineError, InputError
 from model_dockerize.image.contents import Contents, look, process_of
 from model_dockerize.image.engine import Engine, connect
@@ -22,6 +23,7 @@ from model_dockerize.progress import Progress, counted
 
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20  # bytes handed to the engine at once
+_ATTEMPTS = 3  # to load an image whose layers the engine loses
 
 
 @dataclass(frozen=True)
@@ -166,22 +168,27 @@ def _inner_name(path: Path) -> str:
 
 
 def _load(engine: Engine, contents: Contents, progress: Progress) -> list[str]:
-    path = contents.path
-    with closing(connect(engine)) as client:
-        try:
-            is_packed = packing(path) == "gzip" and not contents.missing_manifest
-            stream = _stream(contents, is_packed)
-            counted = _counted(stream, "loading", path.stat().st_size if is_packed else contents.size, progress)
-            events = list(client.api.load_image(counted, quiet=True))  # type: ignore[no-untyped-call]
-        except APIError as error:
-            raise InputError(
-                f"The engine does not take the archive {path}: {error.explanation}", "Download it again."
-            ) from error
-    said = "\n".join(str(event.get("stream") or event.get("error") or event.get("message") or "") for event in events)
+    said = _ask_to_load(engine, contents, progress)
+    for _ in range(_ATTEMPTS - 1):
+        if lost_a_layer(said):
+            said = _ask_to_load(engine, contents, progress)
     refs = re.findall(r"Loaded image(?: ID)?: (\S+)", said)
     if not refs:
-        raise InputError(f"The engine does not take the archive {path}: {said.strip()}", "Download it again.")
+        raise InputError(f"The engine does not take the archive {contents.path}: {said.strip()}", "Download it again.")
     return list(map(str, refs))
+
+
+def _ask_to_load(engine: Engine, contents: Contents, progress: Progress) -> str:
+    path = contents.path
+    is_packed = packing(path) == "gzip" and not contents.missing_manifest
+    size = path.stat().st_size if is_packed else contents.size
+    with closing(connect(engine)) as client:
+        try:
+            counted = _counted(_stream(contents, is_packed), "loading", size, progress)
+            events = list(client.api.load_image(counted, quiet=True))  # type: ignore[no-untyped-call]
+        except APIError as error:
+            return str(error.explanation)
+    return "\n".join(str(event.get("stream") or event.get("error") or event.get("message") or "") for event in events)
 
 
 def _counted(chunks: Iterable[bytes], what: str, total: int, progress: Progress) -> Iterator[bytes]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from model_dockerize.engine_images import lost_a_layer
 from model_dockerize.errors import BuildError
-from model_dockerize.image.buildlog import TAIL, BuildLog, Failure, decode, short_name
+from model_dockerize.image.buildlog import TAIL, BuildLog, Failure, Step, decode, short_name
 from model_dockerize.image.causes import diagnose, without_frames
 from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.proxies import forwarded
@@ -28,6 +29,7 @@ from model_dockerize.settings import in_action
 _log = logging.getLogger(__name__)
 _AFTER = 4  # lines after the telling one that an error shows
 _TOLD = 1 << 20  # bytes of the context after which its progress is told
+_ATTEMPTS = 3  # of a build whose layers the engine loses
 _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
 
 
@@ -78,12 +80,40 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     """Build and load the image; whatever ends the call ends the build.
 
     Args:
-        context: writes the tar, in its own thread.
+        context: writes the tar, in a thread of its own; once more if the engine loses a layer.
 
     Raises:
         BuildError: `details` holds the failing step and its last lines.
         Any error of `context`, unchanged.
     """
+    started = time.monotonic()
+    ran: dict[str, Step] = {}
+    for attempt in range(1, _ATTEMPTS + 1):
+        code, log = _attempt(engine, context, request, progress)
+        if code == 0:
+            break
+        failure = log.failure()
+        if attempt == _ATTEMPTS or not lost_a_layer(failure.reason):
+            raise _error(request.tags[0], failure, in_action(engine.environment))
+        progress.info(
+            "The engine lost a layer while it stored the image. The build is asked for again; its steps are cached."
+        )
+        ran.update((step.name, step) for step in log.steps() if not step.cached)
+    for complaint in log.complaints():
+        progress.warning(complaint)
+    image = inspect(engine, request.tags[0], tuple(ran.get(step.name, step) for step in log.steps()))
+    if request.build_id:
+        image = record(engine, image, request.build_id)
+    progress.info(
+        f"Built {image.ref} in {time.monotonic() - started:.1f} s: "
+        f"{image.ran_steps} steps ran, {image.cached_steps} were cached."
+    )
+    return image
+
+
+def _attempt(
+    engine: Engine, context: Callable[[BinaryIO], None], request: BuildRequest, progress: Progress
+) -> tuple[int, BuildLog]:
     started = time.monotonic()
     log = BuildLog()
     argv = build_argv(request, engine)
@@ -114,18 +144,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     _log.debug("buildx ended with %s after %.1f s", process.returncode, time.monotonic() - started)
     if writer.error:
         raise writer.error
-    if process.returncode != 0:
-        raise _error(request.tags[0], log.failure(), in_action(engine.environment))
-    for complaint in log.complaints():
-        progress.warning(complaint)
-    image = inspect(engine, request.tags[0], log.steps())
-    if request.build_id:
-        image = record(engine, image, request.build_id)
-    progress.info(
-        f"Built {image.ref} in {time.monotonic() - started:.1f} s: "
-        f"{image.ran_steps} steps ran, {image.cached_steps} were cached."
-    )
-    return image
+    return process.returncode, log
 
 
 def _lines(pipe: IO[bytes]) -> Iterator[str]:
