@@ -20,7 +20,7 @@ from model_dockerize.program import Program, build_id, inspect, render_dockerfil
 from model_dockerize.progress import Silent
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 from rig.engine import floor_engine
-from tests.rig.waiting import BUSY_SECONDS
+from tests.rig.docker_command import completed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PREFIX = "program-test"
@@ -63,10 +63,6 @@ def look(folder: Path, *, command: str = "", requirements: str = "", init: str =
     )
 
 
-def docker(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["docker", *arguments], input=stdin, capture_output=True, check=False, timeout=BUSY_SECONDS)
-
-
 def ca_bundle() -> dict[str, Path]:
     """The build secret that a network which intercepts TLS asks for."""
     path = os.environ.get("SSL_CERT_FILE")
@@ -95,14 +91,14 @@ def build(server: str) -> Iterator[Build]:
         tags.add(tag)
         arguments = ["--progress=plain", "--load", f"--build-arg=MODEL_BUILD_ID={identity}", f"--tag={tag}"]
         arguments += [f"--secret=id={name},src={path}" for name, path in ca_bundle().items()]
-        done = docker("buildx", "build", *arguments, *options, "-", stdin=context.getvalue())
+        done = completed("buildx", "build", *arguments, *options, "-", stdin=context.getvalue())
         log = done.stderr.decode()
         assert done.returncode == 0, log
-        known = json.loads(docker("image", "inspect", tag).stdout)[0]
+        known = json.loads(completed("image", "inspect", tag).stdout)[0]
         return Built(tag, identity, known["Config"], tuple(known["RootFS"]["Layers"]), log)
 
     yield run
-    docker("image", "rm", "--force", *tags)
+    completed("image", "rm", "--force", *tags)
 
 
 @pytest.fixture
@@ -113,7 +109,7 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
 
 def inside(tag: str, *command: str) -> str:
     """What a command in the image prints, as the user that models run as."""
-    done = docker("run", "--rm", "--network=none", "--user=1000:1000", "--entrypoint=", tag, *command)
+    done = completed("run", "--rm", "--network=none", "--user=1000:1000", "--entrypoint=", tag, *command)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -233,12 +229,12 @@ def test_a_new_server_uses_the_layers_of_the_model_again(
     (tmp_path / "server" / "Dockerfile").write_text(
         f"FROM {server}\n# {mark}\nCOPY Dockerfile /opt/model-server/added\n"
     )
-    made = docker("buildx", "build", "--load", f"--tag={newer}", tmp_path / "server")
+    made = completed("buildx", "build", "--load", f"--tag={newer}", tmp_path / "server")
     assert made.returncode == 0, made.stderr.decode()
     try:
         second = build(program, server=newer)
     finally:
-        docker("image", "rm", "--force", newer)
+        completed("image", "rm", "--force", newer)
     assert second.cached("model_installer")
     assert second.cached("./init.sh")
     assert not second.cached("--from=")
@@ -269,12 +265,12 @@ def test_a_build_by_hand_leaves_out_the_same(build: Build, copy: Callable[[str],
     assert shipped == {"README.md", "main.py", "smoke/expected.json", "smoke/input.txt", "wanted.pem", "x/b.txt"}
     path = write_dockerfile(program, render_dockerfile(program, server))
     by_hand = f"{PREFIX}/byhand:1"
-    done = docker("buildx", "build", "--load", f"--tag={by_hand}", "--file", path, folder)
+    done = completed("buildx", "build", "--load", f"--tag={by_hand}", "--file", path, folder)
     assert done.returncode == 0, done.stderr.decode()
     try:
         assert {name.removeprefix("/program/") for name in listing(by_hand)} == shipped
     finally:
-        docker("image", "rm", "--force", by_hand)
+        completed("image", "rm", "--force", by_hand)
     assert {name.removeprefix("/program/") for name in listing(build(program).tag)} == shipped
 
 
@@ -310,10 +306,10 @@ def test_build_secrets_are_there_for_the_build_only(build: Build, tmp_path: Path
     assert inside(built.tag, "cat", "note", "mine") == "found\n"
     assert "PIP_CONFIG_FILE" not in inside(built.tag, "env")
     assert "pip-config" not in inside(built.tag, "sh", "-c", "ls -a /run/secrets 2> /dev/null || true")
-    assert word not in docker("history", "--no-trunc", built.tag).stdout.decode() + built.log
+    assert word not in completed("history", "--no-trunc", built.tag).stdout.decode() + built.log
     # 1: grep looked everywhere and found nothing.
     search = ("grep", "-rlF", "--exclude-dir=proc", "--exclude-dir=sys", word, "/")
-    assert docker("run", "--rm", "--entrypoint=", built.tag, *search).returncode == 1
+    assert completed("run", "--rm", "--entrypoint=", built.tag, *search).returncode == 1
 
 
 @pytest.mark.needs("root-on-debian")

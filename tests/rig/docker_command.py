@@ -5,6 +5,28 @@ from pathlib import Path
 
 from tests.rig.waiting import BUSY_SECONDS
 
+from model_dockerize.engine_images import lost_a_layer
+
+_ATTEMPTS = 3  # of a command whose layers the engine loses, because another test removed its image
+
+
+def completed(
+    *arguments: str | Path, cwd: Path | None = None, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command, whatever its exit code."""
+    for _ in range(_ATTEMPTS):
+        done = subprocess.run(
+            ["docker", *map(str, arguments)],
+            cwd=cwd,
+            input=stdin,
+            capture_output=True,
+            timeout=BUSY_SECONDS,
+            check=False,
+        )
+        if done.returncode == 0 or not lost_a_layer(done.stderr.decode("utf-8", "replace")):
+            break
+    return done
+
 
 def docker(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> str:
     """Run a command that must work; return its output without the blanks around it."""
@@ -13,14 +35,7 @@ def docker(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = 
 
 def both_outputs(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> tuple[str, str]:
     """Run a command that must work; return its output and what it says on standard error."""
-    done = subprocess.run(
-        ["docker", *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=BUSY_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, f"docker {' '.join(map(str, arguments))}: {done.stderr}"
-    return done.stdout, done.stderr
+    done = completed(*arguments, cwd=cwd, stdin=(stdin or "").encode())
+    output, said = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0, f"docker {' '.join(map(str, arguments))}: {said}"
+    return output, said
