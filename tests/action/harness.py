@@ -18,6 +18,7 @@ from typing import IO, Any
 import yaml
 
 from tests.action.grammar import Log, container_path, input_variable, parse_file, sanitised, shown_summary
+from tests.rig.docker_command import docker
 from tests.rig.waiting import BUSY_SECONDS
 
 _FILES = {"GITHUB_OUTPUT": "set_output_", "GITHUB_ENV": "set_env_", "GITHUB_PATH": "add_path_"} | {
@@ -52,9 +53,7 @@ def build_image(action: Path) -> str:
     name = f"{secrets.token_hex(3)}:{uuid.uuid4().hex}"
     bundle = os.environ.get("SSL_CERT_FILE", "")
     secret = ["--secret", f"id=ca-bundle,src={bundle}"] if Path(bundle).is_file() else []
-    argv = ["docker", "build", *secret, "-t", name, "-f", str(action / "Dockerfile"), str(action)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=BUSY_SECONDS, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    docker("build", *secret, "-t", name, "-f", action / "Dockerfile", action)
     return name
 
 

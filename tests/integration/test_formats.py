@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from tests.rig import conda_channel, cran, projects
+from tests.rig.docker_command import both_outputs
 
 from .conftest import ROOT, Cli, Completed
 
@@ -171,7 +172,7 @@ def with_renv() -> Iterator[str]:
     for name, text in ((R, (ROOT / "tests/bases/rocker/base.Dockerfile").read_text()), (f"{R}-renv", RENV)):
         bundle = os.environ.get("SSL_CERT_FILE")
         secret = (f"--secret=id=ca-bundle,src={bundle}",) if bundle else ()
-        subprocess.run(["docker", "build", *secret, "--tag", name, "-"], input=text.encode(), check=True)
+        both_outputs("build", *secret, "--tag", name, "-", stdin=text)
     yield f"{R}-renv"
     subprocess.run(["docker", "image", "rm", "--force", f"{R}-renv", R], capture_output=True, check=False)
 

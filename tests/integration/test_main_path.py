@@ -13,6 +13,7 @@ import pytest
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from tests.integration.conftest import Cli
+from tests.rig.docker_command import docker
 from tests.rig.sandbox_calls import ask_sandbox
 from tests.rig.waiting import eventually
 
@@ -177,13 +178,8 @@ def _wrong_requirement(folder: Path) -> list[str]:
 
 def _port_never_opens(folder: Path) -> list[str]:
     # A base image that sends the server to another port: the container runs, and port 80 stays shut.
-    subprocess.run(
-        ["docker", "buildx", "build", "--load", "--tag", "mdtest-deaf-base", "-"],
-        input="FROM python:3.13-slim-trixie\nENV MODEL_SERVER_PORT=8099\n",
-        text=True,
-        capture_output=True,
-        check=True,
-    )
+    dockerfile = "FROM python:3.13-slim-trixie\nENV MODEL_SERVER_PORT=8099\n"
+    docker("buildx", "build", "--load", "--tag", "mdtest-deaf-base", "-", stdin=dockerfile)
     return ["--base-image", "mdtest-deaf-base"]
 
 

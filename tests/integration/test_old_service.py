@@ -19,6 +19,7 @@ from model_dockerize.errors import ProgramError
 from tests.integration.conftest import ROOT, Cli
 from tests.integration.test_main_path import journal
 from tests.rig import existing_files
+from tests.rig.docker_command import both_outputs
 from tests.rig.waiting import BUSY_SECONDS, eventually
 
 BASE = "python:3.13-slim-trixie"
@@ -317,8 +318,8 @@ def test_keys_of_another_account_are_refused_before_anything_is_made(old: OldSer
 def aws_cli() -> Iterator[str]:
     """An image with a real AWS CLI 2, docker, dash and busybox."""
     name = "mdtest-aws-cli"
-    with (ROOT / "tests" / "rig" / "aws-cli.Dockerfile").open("rb") as file:
-        subprocess.run(["docker", "buildx", "build", "--load", "--tag", name, "-"], stdin=file, check=True)
+    dockerfile = (ROOT / "tests" / "rig" / "aws-cli.Dockerfile").read_text(encoding="utf-8")
+    both_outputs("buildx", "build", "--load", "--tag", name, "-", stdin=dockerfile)
     yield name
     subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
 
