@@ -32,5 +32,5 @@ async def body_of(request: Request, most: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            raise ApiError(413, f"a key is smaller than {most} bytes")
+            raise ApiError(413, f"the body is larger than the {most} bytes that are taken here")
     return bytes(body)

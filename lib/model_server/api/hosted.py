@@ -5,6 +5,7 @@ number, `statusMessage` the word.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import address, doors, envelope, job_list, jobs, results, services, upload
+from model_server.api import address, doors, envelope, fields, job_list, jobs, results, services, upload
 from model_server.api.accept import Wish
 from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
@@ -55,25 +56,51 @@ async def submit(request: Request) -> Response:
 
 
 def _translate(form: Upload, manifest: Manifest) -> None:
-    try:
-        wanted = json.loads(form.fields.pop("data", "") or "{}")
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, "the field data must be a JSON object") from error
-    if not isinstance(wanted, dict):
-        raise ApiError(400, "the field data must be a JSON object")
-    texts = {key: wanted.get(key) for key in ("version", "mimeType", "name", "jobName")}
-    wrong = [key for key, value in texts.items() if not isinstance(value, str | None)]
-    if wrong:
-        raise ApiError(400, f"of the field data, these must be texts: {', '.join(wrong)}")
+    wanted = _object(form.fields.pop("data", "") or "{}", "the field data")
+    texts = _texts(wanted, "the field data", "version", "mimeType", "name", "jobName")
     if texts["version"] not in (None, "", manifest.version):
         raise ApiError(400, f"this server has version {manifest.version} of the model alone")
-    name = texts["name"] or texts["jobName"]
+    name = _name(texts)
     if name:
-        form.name = file_name(name.encode("utf-8", "replace").decode("latin-1"))
+        form.name = name
     form.fields["mimetype"] = texts["mimeType"] or ""
     for key, field in (("mapping", "mappings"), ("outputMapping", "outputmappings")):
         if wanted.get(key):
             form.fields[field] = json.dumps(wanted[key])
+
+
+def _object(text: str | bytes, what: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ApiError(400, f"{what} must be a JSON object")
+    return found
+
+
+def _texts(wanted: Mapping[str, Any], what: str, *keys: str) -> dict[str, str]:
+    wrong = [key for key in keys if not isinstance(wanted.get(key), str | None)]
+    if wrong:
+        raise ApiError(400, f"of {what}, these must be texts: {', '.join(wrong)}")
+    return {key: wanted.get(key) or "" for key in keys}
+
+
+def _name(texts: Mapping[str, str]) -> str:
+    name = texts["name"] or texts["jobName"]
+    return file_name(name.encode("utf-8", "replace").decode("latin-1"))
+
+
+async def rename(request: Request) -> Response:
+    """Give a job the name in the body, `{"name": "..."}`."""
+    server = services.of(request)
+    job = await jobs.look(request, jobs.id_of(request))
+    wanted = _object(await fields.body_of(request, bounds.FIELD_BYTES), "the body")
+    name = _name(_texts(wanted, "the body", "name", "jobName"))
+    if not name:
+        raise ApiError(400, 'the body must name the job: {"name": "..."}')
+    renamed = await run_in_threadpool(server.store.queue.rename, job.id, name)
+    return envelope.success(_details(jobs.seen(renamed, request), server.manifest))
 
 
 async def details(request: Request) -> Response:
@@ -127,4 +154,5 @@ ROUTES = [
     Route(f"{_JOBS}/latest", latest, methods=["GET"]),
     Route(f"{_JOBS}/result-link/{{job_id}}", result_link, methods=["GET"]),
     Route(f"{_JOBS}/{{job_id}}", details, methods=["GET"]),
+    Route(f"{_JOBS}/{{job_id}}", rename, methods=["PUT"]),
 ]

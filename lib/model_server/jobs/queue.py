@@ -208,6 +208,12 @@ class Queue(Questions):
             lambda connection: connection.execute(update(_jobs).where(held).values(**_FREE)).rowcount
         )
 
+    def rename(self, job_id: str, name: str) -> Job | None:
+        self.deferred.record(job_id)
+        statement = update(_jobs).where(_jobs.c.id == job_id).values(name=name).returning(*LISTED)
+        row = self._commits.run(lambda connection: connection.execute(statement).first())
+        return None if row is None else read_job(row)
+
     def delete(self, job_id: str) -> Job | None:
         statement = delete(_jobs).where(_jobs.c.id == job_id).returning(*COLUMNS)
         row = self._commits.run(lambda connection: connection.execute(statement).first())

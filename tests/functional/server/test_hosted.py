@@ -107,6 +107,54 @@ def test_mappings_and_names_come_in_the_field_data(server: Server) -> None:
         assert details(answer)["status"] == 1
 
 
+def test_a_job_is_renamed_while_it_runs_and_after_it(server: Server) -> None:
+    job = details(post(server, b"!sleep 1.5", "?wait=0"))["id"]
+    address = f"{server.url}/api/v1/jobs/{job}"
+    # As the Python SDK sends it.
+    headers = {"x-api-key": "any", "Content-Type": "application/json"}
+    running = details(requests.put(address, headers=headers, data=json.dumps({"name": "März.csv"}), timeout=60))
+    assert (running["name"], running["id"]) == ("März.csv", job)
+    server.wait(job)
+    over = details(requests.get(address, timeout=60))
+    assert (over["name"], over["status"]) == ("März.csv", 1)
+    assert details(requests.put(address, json={"jobName": "../a.csv"}, timeout=60)) == {
+        **over,
+        **dict.fromkeys(("name", "inputFileName"), "a.csv"),
+    }
+    assert "a-result.csv" in requests.get(link_of(server, job), timeout=60).headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"", 400, "the body must be a JSON object"),
+        (b'"x"', 400, "the body must be a JSON object"),
+        (b"\xff", 400, "the body must be a JSON object"),
+        (b"{}", 400, "the body must name the job"),
+        (b'{"name":" / "}', 400, "the body must name the job"),
+        (b'{"name":7}', 400, "of the body, these must be texts: name"),
+        (b'{"name":"%b"}' % (b"x" * 5000), 413, "larger than the 4096 bytes"),
+    ],
+)
+def test_a_name_that_is_none_changes_nothing(server: Server, body: bytes, status: int, text: str) -> None:
+    job = details(post(server, b"a\n1\n"))
+    address = f"{server.url}/api/v1/jobs/{job['id']}"
+    assert text in refused(requests.put(address, data=body, timeout=60), status)
+    assert details(requests.get(address, timeout=60)) == job
+
+
+def test_nobody_renames_the_job_of_another_client(start_server: StartServer) -> None:
+    ann, bob = "ann-0123456789abcdef", "bob-0123456789abcdef"
+    access = Access(Keys({"MODEL_API_KEY_ANN": ann, "MODEL_API_KEY_BOB": bob}, "upper"))
+    server = start_server(extra={"access": access})
+    files = {"file": ("mine.csv", b"a\nx\n")}
+    job = details(requests.post(f"{server.url}/api/v1/jobs", files=files, headers={"x-api-key": ann}, timeout=20))
+    address = f"{server.url}/api/v1/jobs/{job['id']}"
+    refused(requests.put(address, json={"name": "x"}, headers={"x-api-key": bob}, timeout=60), 404)
+    refused(requests.put(address, json={"name": "x"}, timeout=60), 401)
+    assert details(requests.get(address, headers={"x-api-key": ann}, timeout=60)) == job
+
+
 def test_a_program_that_fails_is_a_status_and_the_wait_may_run_out(server: Server) -> None:
     failed = details(post(server, b"!fail for this"))
     assert (failed["status"], failed["statusMessage"], failed["errorMessage"]) == (2, "error", "no good: for this")
@@ -162,7 +210,7 @@ def test_other_refusals_are_those_of_add_job(server: Server, start_server: Start
     for path in ("", "result-link/"):
         for job in (NO_JOB, "none", "%00"):
             refused(requests.get(f"{server.url}/api/v1/jobs/{path}{job}", timeout=60), 404)
-    refused(requests.put(f"{server.url}/api/v1/jobs/{NO_JOB}", json={"name": "x"}, timeout=60), 405)
+    refused(requests.put(f"{server.url}/api/v1/jobs/{NO_JOB}", json={"name": "x"}, timeout=60), 404)
     unproved = start_server(extra={"unproved": lambda: "the model has not yet answered its sample"})
     assert "not yet answered" in refused(post(unproved, b"a\n"), 503)
 
