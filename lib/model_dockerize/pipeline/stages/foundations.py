@@ -24,7 +24,7 @@ def make(release: Release) -> Release:
         try:
             made = _stand(replace(release, account=own), stage, Pace(sleep=release.pause))
         except LeftError:
-            stage.info("The run ends. CloudFormation goes on by itself; the next run finds what it makes.")
+            stage.info("The run ends. CloudFormation goes on by itself: the next run takes over, `destroy` removes it.")
             raise
         except ModelDockerizeError as error:
             stage.warning(f"{error} This ends the run, when the build beside it is over.")
