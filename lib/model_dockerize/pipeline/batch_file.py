@@ -54,7 +54,7 @@ def update(run: Run, file: BatchFile) -> Outcome:
             check_job_definition(account, file.job_definition.name, run.settings.service.adopt)
     if run.settings.run.dry_run:
         return _plan(run, file, account)
-    changed, made = _ensure(run, account, file, run.recorder.stage)
+    made = _ensure(run, account, file, run.recorder.stage)
     if made:
         run.recorder.found(Jobs(made.arn, made.revision))
     if file.job:
@@ -62,24 +62,24 @@ def update(run: Run, file: BatchFile) -> Outcome:
             submit_one(account, file.job, stage)
             stage.found(Headline(f"job {file.job.name} of {file.path}"))
         return Outcome.SUBMITTED
+    changed = any(change.action != "leave" for change in account.changes)
     return Outcome.UPDATED if changed else Outcome.UNCHANGED
 
 
 def _ensure(
     run: Run, account: Aws, file: BatchFile, section: Callable[[str], AbstractContextManager[Progress]]
-) -> tuple[bool, JobDefinition | None]:
-    changed, renamed, made = False, False, None
+) -> JobDefinition | None:
+    renamed, made = False, None
     if file.compute_environment or file.job_queue:
         with section("environment") as progress:
-            changed = renamed = ensure_places(run, account, file, progress)
+            renamed = ensure_places(run, account, file, progress)
     if file.job_definition:
         with section("batch") as progress:
             made = ensure_definition(run, account, file.job_definition, progress)
             renamed |= not made.existed
-            changed |= made.changed
     with section("function") as progress:
-        changed |= _lead_function(run, account, file, renamed, progress)
-    return changed, made
+        _lead_function(run, account, file, renamed, progress)
+    return made
 
 
 def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -> bool:
@@ -145,13 +145,14 @@ def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSett
     return service, settings
 
 
-def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage: Progress) -> bool:
+def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage: Progress) -> None:
     settings = run.settings.batch
     queue = file.job_queue.name if file.job_queue else settings.job_queue
     definition = file.job_definition.name if file.job_definition else file.job.definition if file.job else ""
     if settings.update_function:
-        return _tell_function(settings, account, queue, definition, stage)
-    if renamed and queue and (file.job_queue or file.job_definition):
+        output, source = settings.function_output, settings.function_source
+        ensure_function(account, settings.update_function, queue, definition, stage, output=output, source=source)
+    elif renamed and queue and (file.job_queue or file.job_definition):
         known = " ".join(
             f"{name}={value}"
             for name, value in (("JOB_QUEUE_NAME", queue), ("JOB_DEFINITION_NAME", definition))
@@ -162,15 +163,6 @@ def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage
             f"A function that sends jobs must have {known} among its environment variables. To set them: "
             f"model-dockerize batch {shlex.join(files)} --update-function NAME"
         )
-    return False
-
-
-def _tell_function(settings: BatchSettings, account: Aws, queue: str, definition: str, stage: Progress) -> bool:
-    output, source = settings.function_output, settings.function_source
-    function = ensure_function(
-        account, settings.update_function, queue, definition, stage, output=output, source=source
-    )
-    return function.changed
 
 
 def _plan(run: Run, file: BatchFile, account: Aws) -> Outcome:

@@ -232,6 +232,7 @@ class TestInstances:
         network = ground.ensure_job_network(account.aws, settings(subnets=(subnet,)), account.said)
         (group,) = account.aws.ec2.describe_security_groups(GroupIds=list(network.security_group_ids))["SecurityGroups"]
         assert (group["GroupName"], group["VpcId"]) == ("default", given.vpc)
+        assert account.stacks.there == {}  # which nobody needs there
         ours = ground.ensure_job_network(account.aws, settings(), account.said)
         assert ours.security_group_ids == (account.stacks.there["model-dockerize"].outputs["JobGroup"],)
 

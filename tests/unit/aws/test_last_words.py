@@ -60,5 +60,6 @@ def test_a_batch_file_is_named(account: Account, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(batch_file, "connect", lambda *_: account.aws)
     path = tmp_path / "BatchConfig.yml"
     for outcome in ("updated", "unchanged"):
+        account.aws.changes.clear()
         run = reading(path, _FILE, "")
         assert last_words(run, lambda run: batch_file.update(run, batch_file.read(run))) == f"{outcome} {path}"

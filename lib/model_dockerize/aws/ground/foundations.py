@@ -101,12 +101,11 @@ def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace
 
 def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
     """Return the jobs' network, with a security group."""
+    if settings.vpc or settings.subnets:  # then jobs need nothing of ours
+        network = given_network(aws, settings, progress)
+        return replace(network, security_group_ids=network.security_group_ids or (default_group(aws, network.vpc_id),))
     network, shared = _network(aws, settings, Needs(), progress, None)
-    if network.security_group_ids:
-        return network
-    if settings.vpc or settings.subnets:
-        return replace(network, security_group_ids=(default_group(aws, network.vpc_id),))
-    return replace(network, security_group_ids=(shared.outputs["JobGroup"],))
+    return replace(network, security_group_ids=network.security_group_ids or (shared.outputs["JobGroup"],))
 
 
 def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
