@@ -48,3 +48,16 @@ def test_what_was_mended_of_the_findings_has_a_test_that_is_there() -> None:
         assert set(re.findall(r"`((?:test_|Test)\w+)`", row)) <= THERE, row
         for folder, file in re.findall(r"\b([ufi]):([\w/]+\.py)", row):
             assert (TESTS / FOLDERS[folder] / file).is_file(), row
+
+
+def test_each_fact_about_aws_has_a_source_and_a_test_that_is_there() -> None:
+    found = list(rows("aws-facts.md"))
+    assert len(found) >= 110
+    files = [path for folder in ("tests", "lib") for path in (ROOT / folder).rglob("*.py")]
+    for row in found:
+        assert row.count(" | ") == 2, row
+        _, source, test = row.split(" | ")
+        assert source.strip(), row
+        assert set(re.findall(r"`((?:test_|Test)\w+)`", test)) <= THERE, row
+        named = re.findall(r"[\w/]+\.py", test)
+        assert [name for name in named if not any(path.match(name) for path in files)] == [], row

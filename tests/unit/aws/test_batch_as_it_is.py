@@ -8,7 +8,7 @@ import pytest
 
 from model_dockerize.aws import batch, ground
 from model_dockerize.aws.batch import ComputeEnvironment, JobQueue
-from model_dockerize.aws.batch.compute_environment import compute_resources
+from model_dockerize.aws.batch.compute_environment import compute_resources, converge_environment
 from model_dockerize.aws.batch.job_definition import job_definition
 from model_dockerize.aws.batch.runnable import why_runnable
 from model_dockerize.aws.client import Aws
@@ -192,6 +192,27 @@ class TestInstances:
     @pytest.mark.parametrize(("platform", "types"), [(AMD, "optimal"), ("linux/arm64", "default_arm64")])
     def test_aws_chooses_instances_of_the_images_architecture(self, platform: str, types: str) -> None:
         assert compute_resources(batch_settings(compute_type="EC2"), NETWORK, platform)["instanceTypes"] == [types]
+
+    @pytest.mark.parametrize(
+        ("policy", "when"),
+        [
+            (None, "after 30 minutes"),
+            ({"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 90}, "after 90 minutes"),
+            ({"terminateJobsOnUpdate": True, "jobExecutionTimeoutMinutes": 30}, "at once"),
+        ],
+    )
+    def test_who_changes_instances_is_told_when_jobs_on_them_end(self, policy: Any, when: str) -> None:
+        strategy = {"allocationStrategy": "BEST_FIT_PROGRESSIVE", "minvCpus": 0}
+        now = {"type": "EC2", "maxvCpus": 128, "instanceTypes": ["optimal"], **strategy}
+        places, said = Places(environment=environment(computeResources=now, updatePolicy=policy)), Said()
+        account, _ = places.account()
+        converge_environment(account, "e", {**now, "maxvCpus": 64}, "", said, no_sleep)
+        assert said.warnings == []
+        converge_environment(account, "e", {**now, "instanceTypes": ["c7i"]}, "", said, no_sleep)
+        assert said.warnings == [
+            "compute environment e: AWS replaces its instances for instanceTypes, "
+            f"and ends jobs that still run there {when}."
+        ]
 
     def test_a_job_takes_whole_vcpus(self) -> None:
         container = a_container(cpu=512)

@@ -106,6 +106,7 @@ def converge_environment(
         changing = [each.path for each in differing]
         if there:
             _check_changes(name, there, wanted, changing)
+            _warn_of_jobs(what, there, changing, progress)
         if there is None:
             own: Any = {"serviceRole": role} if role else {}
             aws.batch.create_compute_environment(
@@ -165,8 +166,8 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
             f"Compute environment {name} uses Batch's own role. AWS lets no other (service-role) take its place.",
             instead.replace("give the inputs that it has now", "leave service-role out"),
         )
-    replacing = [key for key in differing if key not in _SCALING]
-    if not replacing or _family(kind) == "FARGATE":
+    replacing = _replacing(there, differing)
+    if not replacing:
         return
     why = (
         f"its role is {own}, and only with Batch's own role ({_LINKED_ROLE}) can its instances be replaced"
@@ -177,6 +178,22 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
     )
     if why:
         raise InputError(f"Compute environment {name} cannot be changed in {', '.join(replacing)}: {why}.", instead)
+
+
+def _warn_of_jobs(what: str, there: Any, differing: list[str], progress: Progress) -> None:
+    replacing, policy = _replacing(there, differing), there.get("updatePolicy") or {}
+    if replacing:
+        # Source: UpdatePolicy in the API reference of Batch.
+        minutes = policy.get("jobExecutionTimeoutMinutes", 30)
+        when = "at once" if policy.get("terminateJobsOnUpdate") else f"after {minutes} minutes"
+        fields = ", ".join(replacing)
+        progress.warning(f"{what}: AWS replaces its instances for {fields}, and ends jobs that still run there {when}.")
+
+
+def _replacing(there: Any, differing: list[str]) -> list[str]:
+    """Return the fields for which Batch replaces instances; Fargate has none."""
+    kind = str((there.get("computeResources") or {}).get("type", ""))
+    return [] if _family(kind) == "FARGATE" else [key for key in differing if key not in _SCALING]
 
 
 def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
