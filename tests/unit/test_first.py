@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -70,24 +69,6 @@ class TestInit:
         assert result.exit_code == 0
         assert "several scripts could be it" in " ".join(result.stderr.split())
         assert "Next: put that right, then model-dockerize run" in result.stdout
-
-    @pytest.mark.parametrize("rows", ["", "id;age\n1;2\n", 'id,note,id\n1,"a\nb",\n\n2\n3,4,5,6\n', "\ufeffid\nNaN\n"])
-    def test_a_new_folder_gets_a_program_that_answers_its_expected_file(self, tmp_path: Path, rows: str) -> None:
-        folder = tmp_path / "models" / "new"
-        if rows:
-            folder.mkdir(parents=True)
-            (folder / "train.csv").write_text(rows, newline="")
-        result = call("init", folder)
-        assert (result.exit_code, result.stdout) == (0, f"Next: model-dockerize run {folder} --sandbox\n"), (
-            result.stderr
-        )
-        smoke, output = folder / "smoke", tmp_path / "output.csv"
-        subprocess.run([sys.executable, folder / "main.py", smoke / "input.csv", output], check=True)
-        assert output.read_bytes() == (smoke / "expected.csv").read_bytes()
-        header, *answers = output.read_text().splitlines()
-        assert header.endswith(",prediction")
-        assert answers
-        assert call("dockerfile", folder).exit_code == 0
 
     def test_a_table_that_the_first_program_cannot_read_is_not_its_sample(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("id,text\n1," + 132_000 * "x" + "\n")

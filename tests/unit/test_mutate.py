@@ -1,9 +1,7 @@
 """scripts/mutate: every room is there with its tests, and its verdict counts what no test noticed."""
 
-import subprocess
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -37,22 +35,3 @@ def test_what_no_test_noticed_is_listed_and_makes_it_red(
         "survived: c (no test reaches it)",
         "3 mutants, 1 noticed, 2 survived",
     ]
-
-
-def test_the_copy_has_the_layout_that_mutmut_knows(
-    mutate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("lib/model_dockerize/settings/a.py", "tests/unit/settings/test_a.py", "docs/a.md", "pyproject.toml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("", encoding="utf-8")
-    for words in (["init", "--quiet"], ["add", "."]):
-        subprocess.run(["git", *words], cwd=tmp_path, check=True)
-    monkeypatch.setattr(mutate, "ROOT", tmp_path)
-    work = mutate.prepare("settings")
-    assert (work / "src/model_dockerize/settings/a.py").is_file()
-    assert not (work / "lib").exists()
-    assert (work / "mutants/lib").readlink() == Path("src")
-    said = (work / "pyproject.toml").read_text(encoding="utf-8")
-    assert 'only_mutate = ["src/model_dockerize/settings/*"]' in said
-    assert 'pytest_add_cli_args_test_selection = ["-n0", "tests/unit/settings"]' in said
-    assert 'also_copy = ["docs"]' in said

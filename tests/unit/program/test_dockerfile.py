@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
 from model_dockerize.program import Program, render_dockerfile
-from model_dockerize.program.dockerfile import SUDO_SCRIPT
 from model_dockerize.program.types import MARKER, Packages
 
 from .folder import ROOT, SERVER, fill, look
@@ -148,24 +146,6 @@ def test_sudo_is_there_for_an_init_script_that_calls_it_and_in_no_layer() -> Non
     (run,) = [rest for keyword, rest in instructions(text) if keyword == "RUN" and "init.sh" in rest]
     assert "command -v sudo" in run and run.endswith("&& rm -rf /tmp/sudo")
     assert "sudo" not in render_dockerfile(PLAIN, SERVER)
-
-
-@pytest.mark.parametrize(
-    ("called", "printed"),
-    [
-        ("sudo echo a", "a\n"),
-        ("sudo -E -H echo 'a b'", "a b\n"),
-        ("sudo -u root -n echo a", "a\n"),
-        ("sudo X=1 sh -c 'echo $X'", "1\n"),
-    ],
-)
-def test_the_stand_in_for_sudo_runs_what_follows_its_options(tmp_path: Path, called: str, printed: str) -> None:
-    script = tmp_path / "sudo"
-    script.write_bytes(subprocess.run(["printf", SUDO_SCRIPT], capture_output=True, check=True).stdout)
-    script.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(["sh", "-c", called], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == printed
 
 
 def test_order_keeps_caches() -> None:
