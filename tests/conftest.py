@@ -22,7 +22,7 @@ from tests.rig.homes import NewHome, furnish
 from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish, search_sandbox
 from tests.rig.reaper import Reaper
 
-pytest_plugins = ("rig.needs",)
+pytest_plugins = ("rig.needs", "tests.rig.judges.docket")
 
 # Hooks of every test session: no secret in anything that a test makes.
 __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinish"]
@@ -56,12 +56,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Begin when the modules of all tests are loaded."""
     collect_seldom()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _every_request_is_judged() -> Iterator[None]:
-    with judges.judging():
-        yield
 
 
 @pytest.fixture(scope="session")

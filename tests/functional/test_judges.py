@@ -1,7 +1,9 @@
 """The judges of what we send to AWS: they refuse what AWS would, also where a client of ours sends it."""
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,7 +19,8 @@ from model_dockerize.settings.fargate import memories
 from model_sandbox.definitions import is_fargate_size
 from tests.rig import judges
 from tests.rig.iam_configurations import CONFIGURATIONS
-from tests.rig.judges import policies
+from tests.rig.judges import policies, resources
+from tests.rig.judges.docket import Docket
 from tests.rig.leaks import planted
 from tests.rig.permissions import configured, documents
 
@@ -161,12 +164,45 @@ def test_a_client_of_ours_is_refused_where_it_asks_and_again_at_the_end() -> Non
         aws_secret_access_key=planted("judged"),
         config=Config(user_agent_extra="model-dockerize"),
     )
-    with Stubber(client) as answers, pytest.raises(judges.RefusedError, match=r"RegisterTaskDefinition.*512"):
+    docket = Docket()
+    with Stubber(client) as answers, pytest.raises(judges.RefusedError, match=r"RegisterTaskDefinition.*'vpc'"):
         answers.add_response("register_task_definition", {})
-        with judges.judging():
+        answers.add_response("register_task_definition", {})
+        with judges.judging(docket.note):
             client.register_task_definition(**task())
+            client.register_task_definition(**task(memory="300", executionRoleArn=TO_COME))  # only a plan asks that
             with pytest.raises(judges.RefusedError):
-                client.register_task_definition(**task(memory="300"))
+                client.register_task_definition(**task(networkMode="vpc"))
+    assert len(docket.noted) == 1
+    assert docket.refused() == []
+
+
+def test_what_takes_long_to_judge_is_judged_when_the_tests_are_over_and_names_its_test() -> None:
+    worker, main = Docket(), Docket()
+    assert len({worker, main}) == 2  # pytest keeps plugins in sets
+    for number, memory in enumerate(("1024", "300", "300", "2048", "512")):
+        worker.pytest_runtest_logstart(f"test_{number}")
+        worker.note(memory, judges.as_line("ecs", "RegisterTaskDefinition", task(memory=memory)))
+    session: Any = SimpleNamespace(config=SimpleNamespace(workeroutput={}), exitstatus=0)
+    worker.pytest_sessionfinish(session)
+    main.pytest_testnodedown(SimpleNamespace(workeroutput=session.config.workeroutput))
+    main.pytest_testnodedown(SimpleNamespace())  # it crashed
+    session = SimpleNamespace(config=SimpleNamespace(), exitstatus=0)
+    main.pytest_sessionfinish(session)
+    assert session.exitstatus == pytest.ExitCode.TESTS_FAILED
+    first, second = main.refused()
+    assert re.match(r"test_1: AWS would refuse ecs:RegisterTaskDefinition: .*300", first)
+    assert re.match(r"test_4: AWS would refuse ecs:RegisterTaskDefinition: .*512", second)
+
+
+def test_many_are_judged_together_as_each_alone() -> None:
+    requests = [
+        (service, operation, parameters)
+        for service, operation, right, wrong, _ in REQUESTS.values()
+        for parameters in (right, wrong, right)
+    ]
+    alone = [resources.refusals([request])[0] for request in requests]
+    assert list(map(sorted, resources.refusals(requests))) == list(map(sorted, alone))
 
 
 def test_what_a_command_line_noted_is_judged_but_not_what_it_only_planned(tmp_path: Path) -> None:

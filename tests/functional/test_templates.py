@@ -1,6 +1,9 @@
 """The ground's templates before judges that are not ours."""
 
+import json
+
 import pytest
+from cfnlint.decode.cfn_yaml import loads
 
 from model_dockerize.aws.ground.template import LONGEST, MODEL, SHARED, VOLUME, load
 from tests.rig import templates
@@ -15,6 +18,12 @@ def test_a_template_passes_all_judges(name: str) -> None:
     assert templates.findings(template.body) == []
     assert templates.is_yaml_without_anchors(template.body)
     assert len(template.body.encode()) < LONGEST
+
+
+@EACH
+def test_short_forms_mean_what_cfn_lint_makes_of_them(name: str) -> None:
+    body = load(name).body
+    assert templates.document(body) == json.loads(json.dumps(loads(body)))
 
 
 def test_the_judges_find_what_is_wrong() -> None:

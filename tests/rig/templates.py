@@ -5,9 +5,6 @@ from functools import cache
 from typing import Any
 
 import yaml
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
-from cfnlint.decode.cfn_yaml import loads
 from tests.rig.judges import ec2_text
 
 #: One of each partition in which there are GitHub runners or customers.
@@ -16,6 +13,9 @@ REGIONS = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-
 
 def findings(body: str, regions: list[str] = REGIONS) -> list[str]:
     """Return what the judges have against a template."""
+    from cfnlint.api import lint  # here: it takes a second of every process, and few judge
+    from cfnlint.config import ManualArgs
+
     found = lint(body, config=ManualArgs(regions=regions))
     said = [f"{match.rule.id} {'/'.join(map(str, match.path or []))}: {match.message}" for match in found]
     texts = [
@@ -39,7 +39,25 @@ def document(body: str) -> dict[str, Any]:
 
 @cache
 def _written_out(body: str) -> str:
-    return json.dumps(loads(body))
+    return json.dumps(_Loader(body).get_single_data())
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML with CloudFormation's short forms. cfn-lint's own takes a hundred times as long."""
+
+
+def _long_form(loader: Any, name: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    else:
+        text = loader.construct_scalar(node)
+        value = text.split(".", 1) if name == "GetAtt" else text
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
 
 
 def is_yaml_without_anchors(body: str) -> bool:

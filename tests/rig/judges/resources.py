@@ -2,19 +2,23 @@
 
 A property is found by the request's name for it in any letter case. What CloudFormation calls otherwise, or does not
 have, is written down here; a name that it does not know is refused, so a request cannot pass untranslated.
+
+cfn-lint takes a second of every process that loads it, so only functions do that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from cfnlint.config import ConfigMixIn
-from cfnlint.runner import Runner
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-
 _REGION = "us-east-1"
 _REQUIRED = ("E3003", "E3018")  # of a part, what the whole must have is not asked
+_UNIQUE = "E3019"  # a name once: these resources share no template but the judges'
+#: A template holds 500 at most.
+_TOGETHER = 200
+
+#: Service, operation, parameters.
+Request = tuple[str, str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,37 @@ _RESOURCES = {
 }
 
 
-def refusals(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what cfn-lint has against the resource of a request; nothing for requests that make none."""
-    made = _RESOURCES.get((service, operation))
-    if made is None:
-        return
+def makes_one(service: str, operation: str) -> bool:
+    """Tell whether a request makes or changes a resource."""
+    return (service, operation) in _RESOURCES
+
+
+def refusals(requests: Sequence[Request]) -> list[list[str]]:
+    """Return what cfn-lint has against the resource of each request; nothing where it makes none."""
+    said: list[list[str]] = [[] for _ in requests]
+    numbers = [number for number, request in enumerate(requests) if makes_one(*request[:2])]
+    for first in range(0, len(numbers), _TOGETHER):
+        resources = {f"It{number}": number for number in numbers[first : first + _TOGETHER]}
+        template = {"Resources": {name: _resource(*requests[number]) for name, number in resources.items()}}
+        for match in _linter().validate_template(template):
+            _, name, _, *place = [*(match.path or ()), "", "", ""]
+            # What is wrong with no certain one is wrong with all.
+            for number in [resources[name]] if name in resources else resources.values():
+                is_part = _RESOURCES[requests[number][:2]].is_part
+                if match.rule.id != _UNIQUE and not (is_part and match.rule.id in _REQUIRED):
+                    said[number].append(f"{match.rule.id} {'/'.join(map(str, place)).rstrip('/')}: {match.message}")
+    return said
+
+
+def _resource(service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+    made = _RESOURCES[service, operation]
     asked = {key: value for key, value in parameters.items() if key not in made.without}
-    template = {"Resources": {"It": {"Type": made.type, "Properties": _properties(made, asked)}}}
-    for match in _linter().validate_template(template):
-        if not (made.is_part and match.rule.id in _REQUIRED):
-            yield f"{match.rule.id} {'/'.join(map(str, (match.path or [])[3:]))}: {match.message}"
+    return {"Type": made.type, "Properties": _properties(made, asked)}
 
 
 def _properties(made: _Resource, asked: Mapping[str, Any]) -> Any:
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, made.type).schema
 
     def translated(shape: Any, value: Any) -> Any:
@@ -101,4 +123,7 @@ def _properties(made: _Resource, asked: Mapping[str, Any]) -> Any:
 
 @cache
 def _linter() -> Any:
+    from cfnlint.config import ConfigMixIn
+    from cfnlint.runner import Runner
+
     return Runner(ConfigMixIn(regions=[_REGION]))

@@ -5,13 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from model_sandbox.cloudformation import load_balancing, network, stack_rules
 from model_sandbox.cloudformation.conditions import with_joins
 from model_sandbox.cloudformation.file_system import access_point_parameters
 from model_sandbox.cloudformation.resource import InvalidPropertyError
-from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 from model_sandbox.cloudformation.role import Role
 from model_sandbox.ec2_gaps import Ec2Gaps
 from model_sandbox.listener_rules import ListenerRules, Turns
@@ -42,19 +40,6 @@ class Recorder:
 
     def operations(self) -> list[str]:
         return [operation for operation, _ in self.calls]
-
-
-@pytest.mark.parametrize("name", RESOURCE_TYPES)
-def test_what_a_resource_says_of_itself_is_what_awss_schema_says(name: str) -> None:
-    kind = RESOURCE_TYPES[name]
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", name).schema
-    create_only = {path.removeprefix("/properties/") for path in schema.get("createOnlyProperties", [])}
-    assert set(kind.properties) <= set(schema["properties"])
-    assert set(kind.replacing) == create_only & set(kind.properties)
-    assert set(kind.required) == set(schema.get("required", []))
-    tagging = schema.get("tagging") or {"taggable": False}
-    tag_property = tagging["tagProperty"].removeprefix("/properties/") if tagging["taggable"] else ""
-    assert kind.tags == tag_property
 
 
 def test_a_property_that_is_not_known_is_refused_and_not_ignored() -> None:
