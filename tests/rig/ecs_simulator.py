@@ -16,16 +16,21 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.validate import ParamValidator
 from tests.rig.ecs_stories import Story
 from tests.rig.ecs_world import Refused, World
 from tests.rig.leaks import planted
 from tests.rig.listening import listening
+from tests.rig.straight import answered, headers_of
+
+from model_dockerize.aws.client import Aws
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUND_TRIP = 0.1  # virtual seconds that every call takes
 _TARGETS = {"AmazonEC2ContainerServiceV20141113": "ecs", "Logs_20140328": "logs"}
 _MODELS = {name: botocore.session.get_session().get_service_model(name) for name in _TARGETS.values()}
+_JSON = "application/x-amz-json-1.1"
 _UNLISTED = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # a stage that the API's texts have and its enumeration lacks
 _IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
 <Arn>arn:aws:iam::123456789012:user/rig</Arn><UserId>AIDARIG</UserId><Account>123456789012</Account>
@@ -81,6 +86,27 @@ class Simulator:
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         }
 
+    def hear(self, connection: Aws) -> None:
+        """Answer what a connection of this process asks from now on without a socket."""
+        for service in _TARGETS.values():
+            connection.client(service).meta.events.register("before-send", self._heard)
+
+    def _heard(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        status, text, kind = self.respond(headers_of(request).get("X-Amz-Target", ""), request.body)
+        headers = {"Content-Type": kind, "x-amzn-RequestId": f"rig-{len(self.calls)}"}
+        return answered(request, status, headers, text.encode())
+
+    def respond(self, target: str, body: bytes | str) -> tuple[int, str, str]:
+        """Return the status, the text and its kind that a request for `target` is answered with."""
+        prefix, _, operation = target.partition(".")
+        if prefix not in _TARGETS:
+            return 200, _IDENTITY, "text/xml"
+        try:
+            said = self.answer(_TARGETS[prefix], operation, json.loads(body or "{}"))
+        except Refused as refused:
+            return refused.status, json.dumps({"__type": refused.code, "message": str(refused)}), _JSON
+        return 200, json.dumps(said), _JSON
+
     def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Return what AWS would say now. Raises Refused for an error of AWS."""
         self.clock.sleep(ROUND_TRIP)
@@ -133,16 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
         if asked.path == "/clock":
             self.simulator.clock.sleep(float(parse_qs(asked.query)["sleep"][0]))
             return self._send(200, json.dumps({"now": self.simulator.clock.monotonic()}))
-        prefix, _, operation = self.headers.get("X-Amz-Target", "").partition(".")
-        if prefix not in _TARGETS:
-            return self._send(200, _IDENTITY, "text/xml")
-        try:
-            said = self.simulator.answer(_TARGETS[prefix], operation, json.loads(body or b"{}"))
-        except Refused as refused:
-            return self._send(refused.status, json.dumps({"__type": refused.code, "message": str(refused)}))
-        return self._send(200, json.dumps(said))
+        return self._send(*self.simulator.respond(self.headers.get("X-Amz-Target", ""), body))
 
-    def _send(self, status: int, text: str, kind: str = "application/x-amz-json-1.1") -> None:
+    def _send(self, status: int, text: str, kind: str = _JSON) -> None:
         data = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)

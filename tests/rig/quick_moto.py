@@ -4,7 +4,6 @@ What botocore sends in this process goes to its application without a socket, an
 and every request is remembered. Programs that a test starts reach moto on its port; both are one, with the same state.
 """
 
-import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from botocore import useragent
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import ClientCreator
 from botocore.httpsession import URLLib3Session
@@ -23,32 +23,28 @@ from moto.core.config import default_user_config
 from moto.iam.models import AWSManagedPolicy
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.server import ThreadedMotoServer
+from tests.rig.straight import answered, headers_of
 from werkzeug.test import Client
 
 ACCOUNT = "123456789012"
-
-
-class Body(io.BytesIO):
-    """The body of an answer, as botocore reads it."""
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        while part := self.read():
-            yield part
+_CLEAN = useragent.sanitize_user_agent_string_component
 
 
 def answer(client: Client, request: AWSPreparedRequest) -> AWSResponse:
     """Hand a request of botocore's to an application."""
-    headers = {key: value.decode() if isinstance(value, bytes) else value for key, value in request.headers.items()}
     body = request.body
     sent = client.open(
-        request.url, method=request.method, headers=headers, data=body.read() if hasattr(body, "read") else body
+        request.url,
+        method=request.method,
+        headers=headers_of(request),
+        data=body.read() if hasattr(body, "read") else body,
     )
-    return AWSResponse(request.url, sent.status_code, dict(sent.headers), Body(sent.get_data()))
+    return answered(request, sent.status_code, dict(sent.headers), sent.get_data())
 
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Keep the descriptions of AWS's services, and the classes of their clients: those of EC2 take half a second."""
+    """Keep the descriptions of AWS's services, the classes of clients (EC2's take half a second), the user agents."""
     made = dict[str, Any]()
     make = ClientCreator._create_client_class
 
@@ -57,6 +53,8 @@ def read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", cache(create_loader))
+        # It is put together for each request, letter by letter.
+        patch.setattr(useragent, "sanitize_user_agent_string_component", cache(_CLEAN))
         patch.setattr(ClientCreator, "_create_client_class", class_of)
         yield
 

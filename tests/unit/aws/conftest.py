@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from moto.backends import get_backend
 
 from model_dockerize.aws.client import Aws, connect
 from model_dockerize.aws.ground import Model, Names
-from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
+from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, Settings, to_settings
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
 from tests.rig.quick_moto import ACCOUNT, quick_moto, read_once
@@ -114,14 +115,19 @@ class Account:
         return [c for c in self.calls if not c.split(":")[1].startswith(reads)]
 
 
+@cache
+def _defaults() -> Settings:
+    return to_settings([])
+
+
 def settings(**changes: Any) -> ServiceSettings:
     """The defaults of the declaration, and what inputs say."""
-    return replace(to_settings([]).service, **{"wait_timeout": 600, "given": frozenset(changes), **changes})
+    return replace(_defaults().service, **{"wait_timeout": 600, "given": frozenset(changes), **changes})
 
 
 def batch_settings(**changes: Any) -> BatchSettings:
     """The defaults of the declaration, and what inputs say."""
-    return replace(to_settings([]).batch, **{"given": frozenset(changes), **changes})
+    return replace(_defaults().batch, **{"given": frozenset(changes), **changes})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,8 +30,9 @@ from model_dockerize.pipeline.stages import SERVICE
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
-from tests.rig.ecs_simulator import Refusal, Simulator, simulator
+from tests.rig.ecs_simulator import BEGIN, Clock, Refusal, Simulator, simulator
 from tests.rig.ecs_stories import Story
+from tests.rig.ecs_world import World
 from tests.rig.reports import reported
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@sha256:" + "ab" * 32
@@ -105,6 +106,7 @@ CASES = {
 def rig() -> Any:
     with simulator() as told:
         connection = connect(to_settings([]).aws, told.environment(), Ears())
+        told.hear(connection)
         yield told, connection
 
 
@@ -164,8 +166,8 @@ def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
     told, connection = rig
 
     def begin(*stories: Story, running: str | None = "iris:1", refuses: tuple[Refusal, ...] = ()) -> Stage:
-        with simulator(*stories, running=running) as fresh:
-            told.world, told.clock, told.refusals, told.calls = fresh.world, fresh.clock, list(refuses), []
+        told.world, told.clock = World(list(stories), BEGIN, running), Clock()
+        told.refusals, told.calls = list(refuses), []
         clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
         for name, function in (("follow", follow), ("rollback", rollback), ("end_pause", end_pause)):

@@ -103,7 +103,9 @@ class Play:
 @pytest.fixture(scope="module")
 def rig() -> Iterator[tuple[Simulator, Aws]]:
     with simulator(world=CheckedWorld) as told:
-        yield told, connect(to_settings([]).aws, told.environment(), Ears())
+        connection = connect(to_settings([]).aws, told.environment(), Ears())
+        told.hear(connection)
+        yield told, connection
 
 
 @pytest.fixture
@@ -233,7 +235,8 @@ def test_a_deployment_without_a_stage_yet_has_no_more_time(play: Callable[..., P
         said = described(asked)
         if run.told.clock.monotonic() < 30:
             for each in said["serviceDeployments"]:
-                each |= {"status": "PENDING", "lifecycleStage": ""}
+                each["status"] = "PENDING"
+                each.pop("lifecycleStage", None)
         return said
 
     run.world._shown_deployments.describe_service_deployments = pending  # type: ignore[method-assign]
