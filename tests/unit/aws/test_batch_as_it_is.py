@@ -175,6 +175,18 @@ class TestStates:
             ensured(account)
         assert changes(asked) == []
 
+    @pytest.mark.parametrize("said", ["", "security_groups", "subnets", "vpc", "zones"])
+    def test_it_moves_to_another_network_if_an_input_names_one(self, said: str) -> None:
+        elsewhere = {"subnets": ["subnet-0fedcba9876543210"], "securityGroupIds": ["sg-0fedcba9876543210"]}
+        there = environment(computeResources={"type": "FARGATE", "maxvCpus": 128, **elsewhere})
+        account, asked = Places(environment=there).account()
+        wanted = batch_settings(compute_environment="e")
+        wanted = replace(wanted, given=frozenset(filter(None, (*wanted.given, said))))
+        made = batch.ensure_compute_environment(account, wanted, NETWORK, AMD, Said(), no_sleep)
+        assert made.changed is bool(said)
+        moved = [request["computeResources"]["subnets"] for name, request in asked if name.startswith("Update")]
+        assert moved == ([[SUBNET]] if said else [])
+
     def test_fargate_becomes_no_spot(self) -> None:
         account, asked = Places().account()
         with pytest.raises(InputError, match="of type FARGATE and cannot become FARGATE_SPOT"):
@@ -250,6 +262,9 @@ class TestDefinitions:
         wanted = self.wanted(kind)
         shape = answering({})[0].batch.meta.service_model.operation_model("RegisterJobDefinition").input_shape
         return carried.job_definition(shape, wanted, self.LATEST)
+
+    def test_what_a_new_one_costs_is_found_by_its_tags(self) -> None:
+        assert self.wanted()["propagateTags"] is True
 
     def test_what_no_input_says_stays(self) -> None:
         found = self.carried()

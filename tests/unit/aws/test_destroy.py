@@ -129,6 +129,17 @@ def test_an_interface_in_the_network_of_one_stack_goes_with_the_balancer_of_anot
     assert named["a door of somebody)"].startswith("eni-")
 
 
+def test_a_group_of_others_uses_the_network_that_it_is_in_and_no_other(account: Account) -> None:
+    ec2 = account.aws.ec2
+    ours, other = (ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"] for number in (8, 9))
+    within, _ = (
+        ec2.create_security_group(GroupName="theirs", Description="d", VpcId=vpc)["GroupId"] for vpc in (ours, other)
+    )
+    stack: Any = None
+    users = network_users(account.aws, Held(stack, {"AWS::EC2::VPC": (ours,)}, frozenset((ours,))), {}, frozenset())
+    assert [user.name for user in users] == [f"security group {within}"]
+
+
 class TestPlan:
     def test_what_is_called_directly_goes_and_the_second_time_nothing_is_there(self, account: Account) -> None:
         everything(account.aws, account.said)

@@ -99,3 +99,5 @@ def test_the_request_id_is_evidence() -> None:
 def test_our_own_errors_pass() -> None:
     with pytest.raises(KeyError), translate("x"):
         raise KeyError
+    with pytest.raises(OSError, match="no file of AWS"), translate("x"):
+        raise OSError("no file of AWS's")

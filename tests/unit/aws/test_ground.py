@@ -160,6 +160,15 @@ def test_one_look_tells_whether_anything_differs(
     assert Stack.of(shown(**changes)).suits(Wanted("s", TEMPLATE, parameters, tags)) is suits
 
 
+def test_a_way_back_that_cannot_be_finished_tells_how_to_leave_a_resource_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "follow", lambda *_: End("UPDATE_ROLLBACK_FAILED", ("no such role",)))
+    client = SimpleNamespace(continue_update_rollback=lambda **_: None)
+    stack = Stack.of(shown(StackStatus="UPDATE_ROLLBACK_FAILED"))
+    with pytest.raises(AwsError, match="no such role") as failed:
+        stacks._way_back_continued(client, stack, Said(), Pace())
+    assert "continue-update-rollback --stack-name s --resources-to-skip" in failed.value.remedy
+
+
 @pytest.mark.parametrize(
     ("status", "is_there"),
     [

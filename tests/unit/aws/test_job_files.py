@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.backends import get_backend
 
 from model_dockerize.aws.batch.job_bucket import bucket_name, bucket_of_ours, end_bucket, ensure_bucket
@@ -14,8 +15,9 @@ from model_dockerize.aws.batch.jobs import Job
 from model_dockerize.aws.client import TAG
 from model_dockerize.aws.iam import Where
 from model_dockerize.aws.permissions import files_policy
-from model_dockerize.errors import InputError
+from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.progress import Silent
+from tests.rig.answers import answering
 
 from .conftest import ACCOUNT, Account
 
@@ -106,6 +108,19 @@ class TestBucket:
         assert account.changes() == []
         assert bucket_of_ours(account.aws) == ""
 
+    def test_a_policy_that_may_not_be_read_is_not_written_over(self, account: Account, s3: Any) -> None:
+        ensure(account)
+
+        def refuse(model: Any, **_: Any) -> None:
+            if model.name == "GetBucketPolicy":
+                raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, model.name)
+
+        account.hooks.add(refuse)
+        account.calls.clear()
+        with pytest.raises(AwsAccessError):
+            ensure(account, ROLE.replace("iris", "moss"), "moss")
+        assert account.changes() == []
+
     def test_its_end_takes_its_files_along(self, account: Account, s3: Any) -> None:
         opened(account, s3)
         for number in range(3):
@@ -113,6 +128,19 @@ class TestBucket:
         end_bucket(account.aws, BUCKET)
         assert s3.list_buckets()["Buckets"] == []
         assert bucket_of_ours(account.aws) == ""
+
+
+def test_a_file_that_cannot_be_removed_keeps_the_bucket() -> None:
+    account, asked = answering(
+        {
+            "ListObjectsV2": lambda _: {"Contents": [{"Key": "iris/1/in/a"}]},
+            "DeleteObjects": lambda _: {"Errors": [{"Key": "iris/1/in/a", "Message": "Access Denied"}]},
+        }
+    )
+    with pytest.raises(AwsError, match="1 files cannot be removed: Access Denied") as refused:
+        end_bucket(account, BUCKET)
+    assert refused.value.remedy == "Run again."
+    assert "DeleteBucket" not in [name for name, _ in asked]
 
 
 class Told(Silent):

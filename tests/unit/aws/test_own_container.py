@@ -1,6 +1,8 @@
 """The model's container among those that AWS adds to a task, in any order."""
 
+from collections.abc import Mapping
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from model_dockerize.aws.ecs.run_task import run_once
 from model_dockerize.aws.ecs.stopped_tasks import diagnose
 from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.model import Service
+from model_dockerize.errors import AwsError
 from model_dockerize.progress import Silent
 from tests.rig.answers import answering
 from tests.rig.progress import Said
@@ -39,8 +42,8 @@ def task(containers: Any) -> dict[str, Any]:
     }
 
 
-def world(containers: Any) -> Aws:
-    """An account in which a task of iris has ended, and its log has a line."""
+def world(containers: Any, more: Mapping[str, Any] = MappingProxyType({})) -> tuple[Aws, list[tuple[str, Any]]]:
+    """An account in which a task of iris has ended, and its log has a line; and what it is asked."""
     definitions = [{"name": "sidecar", "image": "s"}, {"name": "iris", "image": "i", "logConfiguration": LOG}]
     services = [{"networkConfiguration": {"awsvpcConfiguration": NETWORK}}]
     return answering(
@@ -50,15 +53,16 @@ def world(containers: Any) -> Aws:
             "DescribeTasks": lambda _: {"tasks": [task(containers)]},
             "DescribeTaskDefinition": lambda _: {"taskDefinition": {"containerDefinitions": definitions}},
             "GetLogEvents": lambda asked: {"events": [{"message": asked["logStreamName"]}]},
+            **more,
         }
-    )[0]
+    )
 
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_what_ends_and_why_is_the_models_whatever_stands_beside_it(agent: Any) -> None:
     ours = {"name": "iris", "exitCode": 1}
     for containers in permutations([agent, PROXY, ours]):
-        account = world(containers)
+        account, _ = world(containers)
         stopped = diagnose(account, task(containers), Silent(), lambda _: None)
         assert (stopped.exit_code, stopped.log) == (1, ("service/iris/0123",))
         ended = run_once(account, SERVICE, ("probe",), {}, (), 60, lambda _: True, Silent(), lambda _: None)
@@ -74,9 +78,20 @@ def test_of_somebody_elses_definition_the_first_that_aws_did_not_add() -> None:
 
 def test_a_task_that_stopped_as_another_did_is_no_new_warning() -> None:
     containers = [{"name": "iris", "exitCode": 1}]
-    account, said = world(containers), Said()
+    (account, _), said = world(containers), Said()
     first = diagnose(account, task(containers), said, lambda _: None)
+    assert (said.infos, said.outputs) == (["the last 1 lines that it wrote:"], ["service/iris/0123"])
     diagnose(account, task(containers), said, lambda _: None, (first,))
     assert len(said.warnings) == 1
     diagnose(account, task([{"name": "iris", "exitCode": 2}]), said, lambda _: None, (first,))
     assert len(said.warnings) == 2
+
+
+def test_a_one_off_task_that_does_not_end_is_stopped() -> None:
+    running = {"DescribeTasks": lambda _: {"tasks": [{"taskArn": TASK, "lastStatus": "RUNNING"}]}}
+    account, asked = world([], running)
+    with pytest.raises(AwsError, match=r"^Task 0123 did not end within \d+ s and was stopped") as late:
+        run_once(account, SERVICE, ("probe",), {}, (), 3, lambda _: True, Silent(), lambda _: None)
+    assert "smoke-timeout" in late.value.remedy
+    assert asked[-1][0] == "StopTask"
+    assert (asked[-1][1]["cluster"], asked[-1][1]["task"]) == ("c", TASK)

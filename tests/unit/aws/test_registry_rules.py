@@ -27,6 +27,8 @@ class TestRules:
         wanted = replace(REGISTRY, immutable_tags=True, scan=True)
         ecr.ensure_rules(account.aws, "iris", wanted, account.said)
         assert repository(account)["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+        moving = [each["filter"] for each in repository(account)["imageTagMutabilityExclusionFilters"]]
+        assert moving == ["latest", "cache"]
         assert repository(account)["imageScanningConfiguration"]["scanOnPush"] is True
         policy = account.aws.ecr.get_lifecycle_policy(repositoryName="iris")["lifecyclePolicyText"]
         assert '"untagged"' in policy

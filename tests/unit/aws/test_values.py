@@ -66,7 +66,10 @@ def test_the_nearest_size_is_legal_and_large_enough_where_anything_is(cpu: int, 
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("iris-classifier", "iris-classifier"), ("Iris Classifier/ä", "Iris-Classifier"), ("--", "model"), ("a.b", "a-b")],
+    [
+        *(("iris-classifier", "iris-classifier"), ("Iris Classifier/ä", "Iris-Classifier"), ("--", "model")),
+        *(("a.b", "a-b"), ("a" * 256, "a" * 255)),
+    ],
 )
 def test_legal_names(text: str, name: str) -> None:
     assert legal_name(text) == name
