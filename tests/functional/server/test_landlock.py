@@ -1,14 +1,16 @@
 """Landlock as the runner uses it, in a process of its own: what was given up cannot be taken back."""
 
+import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from model_runner.landlock import outside
+from model_runner.landlock import confine, outside
 
 LIB = Path(__file__).parents[3] / "lib"
 #: The program's: root's tests have it take another's.
@@ -50,6 +52,20 @@ may("signal", lambda: os.kill(parent, 0))
 may("look into", lambda: open("/proc/%d/environ" % parent).read(1))
 """
 FREE = ["write shown", "move shown", "move", "run", "list", "see the name"]
+
+
+def test_a_kernel_that_would_forbid_to_move_files_is_asked_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[object]()
+
+    def syscall(number: object, *_: object) -> int:
+        asked.append(number)
+        return 1  # the first version of Landlock
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(syscall=syscall))
+    assert confine(str(tmp_path)) == "the kernel's Landlock is too old"
+    assert len(asked) == 1
 
 
 def test_outside_is_all_but_the_folder_and_what_leads_to_it(tmp_path: Path) -> None:

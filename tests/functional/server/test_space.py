@@ -1,11 +1,16 @@
 """The room on the volume is looked for before it is reserved, for little of much only now and then."""
 
+import asyncio
+import errno
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from model_server.api import disk
 from model_server.api.envelope import ApiError
+from model_server.api.jobs import recorded
+from model_server.jobs.job import Job
 
 MUCH = 10 * disk._AMPLE_BYTES
 
@@ -51,3 +56,14 @@ def test_where_little_is_left_each_reservation_is_looked_for(tmp_path: Path, mon
     with pytest.raises(ApiError):
         space.reserve(100)
     assert volume.looks == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(OSError(errno.ENOSPC, "full"), ApiError), (OSError(errno.EIO, "broken"), OSError)]
+)
+def test_a_job_that_cannot_be_recorded_for_want_of_room_is_refused(error: OSError, kind: type[Exception]) -> None:
+    job = Future[Job]()
+    job.set_exception(error)
+    with pytest.raises(kind) as refused:
+        asyncio.run(recorded(job))
+    assert getattr(refused.value, "status", None) == (507 if kind is ApiError else None)

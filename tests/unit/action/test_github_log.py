@@ -137,6 +137,7 @@ def test_at_most_ten_annotations_hold_all_problems(count: int) -> None:
     assert len(found) == min(count, 10)
     for number in range(1, count + 1):
         assert any(f"problem {number}." in one.message for one in found)
+    assert count <= 10 or f"/w/m.yml:{count}: problem {count}." in found[-1].message
 
 
 def test_another_failure_is_one_annotation_that_fits() -> None:

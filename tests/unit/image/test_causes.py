@@ -154,7 +154,7 @@ def test_the_words_of_the_step_point_at_the_cause(line: str, advice: str) -> Non
 def test_a_registry_that_refuses_is_no_package_index() -> None:
     step = "[internal] load metadata for docker.io/library/private:1"
     found = diagnose(step, ["failed to authorize: unexpected status: 401 Unauthorized"], runs_in_action=True)
-    assert "docker pull BASE-IMAGE" in found.remedy
+    assert "a login: run `docker login` and `docker pull BASE-IMAGE`" in found.remedy
 
 
 @pytest.mark.parametrize(

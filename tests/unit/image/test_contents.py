@@ -235,6 +235,12 @@ def test_what_unpacks_to_more_than_the_disk_has_is_not_read_to_its_end(tmp_path:
         see(tmp_path, gzip.compress(pack({"zeros": bytes(1 << 20)})), largest=1 << 19)
 
 
+def test_a_name_that_would_fill_the_memory_is_not_read_to_its_end() -> None:
+    packed = pack({"x" * (2 << 20): b""})
+    with pytest.raises(InputError, match="has names of more than 1 MiB"):
+        members.read(Path("it"), io.BytesIO(packed), LARGEST)
+
+
 def test_of_documents_only_so_many_bytes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     files = {f"{number}.json": json.dumps({"a": "x" * 990}).encode() for number in range(10)}
     monkeypatch.setattr(members, "_DOCUMENTS", 3500)
