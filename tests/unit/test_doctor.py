@@ -12,12 +12,13 @@ from botocore.exceptions import ClientError
 from model_dockerize import pipeline
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.model import Change, Identity
-from model_dockerize.aws.preflight.account import similar_region
+from model_dockerize.aws.preflight.account import distrusting, similar_region
 from model_dockerize.aws.preflight.policy_simulation import Simulation, simulate
 from model_dockerize.pipeline import doctor_aws
 from model_dockerize.report import Recorder, Report
 from model_dockerize.report.model import to_json
 from model_dockerize.settings import Given, to_settings
+from tests.rig.answers import Refused, answering
 from tests.rig.deployer import Quiet
 from tests.rig.reports import reported
 
@@ -84,6 +85,22 @@ def test_a_model_that_nobody_will_have_seen_answer(folder: Path, inputs: dict[st
     (sample,) = (finding for finding in doctor(folder, **inputs).findings if finding.name == "sample")
     left_out = f"smoke-test is {inputs['smoke_test']}: nobody will have seen this model answer"
     assert (sample.text == left_out) is told
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "text"),
+    [
+        ((), "warning", "none: the server would be tested, the model's program would not"),
+        (("input.csv",), "warning", "input.csv, whose result nobody compares"),
+        (("input.csv", "expected.csv"), "ok", "input.csv must give expected.csv"),
+    ],
+)
+def test_what_the_sample_proves(folder: Path, files: tuple[str, ...], status: str, text: str) -> None:
+    (folder / "smoke").mkdir()
+    for name in files:
+        (folder / "smoke" / name).write_text("a\n1\n", encoding="utf-8")
+    (sample,) = (finding for finding in doctor(folder, push_to_ecr="false").findings if finding.name == "sample")
+    assert (sample.status, sample.text) == (status, text)
 
 
 def test_the_report_holds_the_findings(folder: Path) -> None:
@@ -184,3 +201,17 @@ def test_a_thing_that_is_to_be_made_is_not_said_to_be_changed_too() -> None:
     rehearsal: Any = SimpleNamespace(changes=changes)
     said = doctor_aws._ask(stage, nothing, rehearsal)
     assert said.text == "to be made: repository; there: role"
+
+
+def test_a_role_that_no_task_can_be_given_is_named() -> None:
+    trusted = {"tasks": "ecs-tasks.amazonaws.com", "jobs": "batch.amazonaws.com"}
+
+    def role(asked: Any) -> Any:
+        if asked["RoleName"] not in trusted:
+            raise Refused("AccessDenied", "no")
+        document = {"Statement": [{"Effect": "Allow", "Principal": {"Service": trusted[asked["RoleName"]]}}]}
+        return {"Role": {"AssumeRolePolicyDocument": json.dumps(document)}}
+
+    account, _ = answering({"GetRole": role})
+    roles = tuple(f"arn:aws:iam::123456789012:role/team/{name}" for name in ("tasks", "jobs", "hidden"))
+    assert distrusting(account, roles) == (roles[1],)

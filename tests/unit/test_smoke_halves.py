@@ -10,10 +10,10 @@ from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.image import Cache
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed, make, operate
-from model_dockerize.pipeline.context import FromFolder, Run
+from model_dockerize.pipeline.context import FromFolder, Run, smoke_report
 from model_dockerize.report import CheckReport, Recorder, SmokeReport, facts
 from model_dockerize.settings import Given, Settings, to_settings
-from model_dockerize.smoke import Expectation
+from model_dockerize.smoke import Check, Expectation, SmokeResult
 from tests.rig.deployer import Quiet
 from tests.rig.reports import so_far
 
@@ -160,3 +160,9 @@ def test_only_a_result_shows_that_the_program_ran(checks: tuple[str, ...], expec
     assert deployed.answered_sample(run) is expected
     run.recorder.found(facts.SmokeTested("service", SmokeReport(False, bad)))
     assert not deployed.answered_sample(run)
+
+
+def test_the_report_shows_a_check_as_it_ended() -> None:
+    checks = (Check("health", True, 0.5, "ok"), Check("result", False, 2.0, "another one"))
+    told = smoke_report(SmokeResult("http://m", checks), Expectation(""))
+    assert told.checks == (CheckReport("health", True, 0.5, "ok"), CheckReport("result", False, 2.0, "another one"))

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from model_dockerize.aws import ecr
+from model_dockerize.aws.batch import JobDefinition
 from model_dockerize.aws.client import TO_COME
 from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.aws.model import Change, Runtime
 from model_dockerize.errors import AwsError, BuildError
-from model_dockerize.pipeline import doctor_aws, everything
+from model_dockerize.pipeline import batch, doctor_aws, everything
 from model_dockerize.pipeline.checks import Checks
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.everything import carry_out
@@ -21,6 +22,7 @@ from model_dockerize.pipeline.plan import STAGES as OF_PLAN
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, PUSHED, SERVICE, STAGES
 from model_dockerize.pipeline.stages.foundations import told
+from model_dockerize.progress import Silent
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
@@ -167,3 +169,21 @@ def test_doctor_asks_of_the_service_with_the_build_that_the_registry_holds(monke
         "iris holds this build already: nothing will be built or pushed",
         "as it should be",
     ]
+
+
+@pytest.mark.parametrize("function", ["", "on-upload"])
+def test_jobs_get_a_function_where_one_is_named(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    made = JobDefinition("arn", "iris", 1, existed=True, changed=False)
+    asked = list[str]()
+
+    def ensure(_: object, name: str, *__: object, **___: object) -> SimpleNamespace:
+        asked.append(name)
+        return SimpleNamespace(changed=True)
+
+    monkeypatch.setattr(batch, "ensure_definition", lambda *_: made)
+    monkeypatch.setattr(batch, "ensure_function", ensure)
+    settings = to_settings([])
+    run = Run(replace(settings, batch=replace(settings.batch, update_function=function)), {}, Recorder(Quiet()))
+    account: Any = None
+    done = batch.ensure_jobs(run, account, "iris", "uri", "linux/amd64", RUNTIME, Silent())
+    assert (done, asked) == ((made, bool(function)), [function] if function else [])

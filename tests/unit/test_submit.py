@@ -12,6 +12,7 @@ from model_dockerize.pipeline import Work
 from model_dockerize.pipeline import jobs as submit
 from model_dockerize.report import Failure, Recorder, Report
 from model_dockerize.report.console import ConsoleDisplay, Verbosity
+from tests.rig.progress import Said
 from tests.unit.test_log_lines import CODE, JOB, TRACEBACK
 
 LOG = (*(f"{JOB} | {line}" for line in TRACEBACK), f"model-server: {TRACEBACK[0]}", *TRACEBACK[1:])
@@ -65,3 +66,23 @@ def test_of_many_the_first_have_their_log_and_the_others_are_named(monkeypatch: 
 def test_the_last_words_say_where_the_results_are(output: str, where: str) -> None:
     definition = JobDefinition("arn", "iris", 3, existed=True, changed=False, log_group="/model-dockerize/iris")
     assert submit._where(Work((), ("s3://b/a",), output), definition) == where
+
+
+@pytest.mark.parametrize(("on_cancel", "told", "left"), [("leave", [], ["1", "2"]), ("rollback", ["1", "2"], ["2"])])
+def test_cancelled_it_ends_its_jobs_if_that_is_wanted_and_names_those_that_go_on(
+    monkeypatch: pytest.MonkeyPatch, on_cancel: str, told: list[str], left: list[str]
+) -> None:
+    going = tuple(Job(number, (f"{number}.csv",), "RUNNING") for number in ("1", "2"))
+    ended = list[str]()
+
+    def end(_: object, jobs: tuple[Job, ...], __: str) -> tuple[Job, ...]:
+        ended.extend(job.id for job in jobs)
+        return jobs[1:]  # the second cannot be ended
+
+    monkeypatch.setattr(submit, "underway", lambda *_: going)
+    monkeypatch.setattr(submit, "end_jobs", end)
+    account: Any = None
+    said = Said()
+    submit._leave_or_end(account, submit.Sending((), "-", {}, jobs=list(going)), on_cancel, said)
+    assert ended == told
+    assert [warning.split()[1] for warning in said.warnings] == left

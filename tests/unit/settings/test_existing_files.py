@@ -152,6 +152,16 @@ class TestConfigIni:
         )
         assert settings(config).program.requirements_file == "requirements.txt"
 
+    def test_requirements_outside_of_the_program_hide_no_init_file(self, files: Path) -> None:
+        config = changed(
+            files,
+            "Config.ini",
+            ("requirements_file = requirements.txt", "requirements_file = elsewhere.txt"),
+            ("init_file =", "init_file = program/init.sh"),
+        )
+        program = settings(config).program
+        assert (program.requirements_file, program.init_file) == ("elsewhere.txt", "init.sh")
+
     @pytest.mark.parametrize(
         ("text", "place"),
         [
