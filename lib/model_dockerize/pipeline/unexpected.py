@@ -11,8 +11,8 @@ _VARIES = re.compile(r"repeat: not the result of ")
 
 
 _TWO_ANSWERS = (
-    "It answered its sample as expected, and then the same sample otherwise. Set the seed of its random numbers, and "
-    "keep nothing from job to job. Or remove smoke/expected.*: then any answer passes."
+    "Correct the program: it answered its sample as expected, and then the same sample otherwise. Set the seed of its "
+    "random numbers, and keep nothing from job to job. Or remove smoke/expected.*: then any answer passes."
 )
 _NEW_ANSWER = (
     "Correct the program. Or, if the new answer is right: `model-dockerize smoke FOLDER --keep` writes it as the "
