@@ -25,7 +25,7 @@ _DOCKER_READS = (
     *("PATH", "HOME", "TMPDIR", "LANG", "TZ", "DOCKER_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR", "GITHUB_WORKSPACE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"),
 )
-_CLI_TIMEOUT = 10  # seconds; `docker context` and `docker buildx version` talk to nobody
+_CLI_TIMEOUT = 60  # seconds; they talk to nobody, so only a busy computer makes them slow
 _STREAM_TIMEOUT = 900  # seconds of silence: saving or pushing a large layer says nothing for long
 
 
@@ -141,10 +141,14 @@ def _start(argv: list[str], environment: Mapping[str, str]) -> subprocess.Popen[
 def _output(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     try:
         out, err = process.communicate(timeout=_CLI_TIMEOUT)
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as error:
         process.kill()
         process.communicate()
-        return 1, "", f"no answer within {_CLI_TIMEOUT} s"
+        words = " ".join(("docker", *error.cmd[1:3]))
+        raise EngineError(
+            f"`{words}` did not answer within {_CLI_TIMEOUT} s, though it asks nobody.",
+            "Try it by hand: a plugin of docker hangs, or this computer is too busy. Then run again.",
+        ) from None
     return process.returncode, out, err
 
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from model_dockerize.errors import EngineError
+from model_dockerize.image import engine as engine_module
 from model_dockerize.image import probe
 from model_dockerize.image.engine import numbers
 
@@ -164,6 +165,15 @@ def test_unknown_context(machine: Machine) -> None:
     error = problem(machine)
     assert 'context "gone" does not exist' in str(error)
     assert "docker context ls" in error.remedy
+
+
+def test_a_command_that_hangs_is_told_as_that(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_CLI_TIMEOUT", 0.1)
+    machine.cli(context="exec sleep 60")
+    machine.start("26.1.5")
+    error = problem(machine)
+    assert str(error) == "`docker context inspect` did not answer within 0.1 s, though it asks nobody."
+    assert "run again" in error.remedy
 
 
 @pytest.mark.parametrize(
