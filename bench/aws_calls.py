@@ -31,6 +31,8 @@ def main() -> None:
     """Prints a row a command, then what each asked for."""
     home = Path(tempfile.mkdtemp(prefix="model-dockerize-calls-"))
     environment = {**os.environ, "MODEL_DOCKERIZE_HOME": str(home)}
+    # With it every command would compile our modules; an installed one does not.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     box = sandbox.start(home, Silent())
     asked: dict[str, Counter[str]] = {}
     try:
