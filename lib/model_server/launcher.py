@@ -30,6 +30,10 @@ class Launcher:
         self._channel = channel
         self._guard = threading.Lock()
 
+    def close(self) -> None:
+        """Leave the launcher to another process."""
+        self._channel.close()
+
     def remove_instance(self, instance_id: str) -> None:
         with suppress(OSError):  # as far as it can be
             self.ask(f"remove {instance_id}")

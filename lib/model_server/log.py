@@ -5,7 +5,9 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
+from select import PIPE_BUF
 from typing import TextIO
 
 logger = logging.getLogger("model_server")
@@ -66,8 +68,21 @@ class _Lines(logging.StreamHandler):  # type: ignore[type-arg]  # it has none wh
         with self.lock or nullcontext(), suppress(OSError, ValueError):  # who read it is gone
             if lines := self._lines[:]:
                 del self._lines[: len(lines)]  # the loop goes on adding to it
-                self.stream.write("\n".join([*lines, ""]))
+                for text in _whole(lines):
+                    self.stream.write(text)
+                    super().flush()
             super().flush()
+
+
+def _whole(lines: Sequence[str]) -> Iterator[str]:
+    """Join lines as far as the kernel writes them in one piece: other processes write there, too."""
+    joined = ""
+    for line in lines:
+        if joined and len(joined.encode()) + len(line.encode()) >= PIPE_BUF:
+            yield joined
+            joined = ""
+        joined += f"{line}\n"
+    yield joined
 
 
 class _Formatter(logging.Formatter):

@@ -64,6 +64,8 @@ class SelfProof:
         self.is_stopped = False
         #: Called once, from another thread than the loop's, when the model is not proved.
         self.on_failure: Callable[[], None] = lambda: None
+        #: Called once, in the loop, when it is.
+        self.on_success: Callable[[], None] = lambda: None
         #: Why the model is not proved and never will be here; None: it is, or may still be.
         self.failure: str | None = None
 
@@ -100,6 +102,8 @@ class SelfProof:
             logger.error("not proved: %s: %s", self._proof.input, failure)
         self.failure = failure
         self._over.set()
+        if failure is None:
+            self.on_success()
         if failure is not None and not self.is_stopped:
             threading.Thread(target=self.on_failure, name="not-proved", daemon=True).start()
         return failure is None

@@ -37,6 +37,8 @@ class Settings:
     #: The same of the first worker's program; each further worker's has the next uid.
     program_user: tuple[int, int]
     workers: int
+    #: Of the server, on one port; the workers are divided among them.
+    server_processes: int
     lease_seconds: float
     drain_seconds: float
     max_attempts: int
@@ -129,6 +131,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         problems.append("MODEL_SELF_PROOF must be true or false")
     data_directory = environment.get("GAI_VOLUME_PATH", "").strip()
     root_path = environment.get("ROOT_PATH", "").strip().strip("/")
+    processes = number("MODEL_SERVER_PROCESSES", int, 1, 1, 64)
     settings = Settings(
         manifest=Path(environment.get("MODEL_MANIFEST", "").strip() or DEFAULT_MANIFEST),
         host=environment.get("MODEL_SERVER_HOST", "").strip() or "0.0.0.0",  # noqa: S104 - the container's port is its face
@@ -137,7 +140,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         root_path=f"/{root_path}" if root_path else "",
         user=(int(user[1]), int(user[2])) if user else (0, 0),
         program_user=(int(program_user[1]), int(program_user[2])) if program_user else (0, 0),
-        workers=number("MODEL_WORKERS", int, 1, 1, 256),
+        workers=number("MODEL_WORKERS", int, processes, 1, 256),
+        server_processes=processes,
         lease_seconds=number("MODEL_LEASE_SECONDS", float, 15.0, 0.5, 3600),
         drain_seconds=number("MODEL_DRAIN_SECONDS", float, 25.0, 0, 3600),
         max_attempts=number("MODEL_MAX_ATTEMPTS", int, 5, 1, 1000),
@@ -160,6 +164,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     )
     if settings.data_directory is not None and not settings.data_directory.is_absolute():
         problems.append("GAI_VOLUME_PATH must be an absolute path")
+    if settings.workers < processes:
+        problems.append("MODEL_WORKERS must be MODEL_SERVER_PROCESSES at least: each process needs a worker")
     if settings.user[0] in [uid for uid, _ in settings.program_users]:
         problems.append("MODEL_SERVER_USER must be none of the programs' users, MODEL_PROGRAM_USER and above")
     if problems:

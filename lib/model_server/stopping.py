@@ -5,7 +5,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
@@ -37,9 +37,15 @@ class Server(uvicorn.Server):
         self._workers = workers
         self._heartbeat = heartbeat
         self._drain_seconds = drain_seconds
+        #: Called in the loop when it listens, and when it is told to stop.
+        self.on_start: Callable[[], None] = lambda: None
+        self.on_stop: Callable[[], None] = lambda: None
+        self._is_told = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        if not self._workers.draining:
+        if not self._is_told and not self._workers.draining:
+            self._is_told = True
+            self.on_stop()
             self._connections.dismiss()
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
@@ -48,6 +54,10 @@ class Server(uvicorn.Server):
         self._heartbeat.withdraw()
         self._workers.drain(0)
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer those too who wait to be accepted: the end of a listener cuts them off."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from model_server.api.envelope import ApiError
 from model_server.jobs import database
 from model_server.log import logger
+from model_server.siblings import RESERVED, Siblings, alone
 
 #: Of an upload that does not declare its size, so much is reserved at a time.
 _STEP_BYTES = 16 * 1024 * 1024
@@ -27,11 +28,11 @@ NO_ROOM = 507
 class Space:
     """The volume's free space, less what uploads will still write."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        """Keep `keep` bytes free on the volume of `folder`."""
+    def __init__(self, folder: Path, keep: int, siblings: Siblings | None = None) -> None:
+        """Keep `keep` bytes free on the volume of `folder`, which this server's other processes use, too."""
         self._folder = folder
         self._keep = keep
-        self._reserved = 0
+        self._siblings = siblings or alone()
         self._guard = threading.Lock()
         self._tell_from = 0.0
         #: Until then there is room for what is small.
@@ -41,6 +42,10 @@ class Space:
     def left(self) -> int:
         """Return the bytes to spare; below 0: too few are free."""
         return free(self._folder) - self._keep - self._reserved
+
+    @property
+    def _reserved(self) -> int:
+        return int(self._siblings.total(RESERVED))
 
     def log_refusal(self) -> None:
         """Log a refusal, only now and then."""
@@ -57,7 +62,7 @@ class Space:
         with self._guard:
             if size >= 0 and not self._has_room(size):
                 raise no_room()
-            self._reserved += size
+            self._siblings.add(RESERVED, size)
 
     def _has_room(self, size: int) -> bool:
         """Tell whether `size` is left; where much is, it is not looked for again at once."""

@@ -14,10 +14,12 @@ from model_server.access import Access
 from model_server.api.disk import Space
 from model_server.api.envelope import ApiError
 from model_server.converters import ConverterDiedError, Converters
+from model_server.jobs.said import Said
 from model_server.jobs.store import Store
 from model_server.license import Licensing
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
+from model_server.siblings import Siblings, alone
 from model_server.tracing import Tracing
 
 T = TypeVar("T")
@@ -43,12 +45,13 @@ class Services:
     space: Space
     #: How the program is run, and why not in a faster way; "" as long as it is not known.
     runner_mode: Callable[[], str]
-    #: The lines that the program printed last for a job that runs here.
-    said: Callable[[str], tuple[str, ...]]
+    said: Said
     #: None: licensing is off.
     licensing: Licensing | None = None
     #: None: nothing is traced.
     tracing: Tracing | None = None
+    #: This process among those of the server.
+    siblings: Siblings = field(default_factory=alone)
     #: Who gets in, and to what.
     access: Access = field(default_factory=Access)
     #: The only hosts that a CallbackUrl may name; empty: any.

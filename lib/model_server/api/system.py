@@ -14,8 +14,11 @@ BUILD_ID_HEADER = "X-Model-Build-Id"
 
 
 async def health(request: Request) -> Response:
-    build_id = services.of(request).manifest.build_id
-    return PlainTextResponse("Health check is ok", headers={BUILD_ID_HEADER: build_id})
+    server = services.of(request)
+    headers = {BUILD_ID_HEADER: server.manifest.build_id}
+    if server.siblings.is_one_stuck():
+        return PlainTextResponse("Another process of this server does not answer", 503, headers)
+    return PlainTextResponse("Health check is ok", headers=headers)
 
 
 async def supported_mime_types(request: Request) -> Response:

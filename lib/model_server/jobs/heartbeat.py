@@ -95,12 +95,12 @@ class Heartbeat(threading.Thread):
         for lease in self._leases.missed(self._store.queue.leases(), now):
             if self._store.queue.expire(lease):
                 log_job(lease.id, "its worker gives no sign of life: given back")
-                self._store.idle_workers.notify()
+                self._store.notify_waiting()
         servers = self._store.queue.servers
         for server, beat in self._beats.missed(servers.beats(), now):
             if servers.dismiss(server, beat):
                 logger.info("another server gives no sign of life: what waits for its build is for all")
-                self._store.idle_workers.notify()
+                self._store.notify_waiting()
 
 
 class _SignsOfLife(Generic[S]):

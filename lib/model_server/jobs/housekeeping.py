@@ -72,7 +72,7 @@ class Housekeeper(threading.Thread):
             if (self._volume.instances / name).exists():
                 self._kept.add(name)
             logger.info("found a server that had died: %d job(s) given back", count)
-            self._store.idle_workers.notify()
+            self._store.notify_waiting()
 
     def _expire(self) -> None:
         days, jobs = self._retention.days, self._retention.jobs

@@ -112,6 +112,14 @@ class IdleWorkers:
         for worker in workers:
             worker.give(None)
 
+    def notify_one(self) -> None:
+        """Have one worker look for a job: others of this server are told of it, too."""
+        with self._guard:
+            self._count += 1
+        worker = self.take()
+        if worker is not None:
+            worker.give(None)
+
     def found_nothing(self, seen: int) -> None:
         self._empty_at, self._look_at = seen, time.monotonic() + self._look_seconds
 

@@ -16,6 +16,7 @@ from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.pace import Pace
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
+from model_server.siblings import News, Siblings, alone
 from model_server.volume import Volume, is_owned
 
 #: How late a job of another server on the volume, or an expired lease, may be noticed.
@@ -31,11 +32,14 @@ _COPY_BYTES = 1 << 20
 class Store:
     """One volume's jobs with their data, for any thread."""
 
-    def __init__(self, volume: Volume, queue: Queue, processors: int | None = None) -> None:
+    def __init__(
+        self, volume: Volume, queue: Queue, processors: int | None = None, siblings: Siblings | None = None
+    ) -> None:
         """Hold what all workers and requests share.
 
         Args:
             processors: None: jobs that wait for one another are of no use.
+            siblings: this server's other processes; None: there are none.
         """
         self._volume = volume
         self.queue = queue
@@ -49,6 +53,11 @@ class Store:
         #: Notifies when there may be a callback to make.
         self.called = Notifier()
         self.watchers = Watchers()
+        self._siblings = siblings or alone()
+        self._siblings.on(News.WAITING, lambda _: self.idle_workers.notify_one())
+        self._siblings.on(News.ENDED, self.watchers.notify)
+        self._siblings.on(News.DELETED, self._notify_deleted)
+        self._siblings.on(News.CALL, lambda _: self.called.notify())
 
     def submit(self, upload: Path, job_request: JobRequest, job_id: str, as_sent: bool = False) -> Future[Job]:
         """Make a job of a file on the volume, which is moved; on return it survives a crash.
@@ -108,7 +117,7 @@ class Store:
                 return
             log_job(job_id, "created, %d bytes, %s", size, job_request.mime_type)
             if recorded.state is State.CREATED:
-                self.idle_workers.notify()
+                self.notify_waiting()
 
         try:
             future = self.queue.add(job) if durable or has_key else self.queue.defer(job)
@@ -143,8 +152,8 @@ class Store:
         """Remove a job and its files, even while it runs."""
         job = self.queue.delete(job_id)
         if job is not None:
-            self.deleted.notify()
-            self.watchers.notify(job_id)
+            self._notify_deleted(job_id)
+            self._siblings.tell(News.DELETED, job_id)
             self.input_of(job_id).unlink(missing_ok=True)
             self.sent_of(job_id).unlink(missing_ok=True)
             for token in range(1, job.token + 1):
@@ -168,10 +177,23 @@ class Store:
         sync(self._volume.results)
         return name
 
-    def notify_end(self, job: Job, ended: JobResult | None = None) -> None:
+    def notify_waiting(self) -> None:
+        """Notify that there may be a job to start."""
+        self.idle_workers.notify()
+        self._siblings.tell(News.WAITING)
+
+    def notify_end(self, job: Job, ended: JobResult, is_private: bool) -> None:
+        """Notify that a job is over; one that is private was in no other process's sight."""
         self.watchers.notify(job.id, ended)
+        if not is_private:
+            self._siblings.tell(News.ENDED, job.id)
         if job.callback_url is not None:
             self.called.notify()
+            self._siblings.tell(News.CALL)
+
+    def _notify_deleted(self, job_id: str) -> None:
+        self.deleted.notify()
+        self.watchers.notify(job_id)
 
     def is_ours(self, model: str) -> bool:
         return is_owned(self._volume.root, model)

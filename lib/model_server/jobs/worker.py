@@ -211,14 +211,15 @@ class Worker:
 
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
         recorded = await asyncio.to_thread(change, job)
-        self._store.idle_workers.notify()
+        self._store.notify_waiting()
         return recorded
 
     def _record(self, job: Job, ended: JobResult, outcome: Outcome) -> None:
         """Record the end without waiting for it: the next job can begin."""
         told = self._recording = asyncio.get_running_loop().create_future()
+        is_private = job.id in self._store.queue.deferred
         recorded = self._store.queue.end(job, ended)
-        recorded.add_done_callback(partial(self._recorded, job, ended, outcome, told))
+        recorded.add_done_callback(partial(self._recorded, job, ended, outcome, told, is_private))
 
     async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> JobResult:
         if outcome.error is not None:
@@ -236,6 +237,7 @@ class Worker:
         ended: JobResult,
         outcome: Outcome,
         told: asyncio.Future[None],
+        is_private: bool,
         future: concurrent.futures.Future[Any],
     ) -> None:
         if told.get_loop().is_closed():
@@ -249,7 +251,7 @@ class Worker:
             self._metrics.ended(outcome.error is None, outcome.seconds)
             if self._tracing is not None:
                 self._tracing.ended(job, ended)
-            self._store.notify_end(job, ended)
+            self._store.notify_end(job, ended, is_private)
             log_job(job.id, "%s after %.3f s", verb, outcome.seconds)
         else:
             if ended.result is not None and ended.content is None:

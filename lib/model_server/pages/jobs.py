@@ -71,7 +71,7 @@ async def job(request: Request) -> Response:
         found = await run_in_threadpool(jobs.find, request)
     except ApiError as error:
         return _message(request, "../", "No such job" if error.status == 404 else "No such page", error)
-    said = server.said(found.id) if found.state is State.IN_PROGRESS else ()
+    said = await server.said.lines(found.id) if found.state is State.IN_PROGRESS else ()
     result = await results.shown(server, found, wish)
     is_waiting = found.state is State.CREATED
     return await run_in_threadpool(  # a page of a large table takes long

@@ -31,14 +31,16 @@ from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.notifications import Watch, Watchers
 from model_server.jobs.queue import Queue
+from model_server.jobs.said import Said
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker
 from model_server.jobs.worker_pool import Workers
 from model_server.license import Licensing
 from model_server.metrics import Metrics
+from model_server.process import runner_of
 from model_server.protocol import Connections
 from model_server.runner_command import runner_command
-from model_server.serve import runner_of
+from model_server.siblings import alone
 from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 
@@ -47,7 +49,7 @@ PROGRAM = """
 import os, signal, sys, time
 source, target = sys.argv[1:]
 text = open(source, encoding="utf-8").read()
-print("working")
+print("working", flush=True)
 if text.startswith("!fail"):
     sys.exit("no good: " + text[6:])
 if text.startswith("!silent"):
@@ -195,7 +197,7 @@ def running(
         unproved=lambda: None,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
-        said=workers.said,
+        said=Said(workers.said, alone()),
         metrics=metrics,
         space=Space(me.uploads, keep),
         converters=converters,

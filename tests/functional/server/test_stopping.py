@@ -17,9 +17,14 @@ _NOBODY = "/data/status/00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Started]:
+def processes() -> int:
+    return 1
+
+
+@pytest.fixture
+def server(tmp_path: Path, processes: int) -> Iterator[Started]:
     started = Started(tmp_path, "a\n", "A\n")
-    started.environment["MODEL_DRAIN_SECONDS"] = "12"
+    started.environment |= {"MODEL_DRAIN_SECONDS": "12", "MODEL_SERVER_PROCESSES": str(processes)}
     process = started.start()
     eventually(started.answers)
     assert health.probe_ready(started.port) is None
@@ -57,6 +62,7 @@ def asked_until_it_is_gone(server: Started, number: int, seen: Counter[str]) -> 
         pause.wait(0.005 * (number % 8))
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 def test_who_asks_while_it_stops_is_answered_or_refused(server: Started) -> None:
     seen: Counter[str] = Counter()
     clients = [threading.Thread(target=asked_until_it_is_gone, args=(server, number, seen)) for number in range(24)]
@@ -117,6 +123,7 @@ def test_a_first_request_that_is_on_its_way_is_answered(server: Started) -> None
     assert server.process.wait(60) == 0
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("is_running", [False, True])
 def test_who_waits_for_a_job_that_does_not_end_in_time_is_told_its_id(server: Started, is_running: bool) -> None:
     for _ in range(2 - is_running):

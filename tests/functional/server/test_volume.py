@@ -275,7 +275,8 @@ def test_a_read_only_volume_is_no_reason_to_keep_jobs_elsewhere(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::", "[::1]", "0.0.0.0", "localhost"])  # noqa: S104
 def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
-    with listening.bind(host, 0) as listener:
+    (listener,) = listening.bind(host, 0)
+    with listener:
         listener.settimeout(5)
 
         def answer() -> None:

@@ -156,7 +156,7 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
 
     monkeypatch.setattr(store.queue, "end", end)
     told: list[str] = []
-    monkeypatch.setattr(store, "notify_end", lambda job, _ended: told.append(job.id))
+    monkeypatch.setattr(store, "notify_end", lambda job, _ended, _is_private: told.append(job.id))
 
     async def check() -> None:
         one = worker_of(store, tmp_path, writes)
