@@ -16,6 +16,7 @@ QUEUE = "MODEL_QUEUE_URL"
 OPEN_PATHS, HOSTS, JOB_LIST = "MODEL_OPEN_PATHS", "MODEL_ALLOWED_HOSTS", "MODEL_JOB_LIST"
 RETENTION = "MODEL_RETENTION_DAYS"
 SELF_PROOF = "MODEL_SELF_PROOF"
+PROCESSES = "MODEL_SERVER_PROCESSES"
 #: In an image of ours: is the server well, and its model proved?
 HEALTH = ("/opt/model-server/model-server", "health", "--ready")
 #: Stands in a plan for what AWS would have given: an id, an ARN.
@@ -200,6 +201,7 @@ class Container:
             JOB_LIST: "" if settings.job_list else "false",
             RETENTION: str(settings.retention_days or ""),
             SELF_PROOF: "true" if settings.self_proof else "",
+            PROCESSES: str(settings.server_processes) if settings.server_processes > 1 else "",
         }
         environment = tuple((name, value) for name, value in told.items() if value)
         keys = key_variables(settings.api_key)

@@ -146,6 +146,12 @@ def _of_the_volume(settings: Settings) -> Problems:
             "without queue-url the job queue lies on the volume, which takes one task: set desired-count to 1, "
             "or keep the queue in PostgreSQL (queue-url)",
         )
+    if (service.server_processes or 0) > 1 and not service.queue_url:
+        yield (
+            "server-processes",
+            "without queue-url the job queue lies on the volume, which takes one process: set server-processes to 1, "
+            "or keep the queue in PostgreSQL (queue-url)",
+        )
     if "MODEL_SERVER_USER" in dict(service.environment or ()):
         yield "environment", "on a volume the server runs as its default user: leave MODEL_SERVER_USER out"
 

@@ -55,6 +55,14 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
             "that answers wrongly ends. false where a sample must not run in production."
         ),
     ] = True
+    server_processes: Annotated[
+        int,
+        Input(
+            "Processes of the server in each task, on one port: for a task of several vCPUs that does many short "
+            "jobs, which one process cannot take in. Each has a worker at least (MODEL_WORKERS).",
+            most=64,
+        ),
+    ] = 1
     desired_count: Annotated[
         int | None,
         Input(

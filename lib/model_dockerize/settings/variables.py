@@ -24,6 +24,7 @@ _TAKEN = {
     "MODEL_JOB_LIST": "use job-list",
     "MODEL_RETENTION_DAYS": "use retention-days",
     "MODEL_SELF_PROOF": "use self-proof",
+    "MODEL_SERVER_PROCESSES": "use server-processes",
 }
 
 

@@ -36,6 +36,7 @@ SERVICE: dict[str, dict[str, Any]] = {
     "job_list": {"job_list": False},
     "retention_days": {"retention_days": 7},
     "self_proof": {"self_proof": False},
+    "server_processes": {"server_processes": 2},
     "assign_public_ip": {"assign_public_ip": False},
     "volume": {"volume": "data"},
     "load_balancer": {"load_balancer": "true"},

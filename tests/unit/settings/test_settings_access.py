@@ -40,6 +40,7 @@ def test_keys_are_secrets_of_the_container_and_the_rest_its_variables() -> None:
         allowed_hosts="a.example, b.example",
         job_list="false",
         retention_days="7",
+        server_processes="2",
         environment="A=1",
     ).service
     assert service.secret_arns == (SECRET, PARAMETER)
@@ -55,7 +56,14 @@ def test_keys_are_secrets_of_the_container_and_the_rest_its_variables() -> None:
         "MODEL_JOB_LIST": "false",
         "MODEL_RETENTION_DAYS": "7",
         "MODEL_SELF_PROOF": "true",
+        "MODEL_SERVER_PROCESSES": "2",
     }
+
+
+def test_several_processes_on_a_volume_need_a_database() -> None:
+    assert "takes one process" in refused(server_processes="2", volume="data")
+    for texts in ({"volume": "data", "queue_url": SECRET}, {}):
+        assert read(server_processes="2", **texts).service.server_processes == 2
 
 
 def test_jobs_of_a_service_are_not_kept_for_ever_unless_that_is_wanted() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_dockerize.aws.existing.own_container import replaced_container
-from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, QUEUE, RETENTION, SELF_PROOF
+from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, PROCESSES, QUEUE, RETENTION, SELF_PROOF
 from model_dockerize.settings.access import KEY
 
-_SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, SELF_PROOF, KEY)
+_SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, SELF_PROOF, PROCESSES, KEY)
 #: What ECS calls the share and the minutes of a step.
 STEPS = {
     "canary": ("canaryPercent", "canaryBakeTimeInMinutes"),
@@ -74,6 +74,8 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
             "api_key": tuple(_key(name, arn) for name, arn in secret.items() if name.startswith(KEY)),
             "queue_url": told.get(QUEUE, secret.get(QUEUE, "")),
         }
+        if (count := told.get(PROCESSES, "1")).isdecimal():
+            found["server_processes"] = int(count)
         if (days := told.get(RETENTION, "0")).isdecimal():
             found["retention_days"] = int(days)
         if OPEN_PATHS in told:
