@@ -39,7 +39,7 @@ CSV_MODEL = {"input_types": CSV_TYPES, "output_types": CSV_TYPES, "schema": {"in
 
 @dataclass(frozen=True)
 class Kind:
-    """What is measured."""
+    """Names a server to measure."""
 
     lib: Path
     workers: int

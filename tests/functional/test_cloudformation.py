@@ -1,4 +1,4 @@
-"""What the sandbox's CloudFormation says of resources, beside AWS's schemas as cfn-lint ships them."""
+"""The sandbox's CloudFormation describes resources as AWS's schemas do, which cfn-lint ships."""
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER

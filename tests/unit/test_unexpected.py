@@ -1,4 +1,4 @@
-"""What is advised where a model does not answer its sample as expected."""
+"""The advice fits how a model did not answer its sample as expected."""
 
 from pathlib import Path
 

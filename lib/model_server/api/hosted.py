@@ -1,7 +1,7 @@
 """The hosted service's jobs API, for its clients: /api/v1/jobs.
 
 The contract is jobs-api.md of gai-doc. Where the newest client (gai-client, 2025) differs, it counts: `status` is a
-number, `statusMessage` the word.
+number, `statusMessage` the word. `PUT` renames a job for the Python SDK (gai-python-sdk, `changeJobName`).
 """
 
 import json

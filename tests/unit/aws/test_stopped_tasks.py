@@ -1,4 +1,4 @@
-"""Which stopped tasks count as those of a deployment."""
+"""A stopped task counts as one of the deployment only where it is."""
 
 from typing import Any
 
