@@ -58,12 +58,12 @@ _NOT_TRIED = {
     "cloudformation:DescribeEvents": "only of a change set that AWS finds wanting: tests/unit/aws/test_ground.py",
     "iam:GetInstanceProfile": "only of a profile that is named (instance-role)",
     **{
-        f"iam:{name}": "only where a release has another boundary than the last: tests/unit/aws/test_bootstrap.py"
+        f"iam:{name}": "only where a release has another boundary than the last: tests/functional/aws/test_bootstrap.py"
         for name in ("CreatePolicyVersion", "DeletePolicyVersion", "ListPolicyVersions")
     },
     "iam:SimulatePrincipalPolicy": "a question of doctor, which changes nothing",
     **{
-        f"application-autoscaling:{name}": "the services of the courses do not scale: tests/unit/aws/test_plan.py"
+        f"application-autoscaling:{name}": "the services of the courses do not scale: tests/functional/aws/test_plan.py"
         for name in (
             "DeregisterScalableTarget",
             "PutScalingPolicy",
@@ -80,18 +80,18 @@ _NOT_TRIED = {
     "efs:DeleteMountTarget": "the same",
     "ecr:DescribeImageScanFindings": "moto has findings only where a test puts them: test_registry_rules.py",
     "ecr:StartImageScan": "only of an image that nobody scanned, before the gate: the same",
-    "lambda:UpdateFunctionCode": "only from one version of ours to the next: tests/unit/aws/test_function.py",
-    "batch:TerminateJob": "only in the last moments of a cancelled submit: tests/unit/aws/test_jobs.py",
+    "lambda:UpdateFunctionCode": "only from one version of ours to the next: tests/functional/aws/test_function.py",
+    "batch:TerminateJob": "only in the last moments of a cancelled submit: tests/functional/aws/test_jobs.py",
     **{
-        f"s3:{name}": "its bucket wants TLS, and moto speaks HTTP: tests/unit/aws/test_job_files.py"
+        f"s3:{name}": "its bucket wants TLS, and moto speaks HTTP: tests/functional/aws/test_job_files.py"
         for name in (
             *("CreateBucket", "DeleteBucket", "GetBucketTagging", "PutBucketTagging", "GetBucketPolicy"),
             *("PutBucketPolicy", "GetPublicAccessBlock", "PutPublicAccessBlock", "ListObjectsV2", "GetObject"),
             *("PutObject", "DeleteObjects", "GetBucketLifecycleConfiguration", "PutBucketLifecycleConfiguration"),
         )
     },
-    "sts:AssumeRole": "below, and in tests/unit/aws/test_role.py",
-    "sts:AssumeRoleWithWebIdentity": "tests/unit/aws/test_role.py",
+    "sts:AssumeRole": "below, and in tests/functional/aws/test_role.py",
+    "sts:AssumeRoleWithWebIdentity": "tests/functional/aws/test_role.py",
 }
 
 

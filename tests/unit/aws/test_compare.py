@@ -9,8 +9,8 @@ from botocore.model import Shape
 from model_dockerize.aws.batch.job_definition import job_definition
 from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.ecs.task_definition import task_definition
+from tests.rig.iris import batch_settings
 
-from .conftest import batch_settings
 from .test_values import container
 
 

@@ -15,8 +15,7 @@ from model_dockerize.aws.ecs.stopped_tasks import hint
 from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import InputError
 from model_dockerize.settings.fargate import check_size, memories, nearest
-
-from .conftest import IMAGE, batch_settings, settings
+from tests.rig.iris import IMAGE, batch_settings, settings
 
 RUNTIME = Runtime("arn:aws:iam::1:role/e", "arn:aws:iam::1:role/t", "/model-dockerize/iris", fresh_roles=False)
 

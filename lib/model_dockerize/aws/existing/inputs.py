@@ -1,6 +1,6 @@
 """Reads the inputs that would make what is there. Pure.
 
-A default is for making, never for changing: tests/unit/aws/test_as_it_is.py tries every input.
+A default is for making, never for changing: tests/functional/aws/test_as_it_is.py tries every input.
 """
 
 from collections.abc import Iterable, Mapping

@@ -9,8 +9,9 @@ from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from tests.rig.deployer import Quiet
+from tests.rig.iris import batch_settings
 
-from .conftest import Account, batch_settings
+from .conftest import Account
 
 _FILE = """\
 client: {region: us-east-1}

@@ -14,8 +14,9 @@ from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
+from tests.rig.iris import IMAGE, batch_settings, settings
 
-from .conftest import IMAGE, Account, batch_settings, settings
+from .conftest import Account
 
 
 def everything(connection: Aws, said: Any, image: str = IMAGE, queue: str = "", **changes: Any) -> Foundations:

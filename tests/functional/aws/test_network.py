@@ -9,8 +9,9 @@ from model_dockerize.aws.ground import ensure_foundations, ensure_network
 from model_dockerize.aws.model import Network
 from model_dockerize.aws.network import subnets as rules
 from model_dockerize.errors import AwsError, InputError
+from tests.rig.iris import IRIS, settings
 
-from .conftest import IRIS, Account, settings
+from .conftest import Account
 
 SHARED = "model-dockerize"
 

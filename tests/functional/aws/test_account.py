@@ -14,8 +14,9 @@ from model_dockerize.aws.ecs.service_request import differing, request, update
 from model_dockerize.aws.ground import container_of, ensure_foundations
 from model_dockerize.aws.model import Container, Foundations, Runtime, Service, TaskDefinition, Volume
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
+from tests.rig.iris import DIGEST, IMAGE, IRIS, batch_settings, settings
 
-from .conftest import DIGEST, IMAGE, IRIS, Account, batch_settings, settings
+from .conftest import Account
 
 ENOUGH = {"type": "COUNT", "value": 2}
 

@@ -7,11 +7,12 @@ import pytest
 from model_dockerize.aws import ground
 from model_dockerize.aws.ground import Model
 from model_dockerize.errors import InputError
+from tests.rig.iris import IRIS, settings
+from tests.unit.aws.test_compare import wanted
+from tests.unit.aws.test_values import container
 
-from .conftest import IRIS, Account, settings
-from .test_compare import wanted
+from .conftest import Account
 from .test_plan import everything
-from .test_values import container
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
 PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/iris/key"

@@ -21,8 +21,9 @@ from model_dockerize.aws.model import Thing
 from model_dockerize.aws.permissions import destroy_policy, stack_policy
 from model_dockerize.errors import AwsError
 from model_dockerize.settings import to_settings
+from tests.rig.iris import IMAGE, NAMES
 
-from .conftest import IMAGE, NAMES, Account
+from .conftest import Account
 from .test_plan import everything
 
 LOG = """{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/model-dockerize/%s"}}},

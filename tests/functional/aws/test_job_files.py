@@ -18,8 +18,9 @@ from model_dockerize.aws.permissions import files_policy
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.progress import Silent
 from tests.rig.answers import answering
+from tests.rig.quick_moto import ACCOUNT
 
-from .conftest import ACCOUNT, Account
+from .conftest import Account
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/model-dockerize-iris"
 BUCKET = f"model-dockerize-jobs-{ACCOUNT}-us-east-1"

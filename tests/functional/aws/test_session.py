@@ -10,8 +10,7 @@ from model_dockerize.aws.client.credentials import session_of
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.settings import AwsSettings
 from tests.rig.leaks import planted, planted_file
-
-from .conftest import Said
+from tests.rig.progress import Said
 
 ANY = AwsSettings("", "")
 

@@ -27,8 +27,10 @@ from model_dockerize.aws.ground import Names, bootstrap, container_of, ensure_fo
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
 from tests.rig.aws_calls import in_the_code
 from tests.rig.fault_courses import MANIFEST
+from tests.rig.iris import IMAGE, IRIS, batch_settings, settings
+from tests.rig.quick_moto import ACCOUNT
 
-from .conftest import ACCOUNT, IMAGE, IRIS, Account, batch_settings, settings
+from .conftest import Account
 from .test_jobs import prepare, send
 from .test_network import Given
 from .test_plan import everything

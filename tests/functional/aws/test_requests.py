@@ -6,8 +6,9 @@ from model_dockerize.aws import ecs
 from model_dockerize.aws.ground import Model, container_of, ensure_foundations
 from model_dockerize.aws.ground.template import SHARED, load
 from tests.rig import templates
+from tests.rig.iris import IMAGE, settings
 
-from .conftest import IMAGE, Account, settings
+from .conftest import Account
 from .test_network import Given
 
 

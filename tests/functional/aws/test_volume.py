@@ -11,8 +11,9 @@ from model_dockerize.aws.model import Foundations
 from model_dockerize.errors import InputError
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_USER
 from tests.rig import templates
+from tests.rig.iris import IMAGE, settings
 
-from .conftest import IMAGE, Account, settings
+from .conftest import Account
 from .test_network import Given
 from .test_plan import everything
 

@@ -10,8 +10,10 @@ from model_dockerize.aws import ground
 from model_dockerize.aws.ground.permissions import BOUNDARY, SERVICE_ROLE, boundary_policy
 from model_dockerize.aws.iam import Where
 from model_dockerize.errors import AwsError
+from tests.rig.iris import IRIS, settings
+from tests.rig.quick_moto import ACCOUNT
 
-from .conftest import ACCOUNT, IRIS, Account, settings
+from .conftest import Account
 
 BOUND = f"arn:aws:iam::{ACCOUNT}:policy/{BOUNDARY}"
 

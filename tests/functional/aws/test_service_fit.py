@@ -13,8 +13,9 @@ from model_dockerize.aws.ecs.service_state import previous_of
 from model_dockerize.aws.ground import container_of, ensure_foundations
 from model_dockerize.aws.model import Service, TaskDefinition
 from model_dockerize.errors import InputError
+from tests.rig.iris import IMAGE, IRIS, settings
 
-from .conftest import IMAGE, IRIS, Account, settings
+from .conftest import Account
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:service/c/iris"
 

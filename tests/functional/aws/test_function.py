@@ -16,8 +16,9 @@ from model_dockerize.aws.function.function import Function, archive, ensure_func
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.aws.ground import Names
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
+from tests.rig.quick_moto import ACCOUNT
 
-from .conftest import ACCOUNT, Account
+from .conftest import Account
 
 NAMES = Names(*["iris"] * 5, "c", function="on-upload")
 ROLE = function_role_name("on-upload", "us-east-1")

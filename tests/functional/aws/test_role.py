@@ -11,8 +11,7 @@ from model_dockerize.aws.client.assume_role import GitHubToken, trust_subjects
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.settings import AwsSettings
 from tests.rig.github_tokens import BEARER, TOKEN, GitHub
-
-from .conftest import Said
+from tests.rig.progress import Said
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 SETTINGS = AwsSettings("us-east-1", "", ROLE)

@@ -14,8 +14,9 @@ from model_dockerize.aws.destroy import plan_destruction
 from model_dockerize.aws.existing.adoption import ADOPTED
 from model_dockerize.aws.model import Foundations, Service
 from model_dockerize.errors import InputError
+from tests.rig.iris import IMAGE, IRIS, NAMES, settings
 
-from .conftest import IMAGE, IRIS, NAMES, Account, settings
+from .conftest import Account
 from .test_account import everything
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})

@@ -10,9 +10,10 @@ from model_dockerize.aws import ecr
 from model_dockerize.errors import PushError
 from model_dockerize.settings import to_settings
 from tests.rig.answers import Refused, answering
+from tests.rig.iris import DIGEST
 from tests.rig.progress import Said
 
-from .conftest import DIGEST, Account
+from .conftest import Account
 
 REGISTRY = to_settings([]).registry
 

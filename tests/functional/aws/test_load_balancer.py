@@ -12,8 +12,9 @@ from model_dockerize.aws.ground import ensure_foundations
 from model_dockerize.aws.ground.template import _Loader, load
 from model_dockerize.aws.model import Foundations, LoadBalancer
 from model_dockerize.errors import InputError
+from tests.rig.iris import IRIS, settings
 
-from .conftest import IRIS, Account, settings
+from .conftest import Account
 from .test_plan import everything, rehearsed
 
 BALANCED = {"load_balancer": "true", "zones": 2}

@@ -17,9 +17,8 @@ from model_dockerize.aws.model import Container, Network, Runtime, Subnet
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.progress import Progress
 from tests.rig.answers import answering
+from tests.rig.iris import IMAGE, batch_settings, settings
 from tests.rig.progress import Said
-
-from .conftest import IMAGE, batch_settings, settings
 
 SUBNET, GROUP = "subnet-0123456789abcdef0", "sg-0123456789abcdef0"
 NETWORK = Network("vpc-0123456789abcdef0", (Subnet(SUBNET, "us-east-1a"),), (GROUP,))

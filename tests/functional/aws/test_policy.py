@@ -29,11 +29,12 @@ from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
 from tests.rig.deployer import Quiet
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED
+from tests.rig.iris import NAMES
 from tests.rig.judges import policies
 from tests.rig.permissions import FOLDER, ROOT, documents, read_swept, summary
 from tests.rig.permissions import configured as swept
 
-from .conftest import NAMES, Account
+from .conftest import Account
 from .test_plan import everything
 
 FUNCTION = {"update_function": "on-upload", "function_source": "data/in/"}

@@ -22,8 +22,10 @@ from model_dockerize.aws.permissions import run_policy
 from model_dockerize.errors import AwsAccessError, AwsError
 from model_dockerize.settings import JobConfig
 from model_server.array import pick
+from tests.rig.iris import batch_settings, settings
+from tests.rig.quick_moto import ACCOUNT
 
-from .conftest import ACCOUNT, Account, batch_settings, settings
+from .conftest import Account
 from .test_policy import actions, configured
 
 

@@ -10,8 +10,9 @@ from model_dockerize.aws.existing.inputs import of_service
 from model_dockerize.aws.model import Foundations, LoadBalancer, TaskDefinition
 from model_dockerize.errors import InputError
 from model_dockerize.settings import ServiceSettings, as_found
+from tests.rig.iris import settings
 
-from .conftest import Account, settings
+from .conftest import Account
 
 BALANCER = LoadBalancer("blue", "green", "rule", "test-rule", "role")
 DEFINITION = TaskDefinition("arn:aws:ecs:us-east-1:1:task-definition/iris:2", "iris", 2, True)

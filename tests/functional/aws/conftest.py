@@ -2,26 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import pytest
 from moto.backends import get_backend
 
 from model_dockerize.aws.client import Aws, connect
-from model_dockerize.aws.ground import Model, Names
-from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, Settings, to_settings
+from model_dockerize.settings import AwsSettings
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
 from tests.rig.quick_moto import ACCOUNT, quick_moto, read_once
 from tests.rig.stacks import Stacks
 
-DIGEST = "sha256:" + "ab" * 32
-IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
-
-
-IRIS = Model("iris", "iris")
-NAMES = Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
 _FORGOTTEN = ("deploymentConfiguration", "healthCheckGracePeriodSeconds")
 
 
@@ -113,21 +105,6 @@ class Account:
         """The calls that were not reads."""
         reads = ("Describe", "List", "Get", "BatchGet")
         return [c for c in self.calls if not c.split(":")[1].startswith(reads)]
-
-
-@cache
-def _defaults() -> Settings:
-    return to_settings([])
-
-
-def settings(**changes: Any) -> ServiceSettings:
-    """The defaults of the declaration, and what inputs say."""
-    return replace(_defaults().service, **{"wait_timeout": 600, "given": frozenset(changes), **changes})
-
-
-def batch_settings(**changes: Any) -> BatchSettings:
-    """The defaults of the declaration, and what inputs say."""
-    return replace(_defaults().batch, **{"given": frozenset(changes), **changes})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,9 @@ from model_dockerize.aws import batch, ecs, ground
 from model_dockerize.aws.batch import JobDefinition, JobQueue
 from model_dockerize.aws.existing.inputs import of_definition, of_service
 from model_dockerize.settings import INPUTS, as_found
+from tests.rig.iris import IMAGE, IRIS, batch_settings, settings
 
-from .conftest import IMAGE, IRIS, Account, batch_settings, settings
+from .conftest import Account
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-AbCdEf"
 CANARY = {"load_balancer": "true", "rollout": "canary", "queue_url": SECRET, "volume": "data"}

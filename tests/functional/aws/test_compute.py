@@ -13,8 +13,9 @@ from model_dockerize.aws.ground.foundations import ensure_instance_profile
 from model_dockerize.aws.ground.given import given_role
 from model_dockerize.aws.model import Network, Subnet
 from model_dockerize.errors import BatchError, InputError
+from tests.rig.iris import batch_settings, settings
 
-from .conftest import Account, batch_settings, settings
+from .conftest import Account
 from .test_network import Given
 
 NETWORK = Network("vpc-1", (Subnet("subnet-b", "us-east-1b"), Subnet("subnet-a", "us-east-1a")), ("sg-1",))
