@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -45,7 +46,7 @@ class Folder:
 
     def toml(self, name: str) -> dict[str, Any]:
         try:
-            return tomllib.loads(self.texts.get(name, ""))
+            return _parsed_toml(self.texts.get(name, ""))
         except tomllib.TOMLDecodeError as error:
             raise UnusableError(f"{name} is not valid TOML: {error}.") from error
 
@@ -75,6 +76,11 @@ class Folder:
 
     def holds_folder(self, path: str) -> bool:
         return any(name.startswith(f"{path}/") for name in self.paths)
+
+
+@lru_cache(maxsize=8)  # a format asks the same file for its name, its Python and its packages
+def _parsed_toml(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
 
 
 def table(value: Any, file: str, what: str) -> dict[str, Any]:
