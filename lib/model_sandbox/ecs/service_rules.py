@@ -1,8 +1,9 @@
 """Refuses services by what they are, in ECS's words.
 
 Source: API reference of ECS, `CreateService`, `UpdateService`, `DeploymentController`; keidarcy/e1s issue 145,
-fabfuel/ecs-deploy issue 59, hashicorp/terraform-provider-aws pull request 44117; developer guide, "Amazon ECS clusters
-in Local Zones, Wavelength Zones, and AWS Outposts" (without words: those about places are ours).
+fabfuel/ecs-deploy issue 59, hashicorp/terraform-provider-aws pull request 44117, terraform-linters/tflint-ruleset-aws
+issue 349; developer guide, "Amazon ECS clusters in Local Zones, Wavelength Zones, and AWS Outposts" (without words:
+those about places are ours).
 """
 
 import re
@@ -27,6 +28,10 @@ def controller_of(settings: Mapping[str, Any]) -> str:
 
 
 def check_new(settings: Mapping[str, Any], launch_type: str) -> None:
+    if settings.get("launchType") and settings.get("capacityProviderStrategy"):
+        raise _refuse(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+        )
     if settings.get("schedulingStrategy") == "DAEMON" and launch_type == "FARGATE":
         raise _refuse("The daemon scheduling strategy is not supported on Fargate.")
 

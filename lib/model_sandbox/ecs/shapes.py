@@ -30,7 +30,7 @@ def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None
         "runningCount": running(tasks),
         "pendingCount": pending(tasks),
         "taskDefinition": revision.task_definition["taskDefinitionArn"],
-        "launchType": revision.launch_type,
+        **capacity(shown, revision),
         "platformVersion": "LATEST",
         "platformFamily": "Linux",
         "networkConfiguration": revision.network_configuration,
@@ -47,6 +47,12 @@ def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None
         **shown.settings,
         **({} if tags is None else {"tags": tags}),
     }
+
+
+def capacity(of: Service, revision: Revision) -> dict[str, Any]:
+    """Return what the tasks run on: a launch type, or capacity providers."""
+    providers = of.settings.get("capacityProviderStrategy")
+    return {"capacityProviderStrategy": providers} if providers else {"launchType": revision.launch_type}
 
 
 def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, A
         "failedTasks": shown.failed_tasks,
         "createdAt": shown.created_at,
         "updatedAt": shown.updated_at,
-        "launchType": shown.revision.launch_type,
+        **capacity(of, shown.revision),
         "platformVersion": "1.4.0",
         "networkConfiguration": shown.revision.network_configuration,
         **rollout,
@@ -177,7 +183,7 @@ def service_revision(of: Service, shown: Revision) -> dict[str, Any]:
         "serviceArn": of.arn,
         "clusterArn": of.cluster_arn,
         "taskDefinition": shown.task_definition["taskDefinitionArn"],
-        "launchType": shown.launch_type,
+        **capacity(of, shown),
         "platformVersion": "1.4.0",
         "networkConfiguration": shown.network_configuration,
         "loadBalancers": list(shown.load_balancers),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from model_sandbox.ecs import shapes
 from tests.rig.ecs_stage import CHECKED, Stage
 
 
@@ -11,6 +12,24 @@ def test_a_first_deployment_completes_and_says_so() -> None:
     assert "has reached a steady state." in stage.service.events[0]["message"]
     assert stage.service.records[0].status == "SUCCESSFUL"
     assert stage.step() == []
+
+
+@pytest.mark.parametrize(
+    ("providers", "shown"),
+    [
+        ([], {"launchType": "FARGATE"}),
+        (["FARGATE_SPOT"], {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}),
+    ],
+)
+def test_a_service_shows_a_launch_type_or_capacity_providers(providers: list[str], shown: dict[str, object]) -> None:
+    stage = Stage()
+    if providers:
+        stage.service.settings["capacityProviderStrategy"] = [{"capacityProvider": name} for name in providers]
+    stage.steady()
+    service = shapes.service(stage.service, stage.tasks, None)
+    revision = shapes.service_revision(stage.service, stage.service.primary.revision)
+    for told in (service, service["deployments"][0], revision):
+        assert {key: told[key] for key in ("launchType", "capacityProviderStrategy") if key in told} == shown
 
 
 def test_the_old_task_stops_only_after_the_new_one_is_healthy() -> None:

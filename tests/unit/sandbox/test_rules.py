@@ -132,6 +132,12 @@ class TestServices:
         with pytest.raises(ApiError, match=says):
             service_rules.check_change(settings, change)
 
+    def test_a_launch_type_or_capacity_providers(self) -> None:
+        spot = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+        service_rules.check_new(spot, "FARGATE")
+        with pytest.raises(ApiError, match="Specifying both a launch type and capacity provider strategy"):
+            service_rules.check_new({**spot, "launchType": "FARGATE"}, "FARGATE")
+
     def test_where_fargate_runs(self) -> None:
         service_rules.check_places({"s": "eusc-de-east-1b", "t": ""}, "FARGATE")
         service_rules.check_places({"s": "us-west-2-lax-1a"}, "EC2")
