@@ -13,7 +13,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from model_server import asking
 from model_server.health import ANSWER
@@ -26,6 +26,8 @@ _PAUSE = 0.5
 _SILENCE = 60.0
 #: Further jobs with the sample: what a job leaves behind may harm only the one after the next.
 _REPEATS = 2
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class _WrongError(Exception):
 
 class _NotYetError(_WrongError):
     """It may still come right."""
+
+
+class _BusyError(_WrongError):
+    """The server asks to send the same again."""
 
 
 def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
@@ -132,7 +138,12 @@ class _Test:
             parts.append(_part(boundary, 'name="Mappings"', asked.mapping.encode()))
         parts.append(_part(boundary, f'name="File"; filename="{asked.name}"', asked.sample or b""))
         body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-        job = self._envelope("/data/add-job", body, f"multipart/form-data; boundary={boundary}")
+
+        def send() -> dict[str, Any]:
+            return self._envelope("/data/add-job", body, f"multipart/form-data; boundary={boundary}")
+
+        # A task that has just started takes no job yet. What got no answer is not sent twice: it may have been taken.
+        job = _wait(send, asked.start_timeout, _BusyError)
         self._job = str(job.get("id", ""))
         return f"job {self._job}"
 
@@ -175,12 +186,13 @@ class _Test:
         return headers.get("X-Model-Runner-Mode") or "the server does not say it"
 
     def _envelope(self, path: str, body: bytes | None = None, kind: str = "", method: str = "") -> dict[str, Any]:
-        status, _, answer = self._ask(path, body, kind, method)
+        status, headers, answer = self._ask(path, body, kind, method)
         try:
             envelope = json.loads(answer)
             data = envelope["data"] or {}
             if (envelope["isError"] or status != 200) and not data.get("status"):
-                raise _WrongError(f"{path} answered {status}: {envelope['errorMessage']}")
+                said = f"{path} answered {status}: {envelope['errorMessage']}"
+                raise _BusyError(said) if status == 503 and "Retry-After" in headers else _WrongError(said)
             return {"errorMessage": envelope["errorMessage"], **{k: v for k, v in data.items() if v is not None}}
         except (ValueError, KeyError, TypeError, AttributeError):
             raise _WrongError(f"{path} answered {status} without the envelope") from None
@@ -210,12 +222,12 @@ def _part(boundary: str, names: str, content: bytes) -> bytes:
     return f"--{boundary}\r\nContent-Disposition: form-data; {names}\r\n\r\n".encode() + content + b"\r\n"
 
 
-def _wait(look: Callable[[], str], timeout: float) -> str:
+def _wait(look: Callable[[], Found], timeout: float, passes: type[_WrongError] = _NotYetError) -> Found:
     end = time.monotonic() + timeout
     while True:
         try:
             return look()
-        except _NotYetError as reason:
+        except passes as reason:
             if time.monotonic() + _PAUSE > end:
                 raise _WrongError(f"gave up after {timeout:g} s: {reason}") from reason
         time.sleep(_PAUSE)

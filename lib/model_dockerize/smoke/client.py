@@ -29,6 +29,14 @@ class Unanswered(CheckFailed):
     """There was no HTTP answer."""
 
 
+class NotYet(CheckFailed):
+    """A wrong answer that may still become right."""
+
+
+class Busy(NotYet):
+    """The server asks to send the same again."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as the API shows it."""
@@ -194,7 +202,8 @@ def _job(answer: Answer, path: str, failed_job_is_answer: bool = False) -> Job:
     if failed and failed_job_is_answer and job.status:
         return job
     if failed or answer.status_code != 200:
-        raise CheckFailed(f"{path} answered {answer.status_code}: {quote(job.error)}")
+        said = f"{path} answered {answer.status_code}: {quote(job.error)}"
+        raise Busy(said) if answer.status_code == 503 and "Retry-After" in answer.headers else CheckFailed(said)
     return job
 
 

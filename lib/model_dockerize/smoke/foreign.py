@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from model_dockerize.progress import Progress
-from model_dockerize.smoke.client import CheckFailed, ModelClient, quote
+from model_dockerize.smoke.client import CheckFailed, ModelClient, NotYet, quote
 from model_dockerize.smoke.model import HEALTHY, Expectation, SmokeResult
-from model_dockerize.smoke.session import NotYet, Session, read_sample
+from model_dockerize.smoke.session import Session, read_sample
 
 _PLACES = ("/swagger", "/swagger/v1/swagger.json", "/swagger.json", "/openapi.json")
 _TRIED = 20  # documented GETs that are called

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from model_compare import difference, kind_of
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
-from model_dockerize.smoke.client import BUILD_ID, CheckFailed, ModelClient, Unanswered, quote
+from model_dockerize.smoke.client import BUILD_ID, Busy, CheckFailed, Job, ModelClient, NotYet, Unanswered, quote
 from model_dockerize.smoke.model import CHECKS, HEALTHY, NOT_RUN, Check, Expectation
 
 #: Further jobs with the sample: what a job leaves behind may harm only the one after the next.
@@ -16,9 +17,7 @@ REPEATS = 2
 _ELSEWHERE = 25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
 
-
-class NotYet(CheckFailed):
-    """A wrong answer that may still become right."""
+Found = TypeVar("Found")
 
 
 class Session:
@@ -160,7 +159,12 @@ class Session:
         path = self._expectation.sample_input
         assert path  # noqa: S101  there is a sample
         self._sent = (sample, mapping)
-        job = self.client.add_job(path.name, sample, self._expectation.input_type, mapping)
+
+        def send() -> Job:
+            return self.client.add_job(path.name, sample, self._expectation.input_type, mapping)
+
+        # A task that has just started takes no job yet. What got no answer is not sent twice: it may have been taken.
+        job = self.wait(send, self.start_timeout, passes=(Busy,))
         self._job = job.id
         if not job.id or job.status != "Created":
             raise CheckFailed(f"the new job {job.id or 'without an id'} is {job.status!r}, expected 'Created'")
@@ -219,13 +223,19 @@ class Session:
         """Say how the program is run; no mode is a failure."""
         return self.client.get("/ready").headers.get("X-Model-Runner-Mode") or "the server does not say it"
 
-    def wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
+    def wait(
+        self,
+        look: Callable[[], Found],
+        timeout: float,
+        hint: str = "",
+        passes: tuple[type[CheckFailed], ...] = (Unanswered, NotYet),
+    ) -> Found:
         """Repeat `look` until it answers; fail when time is up or the container gone."""
         end, pause = time.monotonic() + timeout, _FIRST_PAUSE
         while True:
             try:
                 return look()
-            except (Unanswered, NotYet) as reason:
+            except passes as reason:
                 if gone := self._alive():
                     raise CheckFailed(gone) from reason
                 if time.monotonic() + pause > end:

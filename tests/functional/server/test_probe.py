@@ -36,6 +36,10 @@ class Model(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         given: Any = self.server
+        if given.busy:
+            given.busy -= 1
+            self._envelope({"id": "", "errorMessage": "no job is taken yet"}, is_error=True, status=503)
+            return
         body = self.rfile.read(int(self.headers["Content-Length"]))
         given.sample = body.split(b'filename="in.csv"\r\n\r\n')[1].rsplit(b"\r\n--", 1)[0]
         given.asked = body
@@ -44,13 +48,15 @@ class Model(http.server.BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._envelope({"id": "1", "status": "Deleted"})
 
-    def _envelope(self, data: dict[str, Any], is_error: bool = False) -> None:
+    def _envelope(self, data: dict[str, Any], is_error: bool = False, status: int = 200) -> None:
         message = data.get("errorMessage") if is_error else None
-        self._answer(json.dumps({"isError": is_error, "errorMessage": message, "data": data}).encode())
+        self._answer(json.dumps({"isError": is_error, "errorMessage": message, "data": data}).encode(), status)
 
     def _answer(self, body: bytes, status: int = 200) -> None:
         self.send_response(status)
         self.send_header("X-Model-Build-Id", BUILD)
+        if status == 503:
+            self.send_header("Retry-After", "5")
         self.end_headers()
         self.wfile.write(body)
 
@@ -62,6 +68,7 @@ def model() -> Iterator[Any]:
     server: Any
     with listening(Model) as server:
         server.health, server.fails, server.result, server.sample, server.later = 200, False, b"", b"", []
+        server.busy = 0
         server.url = f"http://127.0.0.1:{server.server_port}"
         yield server
 
@@ -111,6 +118,13 @@ def test_a_later_job_with_another_result_is_told(model: Any, expectation: smoke.
     model.later = [b"a,b\n1,2\n", b"a,b\n7,2\n"]
     (failure,) = asked_of(model, expectation).failures
     assert failure.startswith("repeat: not the result of expected.csv")
+
+
+def test_a_server_that_takes_no_job_yet_is_waited_for(model: Any, expectation: smoke.Expectation) -> None:
+    model.busy = 1
+    assert asked_of(model, expectation).failures == ()
+    model.busy = 10**6
+    assert "answered 503: no job is taken yet" in asked_of(model, expectation, start=0).failures[0]
 
 
 def test_who_does_not_answer_is_told_with_the_reason(model: Any, expectation: smoke.Expectation) -> None:

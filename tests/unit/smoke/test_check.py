@@ -37,6 +37,7 @@ class Behaviour:
         }
     )
     add: dict[str, Any] = field(default_factory=lambda: triple("Created"))
+    busy: int = 0  # jobs that are not taken yet
     statuses: list[dict[str, Any]] = field(default_factory=lambda: [triple("InProgress"), triple("Complete")])
     result: bytes = b"id,n\n1,0.5\n"
     later_results: list[bytes] = field(default_factory=list)
@@ -104,6 +105,9 @@ class FakeModel(ThreadingHTTPServer):
                     behaviour.license_body = body
                     status, problem = behaviour.applied
                     self.json({"isError": bool(problem), "errorMessage": problem or None}, status)
+                elif behaviour.busy:
+                    behaviour.busy -= 1
+                    self.json(triple("", "no job is taken yet"), 503)
                 else:
                     behaviour.body = body
                     self.json(behaviour.add, 400 if behaviour.add["isError"] else 200)
@@ -121,6 +125,8 @@ class FakeModel(ThreadingHTTPServer):
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("X-Model-Build-Id", build or behaviour.header)
                 self.send_header("X-Model-Runner-Mode", "command (as asked)")
+                if status == 503:
+                    self.send_header("Retry-After", "5")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -340,6 +346,16 @@ def test_a_job_that_is_refused(model: FakeModel, expectation: Expectation) -> No
     assert outcome(result)["add-job"] == "failed"
     assert [outcome(result)[name] for name in ALL[5:9]] == ["not run"] * 4
     assert result.failures == ('add-job: /data/add-job answered 400: "no such MIME type"',)
+
+
+def test_a_server_that_takes_no_job_yet_is_waited_for(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.busy = 2  # of a task that has just started
+    result = smoke(model, expectation)
+    assert result.passed
+    assert model.behaviour.requests.count("POST /data/add-job") == 2 + 3
+    model.behaviour.busy = 10**6
+    (failure,) = smoke(model, expectation, timeout=0.1).failures
+    assert failure.startswith("add-job: gave up after 0.1 s: /data/add-job answered 503")
 
 
 def test_a_job_that_fails_gives_the_models_last_words_and_is_removed(

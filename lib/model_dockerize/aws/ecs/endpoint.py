@@ -113,9 +113,10 @@ def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
 
 
 def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
-    """Return the newest running task's network interface."""
+    """Return the newest running task's network interface; of a healthy one, if any is."""
     ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
-    for task in sorted(ours, key=lambda t: str(t.get("startedAt", "")), reverse=True):
+    # One that has not proved itself yet takes no jobs.
+    for task in sorted(ours, key=lambda t: (t.get("healthStatus") == "HEALTHY", str(t.get("startedAt"))), reverse=True):
         for attachment in task.get("attachments", []):
             for detail in attachment.get("details", []):
                 if detail["name"] == "networkInterfaceId":
