@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from model_dockerize import image
+from model_dockerize.aws.destroy import Destruction
+from model_dockerize.aws.ground import Names
 from model_dockerize.errors import EngineError
 from model_dockerize.pipeline import Question, Run, make
 from model_dockerize.pipeline import removal as destroy
 from model_dockerize.report import Recorder
+from model_dockerize.report.facts import Planned
 from model_dockerize.settings import to_settings
 from model_dockerize.settings.sources import from_flags
 from tests.rig.deployer import Quiet
@@ -40,6 +43,18 @@ def test_images_stay_and_each_has_its_command(monkeypatch: pytest.MonkeyPatch) -
     asked_of_the_sandbox.settings = replace(settings, run=replace(settings.run, sandbox=True))
     first = destroy.on_this_computer(asked_of_the_sandbox, "iris", None)[0]
     assert first == "the sandbox, with the images in its registry: model-dockerize sandbox stop"
+
+
+def test_images_in_a_repository_of_others_are_told_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Destruction((), (), (), images=("t/iris:v4", "t/iris:v3", "t/iris:v2", "t/iris:v1"))
+    monkeypatch.setattr(destroy, "plan_destruction", lambda *_: found)
+    asked = run()
+    account: Any = None
+    names = Names("iris", "t/iris", "iris", "iris", "iris", "c")
+    destroy.destroy(asked, names, account, lambda _: True)
+    assert [line for fact in asked.recorder.facts if isinstance(fact, Planned) for line in fact.lines] == [
+        "= image t/iris:v4, t/iris:v3, t/iris:v2 and 1 more: the repository was made by somebody else"
+    ]
 
 
 def test_without_an_engine_nothing_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:

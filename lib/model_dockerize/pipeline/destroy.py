@@ -15,6 +15,8 @@ from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report.facts import Headline, Planned
 
+_TOLD = 3  # images by name; of more, how many
+
 
 @dataclass(frozen=True)
 class Question:
@@ -54,6 +56,11 @@ def on_this_computer(run: Run, model: str, folder: Path | None) -> tuple[str, ..
     return tuple(here)
 
 
+def _listed(images: tuple[str, ...]) -> str:
+    more = f" and {len(images) - _TOLD} more" if len(images) > _TOLD else ""
+    return f"image {', '.join(images[:_TOLD])}{more}"
+
+
 def destroy(
     run: Run,
     names: Names,
@@ -68,6 +75,8 @@ def destroy(
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))
         if found.data:
             staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
+        if found.images:
+            staying += (f"{_listed(found.images)}: the repository was made by somebody else",)
         staying += local
         if not going:
             stage.unchanged(f"Nothing of {names.model} is there that could go.")

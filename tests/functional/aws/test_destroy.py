@@ -1,5 +1,6 @@
 """What we made goes, in an order that AWS takes; what others made or use stays and is named."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -175,6 +176,24 @@ class TestPlan:
         made_for_batch(account, "iris")
         found = plan(account)
         assert (found.things, found.kept) == ((), ())
+
+    def test_builds_in_a_repository_of_others_stay_and_are_named(self, account: Account) -> None:
+        ecr = account.aws.ecr
+        ecr.create_repository(repositoryName="iris")
+        for number, tags in enumerate((["theirs"], ["v1", f"build-{'1' * 32}"], [f"build-{'2' * 32}"])):
+            kind = "application/vnd.oci.image.manifest.v1+json"
+            config = {"digest": f"sha256:{str(number) * 64}", "size": 1}
+            manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []})
+            for tag in tags:
+                ecr.put_image(repositoryName="iris", imageManifest=manifest, imageTag=tag)
+        found = plan(account)
+        assert (found.things, found.kept) == ((), ())
+        assert sorted(found.images) == [f"iris:build-{'2' * 32}", "iris:v1"]
+        ecr.tag_resource(
+            resourceArn=ecr.describe_repositories()["repositories"][0]["repositoryArn"],
+            tags=[{"Key": names.TAG, "Value": "registry"}],
+        )
+        assert plan(account).images == ()  # they go with the repository
 
     def test_of_batch_goes_what_bears_our_tag_and_of_definitions_this_models(self, account: Account) -> None:
         made_for_batch(account, "theirs")

@@ -44,6 +44,7 @@ class Destruction:
     kept: tuple[Kept, ...]  # what is ours and stays, and for whom
     data: str = ""  # of a volume, which stays
     users: tuple[User, ...] = ()
+    images: tuple[str, ...] = ()  # in a repository of somebody else, where they stay
 
 
 def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bool = False) -> Destruction:
@@ -70,8 +71,9 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
             )
         going, kept = divide(there.things(progress, delete_data), users)
         running = running_now(aws, there, going)
+        images = there.images_left()
     stays = volume is not None and not delete_data
-    return Destruction(running, going, kept, str(volume) if stays else "", tuple(users))
+    return Destruction(running, going, kept, str(volume) if stays else "", tuple(users), images)
 
 
 def remove(found: Destruction, progress: Progress) -> None:

@@ -14,6 +14,7 @@ from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, log
 from model_dockerize.aws.destroy.users import Region, family_of, last
 from model_dockerize.aws.destroy.uses import named_in
 from model_dockerize.aws.destroy.volume import Volume
+from model_dockerize.aws.ecr import builds_in
 from model_dockerize.aws.function.function import function_things
 from model_dockerize.aws.ground.names import SHARED, Names
 from model_dockerize.aws.ground.stacks import delete_stack
@@ -67,6 +68,11 @@ class Deployment:
             if is_meant and tagged(service.get("tags", [])):
                 return service
         return None
+
+    def images_left(self) -> tuple[str, ...]:
+        """Return the builds in a repository that somebody else made."""
+        there = self._repository_there()
+        return () if there is None or self._is_ours(there) else builds_in(self.aws, there["repositoryName"])
 
     @property
     def _every_deployment(self) -> frozenset[str]:
@@ -129,17 +135,23 @@ class Deployment:
                 yield Thing("job definition", last(arn), end, self._ids_of(definition, arn))
 
     def _repository(self) -> Iterator[Thing]:
-        name = self.names.repository
-        if not name:
-            return
-        try:
-            found = self.aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-        except self.aws.ecr.exceptions.RepositoryNotFoundException:
-            return
-        if tagged(self.aws.ecr.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]):
+        there = self._repository_there()
+        if there and self._is_ours(there):
+            name = there["repositoryName"]
             end = partial(self.aws.ecr.delete_repository, repositoryName=name, force=True)
-            ids = frozenset((found["repositoryUri"], repository_id(name)))
+            ids = frozenset((there["repositoryUri"], repository_id(name)))
             yield Thing("repository", f"{name}, with its images", end, ids)
+
+    def _repository_there(self) -> Any:
+        if not self.names.repository:
+            return None
+        try:
+            return self.aws.ecr.describe_repositories(repositoryNames=[self.names.repository])["repositories"][0]
+        except self.aws.ecr.exceptions.RepositoryNotFoundException:
+            return None
+
+    def _is_ours(self, repository: Any) -> bool:
+        return tagged(self.aws.ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"])
 
     def _batch(self) -> Iterator[Thing]:
         # Queues before their environments; one that is being deleted is waited for.

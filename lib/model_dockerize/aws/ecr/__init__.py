@@ -3,6 +3,7 @@
 from model_dockerize.aws.ecr.registry import (
     PushedImage,
     build_tag,
+    builds_in,
     check_tag,
     ensure_repository,
     find_build,
@@ -18,6 +19,7 @@ from model_dockerize.aws.ecr.rules import check_findings, ensure_rules
 __all__ = [
     "PushedImage",
     "build_tag",
+    "builds_in",
     "check_findings",
     "check_tag",
     "ensure_repository",

@@ -110,6 +110,19 @@ def version_and_build(aws: Aws, image: str) -> tuple[str, str]:
     return version, builds[0].removeprefix(build_tag("")) if builds else ""
 
 
+def builds_in(aws: Aws, repository: str) -> tuple[str, ...]:
+    """Return the builds in a repository as NAME:TAG, newest first, by their versions where they have one."""
+    pages = aws.ecr.get_paginator("describe_images").paginate(repositoryName=repository, filter={"tagStatus": "TAGGED"})
+    found = [image for page in pages for image in page["imageDetails"]]
+    found.sort(key=lambda image: image["imagePushedAt"], reverse=True)
+    tags = (sorted(image["imageTags"], key=lambda tag: (_is_build(tag), tag)) for image in found)
+    return tuple(f"{repository}:{names[0]}" for names in tags if _is_build(names[-1]))
+
+
+def _is_build(tag: str) -> bool:
+    return bool(_BUILD.fullmatch(tag))
+
+
 def _tags_of(aws: Aws, image: str) -> list[str]:
     place, _, digest = image.partition("@")
     repository = place.partition("/")[2]

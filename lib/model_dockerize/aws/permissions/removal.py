@@ -74,7 +74,7 @@ _LOOKS = (
     "batch:ListJobs",
     *(f"cloudformation:{verb}" for verb in ("DescribeStacks", "ListImports", "ListStackResources")),
     *(f"ec2:Describe{thing}" for thing in ("NetworkInterfaces", "SecurityGroups", "Subnets")),
-    *("ecr:DescribeRepositories", "ecr:ListTagsForResource"),
+    *("ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:ListTagsForResource"),
     *(f"ecs:Describe{thing}" for thing in ("Clusters", "Services", "TaskDefinition", "Tasks")),
     *(f"ecs:List{thing}" for thing in ("Clusters", "Services", "TaskDefinitionFamilies", "TaskDefinitions", "Tasks")),
     *(f"elasticfilesystem:Describe{thing}" for thing in ("AccessPoints", "FileSystems", "MountTargets")),
