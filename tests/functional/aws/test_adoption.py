@@ -112,7 +112,7 @@ class Theirs:
 
     def _show(self, parsed: Any, model: Any, **_: Any) -> None:
         if model.name == "DescribeServices":
-            for there in parsed["services"]:
+            for there in parsed.get("services", []):
                 there.update(deepcopy(self.shown))
 
     def _take(self, params: Any, model: Any, **_: Any) -> None:
@@ -269,12 +269,28 @@ def register_of_others(account: Account, family: str, cpu: str, memory: str) -> 
     )
 
 
-def test_a_family_of_somebody_else_is_refused_and_adopted_with_what_it_has(account: Account) -> None:
+def test_a_family_of_somebody_else_is_refused(account: Account) -> None:
     register_of_others(account, "iris", "256", "512")
     with pytest.raises(InputError, match="Task definition family iris was made by somebody else") as caught:
         ecs.check_service(account.aws, settings(), "iris", "iris")
     assert caught.value.details == ("iris:1: web python:3.13-slim",)
     ecs.check_service(account.aws, settings(adopt=True), "iris", "iris")
+
+
+def test_a_family_is_adopted_with_what_it_has_also_where_its_service_was_not_made_yet(theirs: Theirs) -> None:
+    account, definition = theirs.account, theirs.definition
+    for inputs in ({"adopt": True}, {"memory": 1024}):  # the second run after one that ended before the service
+        asked = settings(task_definition="theirs", **inputs)
+        made = ground.ensure_foundations(account.aws, asked, IRIS, account.said)
+        container = ground.container_of(account.aws, made.settings, IMAGE, "linux/amd64", made)
+        ecs.ensure_task_definition(account.aws, "theirs", container.with_access(made.settings), account.said)
+        now = account.aws.ecs.describe_task_definition(taskDefinition="theirs")["taskDefinition"]
+        assert now["memory"] == str(inputs.get("memory", 512))
+        same = [name for name in KEPT if name != "memory"]
+        assert {name: now[name] for name in same} == {name: definition[name] for name in same}  # type: ignore[literal-required]
+        assert {each["name"] for each in now["containerDefinitions"]} == {"agent", "web"}
+        assert model_of(now)["secrets"] == WEB["secrets"]
+        assert {"name": "FEATURE", "value": "very secret"} in model_of(now)["environment"]
 
 
 def test_a_service_of_ours_that_runs_another_familys_revision_does_not_make_that_family_ours(account: Account) -> None:

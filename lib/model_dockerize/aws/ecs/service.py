@@ -30,6 +30,7 @@ from model_dockerize.aws.ecs.strategy import without_pause
 from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours, runs_family
 from model_dockerize.aws.existing.service import (
     as_running,
+    current_family,
     current_service,
     describe_definition,
     describe_with_tags,
@@ -140,7 +141,7 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
         check_order(name, RunOrder.of(settings), tags_of(current.service))
     is_scaled = current is not None and SCALED in tags_of(current.service)
     check_target(aws, settings, settings.cluster, name, is_scaled)
-    known = as_running(settings, current, is_placed=False)
+    known = as_running(settings, current or current_family(aws, settings.task_definition or family), is_placed=False)
     check_size(known.cpu, known.memory)
     family = legal_name(known.task_definition or family)
     if not runs_family(current, family):

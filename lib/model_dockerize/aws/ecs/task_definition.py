@@ -10,7 +10,7 @@ from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
 from model_dockerize.aws.existing import carried
-from model_dockerize.aws.existing.adoption import check_family, runs_family
+from model_dockerize.aws.existing.adoption import ADOPTED, check_family, is_taken_over, runs_family
 from model_dockerize.aws.existing.newer_fields import saying
 from model_dockerize.aws.existing.own_container import replaced_container
 from model_dockerize.aws.existing.service import describe_definition, is_batchs
@@ -47,7 +47,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
             check_family(latest, family, container.adopt)
         if former is None:
             newer = unknown
-            if latest and not tagged(latest["tags"]):
+            if latest and is_taken_over(latest):
                 former, name = latest, replaced_container(latest, {}).get("name", "")
                 wanted = _request(aws, operation, family, container, former, name or family)
         if latest and _is_it(operation, wanted, latest):
@@ -73,6 +73,8 @@ def _request(
     tags = {TAG: TASK_DEFINITION, **aws.tags}
     if former:
         wanted = carried.task_definition(operation.input_shape, wanted, former, name)
+        if is_taken_over(former):
+            tags[ADOPTED] = "true"
         tags = {tag["key"]: tag.get("value", "") for tag in former["tags"]} | tags
     return {**wanted, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
 

@@ -58,6 +58,12 @@ def check_ours(now: Current, settings: ServiceSettings) -> None:
     )
 
 
+def is_taken_over(definition: Any) -> bool:
+    """Tell whether somebody else made its family: the next revision keeps what this one has."""
+    tags = definition["tags"]
+    return not tagged(tags) or any(tag["key"] == ADOPTED for tag in tags)
+
+
 def runs_family(now: Current | None, family: str) -> bool:
     """Tell whether our service deploys this family; moved by somebody, another's stays another's."""
     if now is None or now.definition is None or now.definition["family"] != family:

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import code_of, translate
 from model_dockerize.aws.client.names import legal_name, tagged
+from model_dockerize.aws.existing.adoption import is_taken_over
 from model_dockerize.aws.existing.inputs import of_definition, of_service
 from model_dockerize.aws.existing.newer_fields import heard, unknown
 from model_dockerize.aws.existing.own_container import replaced_container
@@ -31,6 +32,16 @@ def current_service(aws: Aws, cluster: str, name: str) -> Current | None:
             definition, newer = describe_definition(aws, there["taskDefinition"])
         container = replaced_container(definition, there).get("name", "") if definition else ""
         return Current(there, definition, newer, container, tagged(there.get("tags", [])))
+
+
+def current_family(aws: Aws, name: str) -> Current | None:
+    """Return another's family as what a service that is still to be made runs, or None."""
+    name = legal_name(name)
+    with translate(f"task definition {name}"):
+        latest, newer = describe_definition(aws, name)
+    if latest is None or is_batchs(latest) or not is_taken_over(latest):
+        return None
+    return Current({}, latest, newer, replaced_container(latest, {}).get("name", ""), is_ours=False)
 
 
 def describe_with_tags(aws: Aws, cluster: str, name: str) -> Any:

@@ -8,7 +8,7 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import CLUSTER, TAG
 from model_dockerize.aws.client.retries import lacks_service_linked_role, once_linked
-from model_dockerize.aws.existing.service import as_running, current_service, with_roles
+from model_dockerize.aws.existing.service import as_running, current_family, current_service, with_roles
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.given import (
     check_file_system,
@@ -61,14 +61,15 @@ def ensure_foundations(
     """Return all that a model's service stands on."""
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
     current = current_service(aws, settings.cluster, model.name)
-    settings = as_running(settings, current, is_placed(there))
+    former = current or current_family(aws, settings.task_definition or model.name)
+    settings = as_running(settings, former, is_placed(there))
     check_size(settings.cpu, settings.memory)
     known = as_it_is(settings, there)
     _check_rollout(known)
     network, shared = _network(aws, known, Needs(cluster=settings.cluster == SHARED), progress, pace)
     place = _place(aws, settings, network, shared, there, progress, pace)
     own = (shared.outputs["TaskRole"], there.outputs.get("ExecutionRole", "") if there else "")
-    settings = with_roles(aws, settings, current, own)
+    settings = with_roles(aws, settings, former, own)
     execution = _execution_role(aws, settings, progress)
     task = _task_role(aws, settings, shared)
     stack = ensure_model(aws, settings, model, execution, place, shared, there, progress, pace)

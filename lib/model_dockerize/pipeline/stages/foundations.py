@@ -54,7 +54,8 @@ def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Ru
         return batch.ensure_runtime(release.run, account, names.model, progress, pace)
     # An image of others knows only the old path.
     model = Model(names.service, names.repository, "/ready" if release.prepared.made_here else "/health")
-    made = ground.ensure_foundations(account, settings.service, model, progress, pace)
+    service = replace(settings.service, task_definition=names.task_definition)
+    made = ground.ensure_foundations(account, service, model, progress, pace)
     if not release.settings.run.sandbox:
         access.warn_of_the_internet(made.settings, progress)
     return made
