@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from model_dockerize.engine_images import lost_a_layer
-from model_dockerize.errors import BuildError
+from model_dockerize.errors import BuildError, EngineError
 from model_dockerize.image.buildlog import TAIL, BuildLog, Failure, Step, decode, short_name
 from model_dockerize.image.causes import diagnose, without_frames
-from model_dockerize.image.engine import Engine, numbers
+from model_dockerize.image.engine import Engine, config_folder, numbers
 from model_dockerize.image.proxies import forwarded
 from model_dockerize.image.store import Image, inspect, record
 from model_dockerize.progress import Progress, counted
@@ -84,6 +84,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
 
     Raises:
         BuildError: `details` holds the failing step and its last lines.
+        EngineError: buildx cannot keep its state.
         Any error of `context`, unchanged.
     """
     started = time.monotonic()
@@ -93,6 +94,11 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         if code == 0:
             break
         failure = log.failure()
+        if not failure.step and str(config_folder(engine.environment)) in failure.reason:
+            raise EngineError(
+                f"buildx cannot use docker's configuration folder: {failure.reason}",
+                "Let DOCKER_CONFIG name a folder that this user can write.",
+            )
         if attempt == _ATTEMPTS or not lost_a_layer(failure.reason):
             raise _error(request.tags[0], failure, in_action(engine.environment))
         progress.info(

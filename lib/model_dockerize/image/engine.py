@@ -53,6 +53,11 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
 
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """Return where docker and buildx keep their settings."""
+    return Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME", "/")) / ".docker")
+
+
 def no_image(ref: str) -> EngineError:
     if ref.startswith("sha256:"):
         return EngineError(

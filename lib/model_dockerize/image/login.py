@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_dockerize.errors import EngineError
-from model_dockerize.image.engine import Engine
+from model_dockerize.image.engine import Engine, config_folder
 from model_dockerize.image.push import RegistryAuth
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory: the password touches no disk there
@@ -20,8 +20,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory: the password 
 @contextmanager
 def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
     """Yield an engine whose builds may use the registry."""
-    configured = engine.environment.get("DOCKER_CONFIG") or str(Path(engine.environment.get("HOME", "/")) / ".docker")
-    home = Path(configured)
+    home = config_folder(engine.environment)
     where = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="model-dockerize-", dir=where) as folder:
         if home.is_dir():

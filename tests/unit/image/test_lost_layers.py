@@ -3,13 +3,14 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from model_dockerize.errors import BuildError, InputError
+from model_dockerize.errors import BuildError, EngineError, InputError
 from model_dockerize.image import BuildRequest, Engine, Step, archive
 from model_dockerize.image import build as build_image
 from model_dockerize.image.store import Image
@@ -69,6 +70,14 @@ def test_what_stays_so_is_an_error(monkeypatch: pytest.MonkeyPatch, error: str, 
     with pytest.raises(BuildError):
         build_image(ENGINE, lambda pipe: None, BuildRequest(("iris:1",)), Telling())
     assert builds.calls == calls
+
+
+def test_a_configuration_that_buildx_cannot_write_is_no_fault_of_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ["sh", "-c", "cat >/dev/null; echo 'ERROR: mkdir /closed/buildx: permission denied' >&2; exit 1"]
+    monkeypatch.setattr(sys.modules["model_dockerize.image.build"], "build_argv", lambda *_: argv)
+    engine = replace(ENGINE, environment={**ENGINE.environment, "DOCKER_CONFIG": "/closed"})
+    with pytest.raises(EngineError, match="mkdir /closed/buildx: permission denied"):
+        build_image(engine, lambda pipe: None, BuildRequest(("iris:1",)), Telling())
 
 
 @pytest.mark.parametrize(("lost", "loads"), [(1, 2), (2, 3), (3, 3)])
