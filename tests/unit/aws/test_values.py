@@ -104,6 +104,13 @@ def test_platforms() -> None:
             (),
             "could not be mounted",
         ),
+        (
+            "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+            "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist",
+            None,
+            (),
+            "aws logs create-log-group",
+        ),
         ("ResourceInitializationError: unable to retrieve secret from asm: failed", None, (), "may not read it"),
         ("Task failed container health checks", 0, (), "did not become healthy"),
         ("Capacity is unavailable at this time", None, (), "no room"),

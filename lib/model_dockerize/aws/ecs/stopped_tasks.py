@@ -44,6 +44,10 @@ _BY_REASON = (
         "the tasks', or the VPC has no DNS hostnames",
     ),
     (
+        ("loggroupdoesnotexist",),
+        "its log group was deleted: make it again (aws logs create-log-group --log-group-name), for its stack does not",
+    ),
+    (
         ("resourceinitializationerror",),
         "before the container started: a secret, the log group or ECR could not be reached "
         "(role, or way out of the subnet)",
