@@ -14,7 +14,8 @@ from model_dockerize.aws.client import TO_COME
 from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.aws.model import Change, Runtime
 from model_dockerize.errors import AwsError, BuildError
-from model_dockerize.pipeline import batch, doctor_aws, everything
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import batch, doctor_aws, everything, make
 from model_dockerize.pipeline.checks import Checks
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.everything import carry_out
@@ -64,6 +65,18 @@ def test_the_foundations_name_what_is_new_and_what_was_changed() -> None:
 def test_one_hands_on_to_the_next_and_what_is_not_wanted_is_left_out() -> None:
     never = stage("never", lambda _: pytest.fail("it is not wanted"), wanted=False)
     assert carry_out(release(), (adds("a"), never, adds("b"))).uri == "ab"
+
+
+@pytest.mark.parametrize(("action", "ends"), [("leave", Outcome.UNCHANGED), ("change", Outcome.DEPLOYED)])
+def test_scaling_alone_that_was_changed_is_not_told_as_unchanged(
+    monkeypatch: pytest.MonkeyPatch, action: Any, ends: Outcome
+) -> None:
+    account: Any = SimpleNamespace(changes=[Change("leave", "service", "iris"), Change(action, "scaling", "iris")])
+    given = replace(release(), account=account)
+    monkeypatch.setattr(make, "prepare", lambda _: given.prepared)
+    monkeypatch.setattr(everything, "check", lambda *_: (None, given))
+    monkeypatch.setattr(everything, "STAGES", ())
+    assert everything.from_folder_to_service(given.run) is ends
 
 
 def test_one_beside_runs_while_the_next_one_does_and_is_waited_for() -> None:

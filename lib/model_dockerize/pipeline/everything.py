@@ -24,10 +24,11 @@ def from_folder_to_service(run: Run) -> Outcome:
         make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
         return Outcome.LOADED if run.settings.image.from_archive else Outcome.BUILT
     try:
-        changed = carry_out(release, STAGES).changed
+        is_new = carry_out(release, STAGES).changed
     finally:
         run.recorder.found(Changed(tuple(map(str, release.account.changes))))
-    return outcome(run.settings, changed)
+    # Rules of the repository and scaling are no new release, and yet a change.
+    return outcome(run.settings, is_new or any(change.action != "leave" for change in release.account.changes))
 
 
 def task_definition(run: Run) -> Outcome:
