@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from model_dockerize import pipeline
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.model import Change, Identity
-from model_dockerize.aws.preflight.account import distrusting, similar_region
+from model_dockerize.aws.preflight.account import distrusting, quotas, similar_region
 from model_dockerize.aws.preflight.policy_simulation import Simulation, simulate
 from model_dockerize.pipeline import doctor_aws
 from model_dockerize.report import Recorder, Report
@@ -215,3 +215,20 @@ def test_a_role_that_no_task_can_be_given_is_named() -> None:
     account, _ = answering({"GetRole": role})
     roles = tuple(f"arn:aws:iam::123456789012:role/team/{name}" for name in ("tasks", "jobs", "hidden"))
     assert distrusting(account, roles) == (roles[1],)
+
+
+def test_limits_are_asked_by_the_codes_of_service_quotas() -> None:
+    """Sources: `aws service-quotas list-service-quotas` of vpc and of fargate."""
+    asked = []
+
+    def get_service_quota(**which: str) -> dict[str, dict[str, float]]:
+        asked.append((which["ServiceCode"], which["QuotaCode"]))
+        return {"Quota": {"Value": 5.0}}
+
+    pages = SimpleNamespace(paginate=lambda: [{"Vpcs": [{}] * 5}])
+    account: Any = SimpleNamespace(
+        ec2=SimpleNamespace(get_paginator=lambda _: pages),
+        client=lambda _: SimpleNamespace(get_service_quota=get_service_quota),
+    )
+    assert [quota.enough for quota in quotas(account, 1, 4.0)] == [False, True]
+    assert asked == [("vpc", "L-F678F1CE"), ("fargate", "L-3032A538")]

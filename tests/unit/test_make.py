@@ -33,10 +33,12 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
     model: Any = SimpleNamespace(name="iris", version="1", files=())
     expectation: Any = None
     prepared = FromFolder(model, "b", "linux/amd64", expectation, "FROM scratch", "1")
-    run = Run(to_settings([]), {"https_proxy": "http://127.0.0.1:3128"}, Recorder(Quiet()))
+    settings = to_settings([from_flags({"pip-config": "pip.conf"})])
+    run = Run(settings, {"https_proxy": "http://127.0.0.1:3128"}, Recorder(Quiet()))
     engine: Any = None
     built = make._build(run, prepared, engine, image.Cache("none"), "")
     assert (built.ref, requests[0].build_id, requests[0].tags) == ("iris:1", "b", ("iris:1",))
+    assert requests[0].secrets == {"pip-config": settings.program.pip_config}
     assert run.recorder.warnings == (
         "https_proxy names a proxy on this computer's loopback, where a build cannot reach it.",
     )

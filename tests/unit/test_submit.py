@@ -1,6 +1,8 @@
 """Test what `submit` tells of jobs that failed."""
 
 import io
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,3 +88,28 @@ def test_cancelled_it_ends_its_jobs_if_that_is_wanted_and_names_those_that_go_on
     submit._leave_or_end(account, submit.Sending((), "-", {}, jobs=list(going)), on_cancel, said)
     assert ended == told
     assert [warning.split()[1] for warning in said.warnings] == left
+
+
+def test_whatever_ends_it_but_a_jobs_failure_its_jobs_are_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    going = (Job("1", ("a.csv",), "RUNNING"),)
+    monkeypatch.setattr(submit, "underway", lambda *_: going)
+    account: Any = None
+    out = io.StringIO()
+    with ConsoleDisplay(out, out, "normal") as display:
+        settings = SimpleNamespace(service=SimpleNamespace(on_cancel="leave"))
+        run: Any = SimpleNamespace(recorder=Recorder(display), settings=settings)
+        for error, named in ((BatchError("it failed"), False), (KeyboardInterrupt(), True)):
+            sending = submit.Sending((), "-", {}, jobs=list(going))
+            with pytest.raises(type(error)), submit._cancelled(run, account, sending):
+                raise error
+            assert ("Job 1 goes on" in out.getvalue()) is named
+
+
+def test_results_come_into_the_folder_of_their_name(tmp_path: Path) -> None:
+    inputs = (Path("a.csv"), Path("b.csv"))
+    files: Any = SimpleNamespace(results=lambda: {"0-a": 1}, fetch=lambda _, target, __: target.write_bytes(b"1"))
+    work = Work(inputs, (), str(tmp_path / "results" / "{name}" / "scores.csv"))
+    said = Said()
+    told = submit._fetch(submit.Sending((), "", {}, files, ("0-a", "0-b")), work, said)
+    assert told == f"1 results in {work.output}"
+    assert [path.relative_to(tmp_path).parts[-1] for path in tmp_path.rglob("*.csv")] == ["scores.csv"]

@@ -2,6 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from model_dockerize.aws.destroy import plan_destruction
 from model_dockerize.pipeline import batch_file
@@ -48,3 +52,11 @@ def test_a_job_by_another_definition_keeps_that_one(tmp_path: Path) -> None:
     alone = _FILE[_FILE.index("job: ") :]
     file = batch_file.read(reading(tmp_path / "BatchConfig.yml", alone, "named"))
     assert file.job and file.job.definition == "named"
+
+
+def test_a_queue_alone_that_is_changed_is_a_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = reading(tmp_path / "BatchConfig.yml", _FILE, "named")
+    nobody: Any = None
+    for changed in (True, False):
+        monkeypatch.setattr(batch_file, "ensure_queue", lambda *_, was=changed: SimpleNamespace(changed=was))
+        assert batch_file.ensure_places(run, nobody, batch_file.read(run), nobody) is changed

@@ -349,6 +349,14 @@ def test_our_tag_is_put_only_on_what_is_made() -> None:
     assert tagging[1]["Resource"] == ["arn:aws:ecs:us-east-1:123456789012:service/model-dockerize/iris"]
 
 
+def test_cloudformation_may_tag_all_that_it_makes_in_any_service() -> None:
+    of = {statement["Sid"]: statement for statement in service_role_policy(WHERE)["Statement"]}
+    tagging = {sid: statement for sid, statement in of.items() if sid.startswith("Tag")}
+    services = {action.partition(":")[0] for statement in tagging.values() for action in statement["Action"]}
+    assert services == {action.partition(":")[0] for action in of["Make"]["Action"]}
+    assert all("CreateAction" in str(statement["Condition"]) for statement in tagging.values())
+
+
 def test_after_bootstrap_only_functions_need_a_role_made_and_that_within_its_bound() -> None:
     given = configured(job_queue="q", **FUNCTION)
     makes = [

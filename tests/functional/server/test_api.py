@@ -163,6 +163,15 @@ def test_unknown_jobs_and_paths_are_4xx_with_an_envelope(server: Server) -> None
     assert_refused(requests.get(f"{server.url}/data/add-job", timeout=60), 405, "Method Not Allowed")
 
 
+def test_a_result_whose_file_is_gone_is_404(server: Server) -> None:
+    job_id = server.send(b"a" * 20_000)  # too large for the queue
+    server.wait(job_id)
+    (result,) = server.data.glob("results/*")
+    result.unlink()
+    for path in (job_id, f"json/{job_id}"):
+        assert requests.get(f"{server.url}/data/result/{path}", timeout=60).status_code == 404
+
+
 def test_a_result_that_is_not_ready_is_409_and_a_running_job_can_be_deleted(server: Server) -> None:
     job_id = server.send(b"!sleep 30")
     eventually(lambda: "InProgress" in requests.get(f"{server.url}/data/status/{job_id}", timeout=60).text)

@@ -1,5 +1,6 @@
 """What the API says about jobs beyond the main path: lists, waiting, keys, callbacks, room, metrics, logs."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -17,7 +18,7 @@ import requests
 
 from model_server import bounds, log
 from model_server.api import disk, operations
-from model_server.jobs import callbacks, database, housekeeping, instance, worker
+from model_server.jobs import callbacks, database, housekeeping, instance, receivers, worker
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.commits import Commits
 from model_server.jobs.heartbeat import Heartbeat
@@ -318,6 +319,16 @@ def test_what_is_checked_is_what_is_called(start_server: StartServer, monkeypatc
         job = server.send(b"a\n", CallbackUrl=f"http://receiver.example:{port}/x")
         eventually(lambda: listed(server, job)["callback"] == {"state": "delivered", "attempts": 1, "error": None})
     assert looked_up == [f"http://receiver.example:{port}/x"]
+
+
+def test_the_address_to_call_is_the_one_that_was_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert asyncio.run(receivers.address_of("http://203.0.113.7:8080/x")) == "203.0.113.7"
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert asyncio.run(receivers.address_of("http://203.0.113.7:8080/x")) is None
 
 
 def test_a_volume_without_room_refuses_with_507_keeps_nothing_and_says_so_once(

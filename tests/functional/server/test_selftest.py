@@ -5,8 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from model_server.errors import StartError
+from model_server.selftest import _difference, _keep
 
 from .conftest import manifest_text
 
@@ -102,3 +107,13 @@ def test_tests_that_are_none(tmp_path: Path, program_folder: Path, tests: object
     done = selftest(tmp_path, program_folder, tests)
     assert done.returncode == 1
     assert "the tests must be a JSON list" in done.stderr
+
+
+def test_a_result_that_ends_early_is_told_as_such() -> None:
+    assert "at byte 3, line 1: the end instead of 'c'" in str(_difference(b"ab", b"abc", "out.csv"))
+
+
+def test_what_the_sample_shows_and_cannot_be_kept_fails_the_build(tmp_path: Path) -> None:
+    runner: Any = SimpleNamespace(record={"imports": []})
+    with pytest.raises(StartError, match=r"cannot write .*: No such file or directory"):
+        _keep(runner, tmp_path / "gone" / "model.json")

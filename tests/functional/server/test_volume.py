@@ -159,6 +159,8 @@ def test_a_bad_manifest_is_refused_with_every_problem(capsys: pytest.CaptureFixt
         "input_types",
     ):
         assert part in text
+    assert main(["manifest", manifest_text(Path("/x"), schema=[])]) == 1
+    assert "'schema' must be an object" in capsys.readouterr().err
     assert main(["manifest", "{nope"]) == 1
     assert "not JSON" in capsys.readouterr().err
 

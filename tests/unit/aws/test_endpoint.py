@@ -1,18 +1,22 @@
 """The address of a listener, on AWS and in the sandbox."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from model_dockerize.aws.ecs import endpoint
+from model_dockerize.aws.ecs.run_task import Ended
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
 from model_dockerize.settings.sources import from_flags
+from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
+from tests.rig.progress import Said
 from tests.rig.reports import so_far
 
 AWS = "model-1.eu-central-1.elb.amazonaws.com"
@@ -88,3 +92,24 @@ def test_an_address_is_told_with_who_reaches_it_and_whether_it_lasts(
 def test_a_listener_is_found_by_any_rule_that_names_the_group(action: dict[str, Any], is_found: bool) -> None:
     found = endpoint._balancer(account(AWS, "HTTP", 80, action), "group", "")
     assert (found is not None) is is_found
+
+
+@pytest.mark.parametrize("has_sample", [True, False])
+def test_inside_of_the_network_a_job_that_is_not_tried_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_sample: bool
+) -> None:
+    sample = tmp_path / "sample.csv"
+    sample.write_text("a")
+    ended = Ended(0, "", ())
+    monkeypatch.setattr(deployed, "run_once", lambda *_: ended)
+    run = Run(to_settings([]), {}, Recorder(Quiet()))
+    nobody: Any = None
+    told = []
+    for key in ("", "a license"):
+        expectation = Expectation("b1", sample if has_sample else None, license_key=key)
+        said: Any = Said()
+        prepared: Any = SimpleNamespace(expectation=expectation)
+        deployed._inside(run, prepared, nobody, nobody, endpoint.Address("http://10.0.0.7", "", 1), said)
+        told.append([warning.split(":")[0].split(".")[0] for warning in said.warnings])
+    untried = "There is no sample input for the model, so no job is tried"
+    assert told == ([[], ["No job is tried inside of the network"]] if has_sample else [[untried], [untried]])

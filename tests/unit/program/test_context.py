@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.program import Program, build_id, layers, render_dockerfile, write_context
+from model_dockerize.program import (
+    HandContext,
+    Program,
+    build_id,
+    layers,
+    render_dockerfile,
+    write_context,
+    write_folder,
+)
+from model_dockerize.program.types import MARKER, REQUIREMENTS
 
 from .folder import SERVER, fill, look
 
@@ -144,3 +153,18 @@ def test_memory_is_constant(tmp_path: Path) -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 4 * 1024**2
+
+
+def test_a_folder_with_a_dockerfile_of_ours_has_a_list_only_where_one_was_written(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "print()\n"})
+    for dockerfile, listed, packed in ((f"{MARKER}\nFROM x\n", "a==1\n", True), (f"{MARKER}\n", "", False)):
+        stream = io.BytesIO()
+        write_folder(HandContext(folder, dockerfile, listed, ()), stream)
+        stream.seek(0)
+        with tarfile.open(fileobj=stream) as archive:
+            assert (f"program/{REQUIREMENTS}" in archive.getnames()) is packed
+    stream = io.BytesIO()
+    write_folder(HandContext(folder, "FROM x\n", "a==1\n", ()), stream)
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as archive:
+        assert archive.getnames() == ["Dockerfile"]

@@ -8,11 +8,14 @@ from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import pytest
 
-from model_sandbox import definitions, journal, network
+from model_sandbox import definitions, files, journal, network
+from model_sandbox.api import ApiError
 from model_sandbox.beneath import directory
 from model_sandbox.container_log import lines
+from model_sandbox.container_spec import ContainerSpec, container_config
 from model_sandbox.engine import bounded
 from model_sandbox.functions import FunctionError, _understood
 from model_sandbox.network import Addresses, AwsVpc, Network
@@ -215,3 +218,28 @@ def test_tasks_that_start_at_once_mount_the_same_new_file_system(tmp_path: Path)
 
         with ThreadPoolExecutor(6) as tasks:
             assert {each.result() for each in [tasks.submit(mount) for _ in range(6)]} == {"models/iris"}
+
+
+def test_an_access_point_has_its_own_root_and_needs_encryption() -> None:
+    def request(**configuration: object) -> dict[str, Any]:
+        point = {"authorizationConfig": {"accessPointId": "fsap-1"}, **configuration}
+        return {"volumes": [{"name": "v", "efsVolumeConfiguration": point}]}
+
+    files.check_mount(request(transitEncryption="ENABLED", rootDirectory="/"))
+    with pytest.raises(ApiError, match="Transit encryption must be enabled"):
+        files.check_mount(request())
+    with pytest.raises(ApiError, match="root directory must be /"):
+        files.check_mount(request(transitEncryption="ENABLED", rootDirectory="/models"))
+
+
+def test_a_container_may_take_the_memory_of_its_task_and_no_more() -> None:
+    api = docker.APIClient(version="1.41")
+    given = [container_config(api, ContainerSpec("i", "c", memory_mib=size), [], {}) for size in (512, None)]
+    assert [config["HostConfig"].get("Memory") for config in given] == [512 * 1024 * 1024, None]
+
+
+def test_what_cannot_be_mounted_is_told_as_ecs_begins_it(tmp_path: Path) -> None:
+    upstream: Any = SimpleNamespace(efs=SimpleNamespace(_file_systems={}))
+    systems = files.FileSystems(upstream, Network(upstream, 40000), tmp_path)
+    with pytest.raises(files.MountError, match=r"^ResourceInitializationError: failed to invoke EFS utils commands"):
+        systems.directory({"fileSystemId": "fs-1"}, None)

@@ -240,6 +240,12 @@ def test_without_a_build_id_whatever_answers_will_do(model: FakeModel) -> None:
     assert list(outcome(smoke(model, Expectation("")))) == ["reachable", "health", "swagger"]
 
 
+def test_a_server_that_does_not_say_its_build_did_the_job_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = client.ModelClient("http://127.0.0.1:9")
+    monkeypatch.setattr(model, "_request", lambda *_, **__: client.Answer(200, {}, b"1", ""))
+    assert model.result("a") == (b"1", "")
+
+
 def test_the_first_address_that_answers_is_taken(model: FakeModel, expectation: Expectation) -> None:
     result = check([closed_port(), model.url], expectation, 2.0, 2.0, Silent())
     assert result.passed
@@ -338,6 +344,13 @@ def test_a_wrong_specification(model: FakeModel, expectation: Expectation, chang
     result = smoke(model, expectation)
     assert outcome(result)["swagger"] == "failed"
     assert told in result.failures[0]
+
+
+def test_a_specification_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = client.ModelClient("http://127.0.0.1:9")
+    monkeypatch.setattr(model, "get", lambda path: client.Answer(200, {}, b"{", path))
+    with pytest.raises(client.CheckFailed, match="is no JSON"):
+        model.spec()
 
 
 def test_a_job_that_is_refused(model: FakeModel, expectation: Expectation) -> None:
