@@ -662,7 +662,7 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
 
 
 def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     faults: list[str] = []
 
@@ -692,6 +692,7 @@ def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
         eventually(lambda: len(receiver.calls) == 1)
     eventually(lambda: len(faults) == 4)
     assert refused in (200, 500)  # who asked for the change that met the fault is told
+    eventually(lambda: all(f"RuntimeError: {fault}" in caplog.text for fault in faults))
     assert {thread.name for thread in threads} == names
     assert all(thread.is_alive() for thread in threads)
     assert server.workers.problem is None
