@@ -17,7 +17,7 @@ from model_sandbox.beneath import directory
 from model_sandbox.container_log import lines
 from model_sandbox.container_spec import ContainerSpec, container_config
 from model_sandbox.engine import bounded
-from model_sandbox.functions import FunctionError, _understood
+from model_sandbox.functions import FunctionError, Functions, _understood
 from model_sandbox.network import Addresses, AwsVpc, Network
 from model_sandbox.tokens import Grant, Refusal, Scope, Tokens
 
@@ -206,6 +206,17 @@ def test_an_answer_that_a_function_made_up_is_refused(answer: bytes) -> None:
     assert _understood(b'{"result": null}') == {"result": None}
     with pytest.raises(FunctionError):
         _understood(answer)
+
+
+def test_no_way_of_ministack_runs_a_functions_code_on_this_computer() -> None:
+    ways = SimpleNamespace(Worker=SimpleNamespace(), ProvidedWorker=SimpleNamespace())
+    lambdas = SimpleNamespace(_create_function=None, _get_function=None)
+    upstream: Any = SimpleNamespace(functions=lambdas, function_workers=ways)
+    nobody: Any = None
+    Functions(upstream, nobody, nobody, lambda *_: None).install()
+    for spawn in (lambdas._spawn_lambda_container, ways.Worker._spawn, ways.ProvidedWorker._spawn):  # type: ignore[attr-defined]
+        with pytest.raises(RuntimeError, match="runs no code on this computer"):
+            spawn()
 
 
 def test_tasks_that_start_at_once_mount_the_same_new_file_system(tmp_path: Path) -> None:
