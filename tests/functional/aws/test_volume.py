@@ -77,8 +77,10 @@ class TestMade:
         foundations(account, security_groups=(groups[0],))
         foundations(account, "other", security_groups=(groups[1],))
         assert account.stacks.there[VOLUME].filled("TaskGroup") == tuple(groups[:2])
+        foundations(account, "third", security_groups=tuple(groups[2:5]))
+        assert account.stacks.there[VOLUME].filled("TaskGroup") == tuple(groups[:5])
         with pytest.raises(InputError, match="would have to admit 6 security groups"):
-            foundations(account, "third", security_groups=tuple(groups[2:]))
+            foundations(account, "fourth", security_groups=(groups[5],))
 
     def test_it_is_not_taken_back_unasked(self, account: Account) -> None:
         first = foundations(account)

@@ -52,11 +52,27 @@ def test_a_deferred_job_is_recorded_after_the_database_was_away(queue: Queue, mo
             for each in lost:
                 with pytest.raises(OSError, match="away"):
                     await asyncio.wait_for(asyncio.wrap_future(each), 30)
-        kept = queue.end(deferred(queue, "kept"), JobResult(None, "kept-1", None))
-        assert await asyncio.wait_for(asyncio.wrap_future(kept), 30)
+        kept = [queue.end(deferred(queue, name), JobResult(None, f"{name}-1", None)) for name in ("kept", "kept too")]
+        for each in kept:  # by one statement
+            assert await asyncio.wait_for(asyncio.wrap_future(each), 30)
 
     asyncio.run(work())
-    assert [job.id for job in queue.list(10)] == ["kept"]
+    assert {job.id: job.result for job in queue.list(10)} == {"kept": "kept-1", "kept too": "kept too-1"}
+
+
+def test_a_connection_that_broke_while_nobody_used_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_TRUSTED_SECONDS", 0.0)
+    engine = create_engine(f"sqlite:///{tmp_path / 'database'}", poolclass=QueuePool)
+    database._mind_lost_connections(engine)
+    with engine.connect() as connection:
+        kept = connection.connection.dbapi_connection
+    assert kept is not None
+    kept.close()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    engine.dispose()
 
 
 @OLDER

@@ -422,6 +422,12 @@ def test_without_a_load_balancer_the_stages_pass_and_nothing_is_shifted() -> Non
     assert stage.around.rules == {"production": {"a": 100, "b": 0}, "test": {"b": 1}}
 
 
+def test_of_a_side_that_is_not_up_yet_no_task_is_wanted() -> None:
+    stage = Blue(2, **HOOKED)
+    shown = shapes.service(stage.service, stage.tasks, None)["deployments"]
+    assert [(each["taskDefinition"], each["desiredCount"]) for each in shown] == [("two", 0), ("one", 2)]
+
+
 def test_services_that_shift_show_no_rollout_state() -> None:
     stage = Blue(**HOOKED).until("PAUSE")
     shown = shapes.service(stage.service, stage.tasks, None)
