@@ -54,9 +54,9 @@ def test_the_outcome_comes_first_and_the_facts_follow() -> None:
 
 
 def test_it_says_who_can_reach_the_model() -> None:
-    assert "Who can reach it: **10.0.0.0/8, with an API key**" in read(
-        markdown(GOOD.with_(access="10.0.0.0/8, with an API key"))
-    )
+    paragraphs = read(markdown(GOOD.with_(access="10.0.0.0/8, with an API key"))).split("\n\n")
+    assert paragraphs[1].startswith("The model answers at ") and paragraphs[1].endswith("/AddJob)")
+    assert paragraphs[2] == "Who can reach it: **10.0.0.0/8, with an API key**"
     assert "Who can reach it" not in markdown(GOOD.with_(url="", access="10.0.0.0/8"))
 
 
