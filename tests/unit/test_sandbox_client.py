@@ -3,6 +3,8 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox, default_home, environment, lifecycle, record, status, stop
 from model_sandbox.record import Record, save
+from tests.rig.progress import Said
 
 RUNNING = Sandbox("http://127.0.0.1:9", "us-east-1", "123456789012", 4242, "127.0.0.1:9", "abc", 1, "key")
 
@@ -111,3 +114,24 @@ def test_without_an_engine_it_says_so_and_makes_nothing(monkeypatch: pytest.Monk
 def test_instance_names_the_home(tmp_path: Path) -> None:
     assert lifecycle.instance_of(tmp_path) == lifecycle.instance_of(Path(os.path.relpath(tmp_path)))
     assert lifecycle.instance_of(tmp_path) != lifecycle.instance_of(tmp_path / "other")
+
+
+def test_stop_tells_each_thing_that_it_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(lifecycle, "_containers", lambda _: ())
+    monkeypatch.setattr(lifecycle, "_remove_containers", lambda _: None)
+    left = tmp_path / record.LOG_NAME, tmp_path / lifecycle.STATE_NAME
+    left[0].write_text("")
+    left[1].mkdir()
+    (tmp_path / "sandbox-env-x").mkdir()
+    said = Said()
+    assert lifecycle.stop(tmp_path, said).paths == left
+    assert said.infos == [f"Removed path {path}" for path in left]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["sandbox-env-x"]
+
+
+def test_one_that_somebody_started_meanwhile_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found: list[Any] = [None, SimpleNamespace(iam="off")]
+    monkeypatch.setattr(lifecycle, "status", lambda _: found.pop(0))
+    monkeypatch.setattr(lifecycle, "_as_wished", lambda running, _: running)
+    assert lifecycle.start(tmp_path / "home", Silent()).iam == "off"
+    assert found == []

@@ -11,6 +11,7 @@ from model_dockerize.image import Cache
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed, make, operate
 from model_dockerize.pipeline.context import FromFolder, Run, smoke_report
+from model_dockerize.pipeline.smoke import test as smoke_command
 from model_dockerize.report import CheckReport, Recorder, SmokeReport, facts
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.smoke import Check, Expectation, SmokeResult
@@ -166,3 +167,22 @@ def test_the_report_shows_a_check_as_it_ended() -> None:
     checks = (Check("health", True, 0.5, "ok"), Check("result", False, 2.0, "another one"))
     told = smoke_report(SmokeResult("http://m", checks), Expectation(""))
     assert told.checks == (CheckReport("health", True, 0.5, "ok"), CheckReport("result", False, 2.0, "another one"))
+
+
+def test_the_command_smoke_checks_first_what_would_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    passed = SmokeResult("http://m", ())
+
+    def note(name: str, value: object = None) -> Any:
+        def called(*_: object, **__: object) -> object:
+            order.append(name)
+            return value
+
+        return called
+
+    monkeypatch.setattr(make, "prepare", note("prepare"))
+    for name in ("engine_for", "check", "cache", "obtain"):
+        monkeypatch.setattr(make, name, note(name))
+    monkeypatch.setattr(make, "smoke_local", note("smoke_local", passed))
+    smoke_command(Run(to_settings([]), {}, Recorder(Quiet())))
+    assert order == ["prepare", "engine_for", "check", "cache", "obtain", "smoke_local"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_sandbox import policy_documents, propagation
+from model_sandbox import bridge, policy_documents, propagation
 from model_sandbox.api import ApiError
 from model_sandbox.batch import rules as batch_rules
 from model_sandbox.ecs import service_rules
@@ -154,3 +154,12 @@ def test_ec2_answers_a_hundred_at_once_and_twenty_a_second() -> None:
     assert throttle.takes("a", "ecs", "DescribeServices")
     now[0] = 1.0
     assert sum(throttle.takes("a", "ec2", "DescribeVpcs") for _ in range(50)) == 20
+
+
+def test_what_a_container_may_ask_of_batch_and_of_s3() -> None:
+    operations = ("CancelJob", "DescribeJobDefinitions", "DescribeJobQueues", "DescribeJobs", "ListJobs", "SubmitJob")
+    for name in (*operations, "TerminateJob"):
+        assert bridge._is_open("batch", "POST", f"/v1/{name.lower()}")
+    assert not bridge._is_open("batch", "POST", "/v1/deletejobqueue")
+    assert not bridge._is_open("batch", "GET", "/v1/describejobs")
+    assert bridge._is_open("s3", "PUT", "/of-jobs/key") and not bridge._is_open("s3", "PUT", "/of-jobs")

@@ -1,0 +1,33 @@
+"""What the server, as root, finds out about the users that it runs programs as."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GROUP = 4242
+SCRIPT = f"""
+import os, sys
+from pathlib import Path
+from model_server.slots import may
+os.setgroups([{GROUP}])
+rights = [may((65534, 65534), Path(name), os.R_OK) for name in sys.argv[1:]]
+print(rights, os.getgroups(), os.geteuid(), os.getegid())
+"""
+
+
+@pytest.mark.needs("root-on-debian")
+def test_a_user_has_no_right_by_a_group_of_the_server(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    of_group, of_all = tmp_path / "of the group", tmp_path / "of all"
+    for file, mode in ((of_group, 0o640), (of_all, 0o644)):
+        file.write_text("x")
+        os.chown(file, 0, GROUP)
+        file.chmod(mode)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "lib")}
+    command = [sys.executable, "-c", SCRIPT, str(of_group), str(of_all)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == f"[False, True] [{GROUP}] 0 0"
