@@ -63,7 +63,7 @@ def test_a_call_of_the_library_refuses_it_too(tmp_path: Path) -> None:
 
 
 def test_destroy_lists_and_neither_asks_nor_removes(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = SimpleNamespace(things=("service iris",), kept=("repository iris",), data="", running=("1 task",))
+    found = SimpleNamespace(things=("service iris",), kept=("repository iris",), data="", running=("1 task",), images=("theirs:1.0",))
     monkeypatch.setattr(removal, "plan_destruction", lambda *_: found)
     names: Any = SimpleNamespace(model="iris")
 
@@ -72,4 +72,5 @@ def test_destroy_lists_and_neither_asks_nor_removes(monkeypatch: pytest.MonkeyPa
 
     report = reported(dry(), destroy)
     assert report.outcome == "planned"
-    assert report.plan == ("- service iris", "= repository iris", "= image iris:1")
+    theirs = "= image theirs:1.0: the repository was made by somebody else"
+    assert report.plan == ("- service iris", "= repository iris", theirs, "= image iris:1")

@@ -1,6 +1,7 @@
 """The first ten minutes: a folder to begin with, a file through a model, a file above the folder, the TAB key."""
 
 import http.server
+import importlib
 import json
 import os
 import sys
@@ -242,7 +243,9 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    # By `from`, smoke.ask is the function.
+    monkeypatch.setattr(importlib.import_module("model_dockerize.smoke.ask"), "_PAUSE_SECONDS", 0.02)
     with listening(Model) as server:
         yield f"http://127.0.0.1:{server.server_port}"
 
