@@ -166,7 +166,7 @@ def test_unknown_jobs_and_paths_are_4xx_with_an_envelope(server: Server) -> None
 def test_a_result_whose_file_is_gone_is_404(server: Server) -> None:
     job_id = server.send(b"a" * 20_000)  # too large for the queue
     server.wait(job_id)
-    (result,) = server.data.glob("results/*")
+    (result,) = server.data.glob(f"results/{job_id}*")
     result.unlink()
     for path in (job_id, f"json/{job_id}"):
         assert requests.get(f"{server.url}/data/result/{path}", timeout=60).status_code == 404
