@@ -28,13 +28,13 @@ Peer = tuple[str, Callable[[str, int, Path], list[str]], str, object, Callable[[
 
 
 def python_of(name: str, requirement: str) -> str | None:
-    """The interpreter of an environment that has `requirement`; None if it cannot be installed."""
+    """The interpreter of an environment that has `requirement`, words of pip; None if it cannot be installed."""
     folder = CACHE / name
     python = folder / "bin/python"
     if not (folder / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", requirement], capture_output=True, check=False
+            [python, "-m", "pip", "install", "--quiet", *requirement.split()], capture_output=True, check=False
         )
         if done.returncode != 0:
             return None
@@ -42,9 +42,9 @@ def python_of(name: str, requirement: str) -> str | None:
     return str(python)
 
 
-def mlserver(python: str, port: int, folder: Path) -> list[str]:
+def mlserver(python: str, port: int, folder: Path, **more: int) -> list[str]:
     others = {"http_port": port, "grpc_port": ours.free_port(), "metrics_port": ours.free_port(), "host": "127.0.0.1"}
-    (folder / "settings.json").write_text(json.dumps({**others, "parallel_workers": 0, "debug": False}))
+    (folder / "settings.json").write_text(json.dumps({**others, "debug": False, **more}))
     (folder / "model-settings.json").write_text(json.dumps({"name": "double", "implementation": "ml_server.Double"}))
     return [str(Path(python).with_name("mlserver")), "start", str(folder)]
 
@@ -56,6 +56,8 @@ def mlflow(python: str, port: int, folder: Path) -> list[str]:
 
 
 TENSOR = {"inputs": [{"name": "x", "shape": [1], "datatype": "INT64", "data": [21]}]}
+#: Its worker does not start with uvloop 0.22 and later, which has no loop before one runs.
+MLSERVER = "mlserver uvloop<0.22"
 #: name and requirement -> command, path, request, and what of the answer must be 42.
 PEERS: dict[str, Peer] = {
     "litserve": (
@@ -65,7 +67,15 @@ PEERS: dict[str, Peer] = {
         {"input": 21},
         lambda a: a["output"],
     ),
-    "mlserver": ("mlserver", mlserver, "/v2/models/double/infer", TENSOR, lambda a: a["outputs"][0]["data"][0]),
+    # As it comes, the model runs in a worker process, as ours does in its runners.
+    "mlserver": (MLSERVER, mlserver, "/v2/models/double/infer", TENSOR, lambda a: a["outputs"][0]["data"][0]),
+    "mlserver without a worker": (
+        MLSERVER,
+        lambda p, n, f: mlserver(p, n, f, parallel_workers=0),
+        "/v2/models/double/infer",
+        TENSOR,
+        lambda a: a["outputs"][0]["data"][0],
+    ),
     "bentoml": (
         "bentoml",
         lambda p, n, _: [str(Path(p).with_name("bentoml")), "serve", "bento_service:Double", "--port", str(n)],
@@ -86,7 +96,7 @@ PEERS: dict[str, Peer] = {
 
 def measure_peer(name: str, seconds: float) -> load.Load | str:
     requirement, command, path, request, read = PEERS[name]
-    python = python_of(name, requirement)
+    python = python_of(requirement.split()[0], requirement)
     if python is None:
         return "could not be installed"
     body = json.dumps(request).encode()
