@@ -1,4 +1,4 @@
-"""The iris example: a job in a new process beside a job in a fork, in one run, turn by turn.
+"""The iris example: a job in a new process beside one in a fork and one by the library, in one run, turn by turn.
 
 python bench/warm.py [--jobs 15]
 """
@@ -11,22 +11,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import load
 import ours
 from throughput import CACHE
 
+#: The example's own function, as a program of the library calls it.
+LIBRARY = """from gravityai import gravityai as grav
+from main import main
+grav.wait_for_requests(lambda source, target: main(source, target))
+"""
 EXAMPLE = ours.ROOT / "examples/iris-classifier"
 
 
 def python_of() -> str:
-    """The interpreter of an environment with the example's requirements."""
+    """The interpreter of an environment with the example's requirements and the library."""
     folder = CACHE / "iris"
     python = folder / "bin/python"
     if not (folder / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        requirements = ["--requirement", EXAMPLE / "requirements.txt"]
+        requirements = ["--requirement", EXAMPLE / "requirements.txt", "gravityai==0.1.4.post2"]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
         (folder / "installed").touch()
     return str(python)
@@ -40,16 +46,17 @@ def main() -> None:
     python = python_of()
     content = (EXAMPLE / "smoke/input.csv").read_bytes()
     with tempfile.TemporaryDirectory(dir=CACHE) as text:
-        folders = {mode: Path(text, mode) for mode in ("command", "warm")}
+        folders = {mode: Path(text, mode) for mode in ("command", "warm", "library")}
         for folder in folders.values():
             shutil.copytree(EXAMPLE, folder)
             subprocess.run([python, "train.py"], cwd=folder, check=True, capture_output=True)
-        command = [python, "main.py", "{input}", "{output}"]
-        with (
-            ours.server(folders["command"], command, MODEL_RUNNER_MODE="command") as (cold, _),
-            ours.server(folders["warm"], command, "smoke/input.csv") as (warm, _),
-        ):
-            ports = {"command": cold, "warm": warm}
+        (folders["library"] / "library.py").write_text(LIBRARY)
+        with ExitStack() as stack:
+            ports = {}
+            for mode, folder in folders.items():
+                command = [python, "library.py" if mode == "library" else "main.py", "{input}", "{output}"]
+                server = ours.server(folder, command, "smoke/input.csv", MODEL_RUNNER_MODE=mode)
+                ports[mode], _ = stack.enter_context(server)
             seconds: dict[str, list[float]] = {mode: [] for mode in ports}
 
             async def measure() -> None:
@@ -69,7 +76,9 @@ def main() -> None:
         print(
             f"| {mode} | {statistics.median(values) * 1000:.0f} | {min(values) * 1000:.0f} | {max(values) * 1000:.0f} |"
         )
-    print(f"\nwarm is {statistics.median(seconds['command']) / statistics.median(seconds['warm']):.1f} times faster")
+    new_process = statistics.median(seconds["command"])
+    for mode in ("warm", "library"):
+        print(f"\n{mode} is {new_process / statistics.median(seconds[mode]):.1f} times faster")
 
 
 if __name__ == "__main__":
