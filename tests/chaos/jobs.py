@@ -2,6 +2,7 @@
 
 python -m chaos.jobs --jobs 500 --kills 50                     two containers on one volume, SQLite
 python -m chaos.jobs --jobs 500 --kills 50 --queue postgres    two containers as hosts, PostgreSQL
+python -m chaos.jobs --jobs 500 --kills 50 --library PYTHON    two processes in mode library; PYTHON has the package
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from chaos.hosts import (
     ROOT,
     ContainerHost,
     Host,
+    ProcessHost,
     answer,
     kill,
     manifest,
@@ -245,6 +247,21 @@ def containers(environment: dict[str, str]) -> Iterator[tuple[list[Host], Path]]
             docker("image", "rm", "--force", image)
 
 
+@contextlib.contextmanager
+def processes(folder: Path, environment: dict[str, str], python: str = "") -> Iterator[list[Host]]:
+    """Start two servers of this checkout on one volume; with `python`, their programs are of the library."""
+    if python:
+        environment = {**environment, "MODEL_RUNNER_MODE": "library"}
+    with contextlib.ExitStack() as stack:
+        hosts: list[Host] = []
+        for name in ("a", "b"):
+            host = ProcessHost(folder, name, environment, python)
+            stack.callback(host.remove)
+            host.start()
+            hosts.append(host)
+        yield hosts
+
+
 def _image(folder: Path, name: str) -> str:
     (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
     written = json.dumps(["/opt/model-server/model-server", "manifest", manifest("python", "/program", "/diary/diary")])
@@ -263,13 +280,18 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--queue", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--library", metavar="PYTHON", default="", help="an interpreter that has the gravityai package")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     environment = {"MODEL_LEASE_SECONDS": str(LEASE_SECONDS), "MODEL_WORKERS": "2"}
     with contextlib.ExitStack() as stack:
         if options.queue == "postgres":
             environment["MODEL_QUEUE_URL"] = stack.enter_context(postgres.running()).make_database()
-        hosts, diary = stack.enter_context(containers(environment))
+        if options.library:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+            hosts, diary = stack.enter_context(processes(folder, environment, options.library)), folder / "diary"
+        else:
+            hosts, diary = stack.enter_context(containers(environment))
         count = torment(hosts, diary, options.jobs, options.kills, options.seed)
     print(json.dumps({"queue": options.queue, **asdict(count), "passed": count.passed}, indent=2))
     return 0 if count.passed else 1

@@ -63,7 +63,9 @@ def test_a_call_of_the_library_refuses_it_too(tmp_path: Path) -> None:
 
 
 def test_destroy_lists_and_neither_asks_nor_removes(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = SimpleNamespace(things=("service iris",), kept=("repository iris",), data="", running=("1 task",), images=("theirs:1.0",))
+    found = SimpleNamespace(
+        things=("service iris",), kept=("repository iris",), data="", running=("1 task",), images=("theirs:1.0",)
+    )
     monkeypatch.setattr(removal, "plan_destruction", lambda *_: found)
     names: Any = SimpleNamespace(model="iris")
 
