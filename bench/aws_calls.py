@@ -8,6 +8,7 @@ Processor seconds are the command's own: on a busy machine they say more than th
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,7 @@ def main() -> None:
     finally:
         sandbox.stop(home, Silent())
         subprocess.run(["docker", "image", "rm", "-f", _NAME], capture_output=True, check=False)
+        shutil.rmtree(home)
 
 
 def _processor() -> float:
