@@ -30,6 +30,7 @@ __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinis
 #: The files that take longest. They are begun first, so that at the end no worker is left alone with one of them.
 LONGEST = (
     "test_main_path.py",
+    "test_scenarios.py",
     "test_faults.py",
     "test_both_modes.py",
     "test_bases.py",

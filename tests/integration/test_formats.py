@@ -1,4 +1,7 @@
-"""Each format, built, proved and run: the program answers the versions of all packages, which must be the locked."""
+"""Formats whose packages come from a channel or repository beside the test: the image holds what is locked.
+
+Those of the public index are cases of tests/scenarios (`locked-by-...`).
+"""
 
 import functools
 import http.server
@@ -18,23 +21,21 @@ import pytest
 import yaml
 
 from tests.rig import conda_channel, cran, projects
+from tests.rig.base_images import make_base
 from tests.rig.docker_command import both_outputs
 
-from .conftest import ROOT, Cli, Completed
+from .conftest import Cli, Completed
 
 LIST = """import importlib.metadata as metadata
 found = {one.name.lower(): one.version for one in metadata.distributions()}
 own = ("pip", "setuptools", "wheel")  # of the base image
 lines = sorted(f"{name}=={version}" for name, version in found.items() if name not in own)
 """
-MAIN = f"import sys, click, idna, socks, urllib3\n{LIST}open(sys.argv[2], 'w').write('\\n'.join(lines))\n"
-OLD = {"click": "8.1.8", "idna": "3.7", "pysocks": "1.7.1", "urllib3": "2.6.3"}
-NEW = {"click": "8.5.1", "idna": "3.7", "pysocks": "1.7.1", "urllib3": "2.8.0"}
 
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds folders, each of which answers its packages."""
+    """Builds folders whose program answers its packages."""
 
     cli: Cli
     folder: Path
@@ -55,49 +56,11 @@ class Builder:
 
 @pytest.fixture
 def builder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Builder]:
-    name = f"format-{request.node.callspec.id if hasattr(request.node, 'callspec') else request.node.name}"
-    image = name.lower().replace("_", "-")
+    image = f"format-{request.node.name}".replace("_", "-")
     folder = tmp_path / image
     folder.mkdir()
     yield Builder(Cli(tmp_path), folder, f"{image}:latest")
     subprocess.run(["docker", "image", "rm", "--force", f"{image}:latest"], capture_output=True, check=False)
-
-
-LOCKED = {
-    "uv": {**NEW, "rows": "0.1.0"},
-    "poetry": OLD,
-    "pdm": OLD,
-    "pipenv": NEW,
-    "pylock": NEW,
-}
-
-
-@pytest.mark.parametrize("project", LOCKED)
-def test_the_image_holds_what_is_locked(builder: Builder, project: str) -> None:
-    projects.copy(project, builder.folder)
-    (builder.folder / "main.py").write_text(MAIN)
-    builder.build(LOCKED[project])
-
-
-def test_extras_and_groups(builder: Builder) -> None:
-    projects.copy("uv", builder.folder)
-    (builder.folder / "main.py").write_text(MAIN)
-    locked = {**NEW, "rows": "0.1.0", "attrs": "26.1.0", "iniconfig": "2.3.1"}
-    builder.build(locked, "--extras", "fast", "--dependency-groups", "dev")
-
-
-def test_a_notebook_runs_beside_packages_that_keep_their_versions(builder: Builder) -> None:
-    cells = ["input = output = ''", f"{LIST}kept = [line for line in lines if line.startswith(('idna=', 'six='))]"]
-    cells += ["open(output, 'w').write('\\n'.join(kept))"]
-    listed = [
-        {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None} for cell in cells
-    ]
-    listed[0]["metadata"] = {"tags": ["parameters"]}
-    metadata = {"kernelspec": {"name": "somebodys-own", "display_name": "x", "language": "python"}}
-    content = {"cells": listed, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
-    (builder.folder / "score.ipynb").write_text(json.dumps(content))
-    (builder.folder / "requirements.txt").write_text("idna==3.7\nsix==1.16.0\n")
-    builder.build({"idna": "3.7", "six": "1.16.0"})
 
 
 @contextmanager
@@ -125,7 +88,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 MAIN_OF_CONDA = (
-    f"import sys, rows, six, idna\nassert sys.prefix == '/opt/environment'\n{LIST}" + MAIN.partition(LIST)[2]
+    "import sys, rows, six, idna\nassert sys.prefix == '/opt/environment'\n"
+    f"{LIST}open(sys.argv[2], 'w').write('\\n'.join(lines))\n"
 )
 OF_CONDA = {"rows": "2.0", "six": "1.15.0", "idna": "3.7"}
 
@@ -169,10 +133,10 @@ ACTIVATE = 'if (Sys.getenv("RENV_CONFIG_AUTOLOADER_ENABLED") != "FALSE") stop("t
 @pytest.fixture
 def with_renv() -> Iterator[str]:
     """Name an image of R that has renv, from Debian."""
-    for name, text in ((R, (ROOT / "tests/bases/rocker/base.Dockerfile").read_text()), (f"{R}-renv", RENV)):
-        bundle = os.environ.get("SSL_CERT_FILE")
-        secret = (f"--secret=id=ca-bundle,src={bundle}",) if bundle else ()
-        both_outputs("build", *secret, "--tag", name, "-", stdin=text)
+    make_base("rocker", R)
+    bundle = os.environ.get("SSL_CERT_FILE")
+    secret = (f"--secret=id=ca-bundle,src={bundle}",) if bundle else ()
+    both_outputs("build", *secret, "--tag", f"{R}-renv", "-", stdin=RENV)
     yield f"{R}-renv"
     subprocess.run(["docker", "image", "rm", "--force", f"{R}-renv", R], capture_output=True, check=False)
 

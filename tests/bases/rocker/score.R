@@ -1,2 +1,0 @@
-paths <- commandArgs(trailingOnly = TRUE)
-writeLines(toupper(readLines(paths[1])), paths[2])

@@ -1,0 +1,18 @@
+"""Base images of tests/bases: each is as near to a real one as can be had here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.rig.docker_command import docker
+
+BASES = Path(__file__).resolve().parents[1] / "bases"
+_CA = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def make_base(name: str, ref: str) -> str:
+    """Build an image, in a moment where the engine did it before; return its name."""
+    secret = [f"--secret=id=ca-bundle,src={_CA}"] if _CA.exists() else []
+    dockerfile = (BASES / f"{name}.Dockerfile").read_text(encoding="utf-8")
+    docker("buildx", "build", "--quiet", "--load", *secret, f"--tag={ref}", "-", stdin=dockerfile)
+    return ref
