@@ -1,6 +1,7 @@
 """The acceptance table: read, rendered for docs/acceptance.md, and held against what a run of the tests wrote."""
 
 import ast
+import re
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,10 @@ KINDS = ("unit", "engine", "sandbox", "browser")
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that must hold. `tests`: what it is shown against -> tests, as `folder/test_file.py::test_name`."""
+    """One thing that must hold.
+
+    `tests`: what it is shown against -> tests, as `folder/test_file.py::test_name`, or `...::test_scenario[CASE]`.
+    """
 
     id: str
     holds: str
@@ -73,7 +77,8 @@ class Results:
         for path in paths:
             for case in ET.parse(path).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
                 outcome = _outcome(case)
-                outcomes.setdefault(_node(case), set()).add(outcome)
+                for name in {_node(case), _node(case, whole=True)}:
+                    outcomes.setdefault(name, set()).add(outcome)
                 if outcome.startswith(needs.LEFT_OUT):
                     left_out.append(f"{_node(case)}: {outcome.removeprefix(f'{needs.LEFT_OUT}: ')}")
         return cls(outcomes, tuple(sorted(left_out)))
@@ -123,10 +128,22 @@ _AGAINST = {
 
 def _shown(row: Row) -> str:
     return "<br>".join(
-        f"{kind}: [{node.rpartition('::')[2].removeprefix('test_').replace('_', ' ')}](../tests/{node.split('::')[0]})"
+        f"{kind}: [{_said(node)}](../tests/{_case_of(node) or node.split('::')[0]})"
         for kind, nodes in row.tests.items()
         for node in nodes
     )
+
+
+def _said(node: str) -> str:
+    """The test's name in words; of a case its own."""
+    name = node.rstrip("]").rpartition("[")[2] if _case_of(node) else node.rpartition("::")[2].removeprefix("test_")
+    return re.sub("[_-]", " ", name)
+
+
+def _case_of(node: str) -> str:
+    """The file of a case in tests/, if the test is one."""
+    found = re.fullmatch(r"integration/test_scenarios\.py::test_scenario\[([\w-]+)\]", node)
+    return f"scenarios/{found[1]}/case.yml" if found else ""
 
 
 #: What the tests of a folder run against, where that is one thing.
@@ -140,7 +157,10 @@ def _fits(kind: str, node: str) -> bool:
 
 def _exists(node: str) -> bool:
     """Whether the file has the test. That pytest collects it too is seen by its outcome."""
-    file, *names = node.split("::")
+    case = _case_of(node)
+    if case and not (TESTS / case).is_file():
+        return False
+    file, *names = node.split("[", maxsplit=1)[0].split("::")
     path = TESTS / file
     body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
     for name in names:
@@ -154,11 +174,14 @@ def _exists(node: str) -> bool:
 _NAMED = (ast.FunctionDef, ast.ClassDef)
 
 
-def _node(case: ET.Element) -> str:
-    """The test's name in the table: `tests.unit.test_cli` or `tests.unit.test_cli.TestIt`, and `test_x[1]`."""
+def _node(case: ET.Element, *, whole: bool = False) -> str:
+    """The test's name in the table: of `tests.unit.test_cli` or `tests.unit.test_cli.TestIt`, and `test_x[1]`.
+
+    `whole`: with what stands in brackets.
+    """
     parts = case.get("classname", "").split(".")
     file = next((index for index, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1)
-    name = case.get("name", "").split("[")[0]
+    name = case.get("name", "") if whole else case.get("name", "").split("[")[0]
     return "::".join(("/".join(parts[: file + 1]).removeprefix("tests/") + ".py", *parts[file + 1 :], name))
 
 

@@ -32,15 +32,19 @@ class TestClass:
 """
 
 
+NO_CASE = "integration/test_scenarios.py::test_scenario[no-such-folder]"
+
+
 def test_every_row_has_tests_and_they_exist() -> None:
     assert table.gaps(table.every_row()) == []
 
 
 def test_a_row_that_is_missing_or_names_what_is_not_there_is_found() -> None:
     here = "acceptance/test_table.py::test_every_row_has_tests_and_they_exist"
+    none = (f"{here}_not", "engine/no_file.py::test_x", "acceptance/test_table.py", NO_CASE)
     rows = [
         Row("001", "", {}),
-        Row("002", "", {"engine": (here, f"{here}_not", "engine/no_file.py::test_x", "acceptance/test_table.py")}),
+        Row("002", "", {"engine": (here, *none)}),
         Row("003", "", {"unit": (here,), "magic": (here,)}),
         Row("999", "", {"sandbox": (here,)}),
         *(Row(number, "", {"engine": (here,)}) for number in table.IDS[4:]),
@@ -49,9 +53,7 @@ def test_a_row_that_is_missing_or_names_what_is_not_there_is_found() -> None:
     assert table.gaps(rows) == [
         "004: no such row",
         "001: no test",
-        f"002: {here}_not does not exist",
-        "002: engine/no_file.py::test_x does not exist",
-        "002: acceptance/test_table.py does not exist",
+        *(f"002: {each} does not exist" for each in none),
         "003: magic is none of unit, engine, sandbox, browser",
         f"003: {here} does not run against unit",
         f"003: {here} does not run against magic",
@@ -74,6 +76,7 @@ def test_what_did_not_run_and_pass_is_found_in_the_results(
     monkeypatch.setattr(needs, "NEEDS", {"wings": lambda: "this is a pig", "feet": lambda: ""})
     names = ("good", "mixed", "skipped", "flight", "walk", "error", "expected", "never")
     rows = [Row(name, "", {"unit": (f"deep/test_suite.py::test_{name}",)}) for name in names]
+    rows += [Row(f"mixed {n}", "", {"unit": (f"deep/test_suite.py::test_mixed[{n}]",)}) for n in (1, 2)]
     rows += [Row("class", "", {"unit": ("deep/test_suite.py::TestClass::test_inside",)}), Row("empty", "", {})]
 
     read = Results.read([results])
@@ -86,5 +89,6 @@ def test_what_did_not_run_and_pass_is_found_in_the_results(
         "error: deep/test_suite.py::test_error: error",
         "expected: deep/test_suite.py::test_expected: skipped",
         "never: deep/test_suite.py::test_never: not run",
+        "mixed 2: deep/test_suite.py::test_mixed[2]: failure",
         "empty: no test",
     ]

@@ -245,35 +245,6 @@ def test_a_new_server_uses_the_layers_of_the_model_again(
     assert second.layers[prepared] == first.layers[prepared]
 
 
-def test_a_build_by_hand_leaves_out_the_same(build: Build, copy: Callable[[str], Path], server: str) -> None:
-    folder = copy("is-prime")
-    for name in (
-        ".env",
-        ".git/HEAD",
-        "venv/pyvenv.cfg",
-        "venv/lib/x.py",
-        "tls.key",
-        "wanted.pem",
-        "x/a.log",
-        "x/b.txt",
-    ):
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        (folder / name).write_text("word-of-a-secret")
-    (folder / ".dockerignore").write_text("**/*.log\n!wanted.pem\n")
-    program = look(folder)
-    shipped = {file.path for file in program.files}
-    assert shipped == {"README.md", "main.py", "smoke/expected.json", "smoke/input.txt", "wanted.pem", "x/b.txt"}
-    path = write_dockerfile(program, render_dockerfile(program, server))
-    by_hand = f"{PREFIX}/byhand:1"
-    done = completed("buildx", "build", "--load", f"--tag={by_hand}", "--file", path, folder)
-    assert done.returncode == 0, done.stderr.decode()
-    try:
-        assert {name.removeprefix("/program/") for name in listing(by_hand)} == shipped
-    finally:
-        completed("image", "rm", "--force", by_hand)
-    assert {name.removeprefix("/program/") for name in listing(build(program).tag)} == shipped
-
-
 def test_names_that_mean_something_elsewhere(build: Build, tmp_path: Path) -> None:
     folder = tmp_path / "nasty"
     (folder / "deps $HOME").mkdir(parents=True)
@@ -291,25 +262,6 @@ def test_names_that_mean_something_elsewhere(build: Build, tmp_path: Path) -> No
     )
     assert inside(built.tag, "cat", "made") == "/program\n"
     assert f"/program/{requirements}" in listing(built.tag)
-
-
-def test_build_secrets_are_there_for_the_build_only(build: Build, tmp_path: Path) -> None:
-    word = f"word-{os.urandom(8).hex()}"
-    (tmp_path / "pip.ini").write_text(f"[global]\nno-color = true\n# {word}\n")
-    folder = tmp_path / "secrets"
-    folder.mkdir()
-    (folder / "main.py").touch()
-    (folder / "init.sh").write_text(
-        'grep -q word- "$PIP_CONFIG_FILE" && echo found > note && umask 077 && touch mine\n'
-    )
-    built = build(look(folder), f"--secret=id=pip-config,src={tmp_path / 'pip.ini'}")
-    assert inside(built.tag, "cat", "note", "mine") == "found\n"
-    assert "PIP_CONFIG_FILE" not in inside(built.tag, "env")
-    assert "pip-config" not in inside(built.tag, "sh", "-c", "ls -a /run/secrets 2> /dev/null || true")
-    assert word not in completed("history", "--no-trunc", built.tag).stdout.decode() + built.log
-    # 1: grep looked everywhere and found nothing.
-    search = ("grep", "-rlF", "--exclude-dir=proc", "--exclude-dir=sys", word, "/")
-    assert completed("run", "--rm", "--entrypoint=", built.tag, *search).returncode == 1
 
 
 @pytest.mark.needs("root-on-debian")

@@ -112,16 +112,6 @@ def test_a_command_that_needs_no_aws_asks_for_none(asked: list[Settings], tmp_pa
     assert not asked[0].service.deploy_service
 
 
-def test_all_problems_are_told_at_once_and_written_down(tmp_path: Path) -> None:
-    report = tmp_path / "r.json"
-    result = call("run", tmp_path, "--cpu", "x", "--service", "a b", "--report", report)
-    assert result.exit_code == 2
-    assert "2 inputs are wrong" in result.stdout
-    error = json.loads(report.read_text())["error"]
-    assert error["kind"] == "input"
-    assert len(error["details"]) == 2
-
-
 def test_a_report_that_cannot_be_written_is_told_before_anything_runs(asked: list[Settings], tmp_path: Path) -> None:
     result = call("run", tmp_path, "--report", tmp_path)
     assert result.exit_code == 2
