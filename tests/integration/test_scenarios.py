@@ -77,7 +77,8 @@ def run(command: Case, image: str, folder: Path, cli: Cli) -> None:
         called = cli(*words, cwd=folder)
         code, printed, said = called.returncode, called.stdout, called.stderr
     both = f"{printed}\n{said}"
-    assert code == command.get("exit_code", 0), f"{command['run']}: exit code {code}\n{both}"
+    wanted = command.get("exit_code", 0)
+    assert code == wanted, f"{command['run']}: exit code {code}, not {wanted}\n{both}"
     prints, says, never = ([text.replace("{image}", image) for text in command.get(key, [])] for key in EXPECTED)
     assert [text for text in prints if text not in printed] == [], f"{command['run']}: not printed\n{both}"
     assert [text for text in says if text not in both] == [], f"{command['run']}: not said\n{both}"
