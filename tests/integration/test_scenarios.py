@@ -113,6 +113,13 @@ def test_every_base_image_is_tried() -> None:
     assert tried == {path.name.removesuffix(".Dockerfile") for path in BASES.iterdir()}
 
 
+def test_the_readme_has_every_key() -> None:
+    keys = SCHEMA["properties"]
+    inner = [keys[name]["items"]["properties"] for name in ("commands", "answers")]
+    text = (SCENARIOS / "README.md").read_text(encoding="utf-8")
+    assert [key for key in (*keys, *inner[0], *inner[1]) if f"`{key}`" not in text] == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
