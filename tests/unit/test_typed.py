@@ -43,6 +43,41 @@ def test_of_a_model_by_name_its_name_and_in_its_own_folder_nothing() -> None:
         assert as_typed({}, Path("two words"))(batch) == "model-dockerize batch 'two words'"
 
 
+#: Of a service that neither its folder nor its settings name.
+ELSEWHERE = {"cluster": "prod", "service": "iris-b", "aws_region": "eu-central-1", "memory": "4096", "sandbox": "true"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "model-dockerize rollback --to 3",
+            "model-dockerize rollback iris --service iris-b --cluster prod --aws-region eu-central-1 --sandbox --to 3",
+        ),
+        (
+            "model-dockerize batch FOLDER",
+            "model-dockerize batch iris --service iris-b --cluster prod --aws-region eu-central-1 --sandbox",
+        ),
+        (
+            "model-dockerize logs --service b",
+            "model-dockerize logs --cluster prod --aws-region eu-central-1 --sandbox --service b",
+        ),
+        ("model-dockerize list", "model-dockerize list --aws-region eu-central-1 --sandbox"),
+        ("model-dockerize serve FOLDER", "model-dockerize serve iris --sandbox"),
+        ("model-dockerize bootstrap", "model-dockerize bootstrap --aws-region eu-central-1 --sandbox"),
+    ],
+)
+def test_flags_that_name_another_model_than_the_folder_go_with_it(text: str, shown: str) -> None:
+    with click.Context(cli):
+        assert as_typed(ELSEWHERE, "iris")(text) == shown
+
+
+def test_of_a_model_by_name_the_cluster_goes_with_it() -> None:
+    with click.Context(cli):
+        typed = as_typed({"service": "iris", "cluster": "two words"}, "")
+        assert typed("model-dockerize status") == "model-dockerize status --service iris --cluster 'two words'"
+
+
 def test_a_long_line_comes_to_its_end() -> None:
     with click.Context(cli):
         shown = as_typed(FLAGS, "x")("model-dockerize logs " * 20_000)
