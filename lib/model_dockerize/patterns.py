@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 ARCHIVE = re.compile(r"\.(tar(\.(gz|zst))?|tgz|tzst)$", re.IGNORECASE)
 
 
+#: An ARN, and the name in it: of arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME the last, without a revision.
+_ARN = re.compile(r"arn:(?:[^:]*:){4}[^:/]+[:/](?:.*/)?(?P<name>[^/:]+)(?::[0-9]+)?")
+
+
 class Pattern(NamedTuple):
     """A form of a whole text; as a rule, it says what is wrong."""
 
@@ -19,7 +23,10 @@ class Pattern(NamedTuple):
     def __call__(self, text: str) -> str:
         if self.regex.fullmatch(text):
             return ""
-        near = re.sub(r"[^a-z0-9/]+", "-", text.lower()).strip("-/") if self.is_lower else ""
+        if arn := _ARN.fullmatch(text):
+            near = arn["name"]
+        else:
+            near = re.sub(r"[^a-z0-9/]+", "-", text.lower()).strip("-/") if self.is_lower else ""
         meant = f". Did you mean {near}?" if near and self.regex.fullmatch(near) else ""
         return f"{text!r} is not valid: {self.meaning}{meant}"
 

@@ -7,15 +7,15 @@ from typing import Annotated, ClassVar
 from model_dockerize.patterns import REPOSITORY, TAG
 from model_dockerize.settings.input import Input
 
-#: How references to images of ECR begin.
-_REGISTRY = re.compile(r"[0-9]{12}\.dkr[.-]ecr[.-]")
+#: How references to images of ECR begin, and ARNs of its repositories. Both may lie in another account.
+_REGISTRY = re.compile(r"[0-9]{12}\.dkr[.-]ecr[.-]|arn:[^:]*:ecr:")
 
 
 def _wrong_repository(text: str) -> str:
     if _REGISTRY.match(text):
         return (
-            "a repository is named without its registry, and lies in the account of the credentials; to push to "
-            "another account, assume a role there (role-to-assume)"
+            "a repository is named without its registry or ARN, and lies in the account of the credentials; to push "
+            "to another account, assume a role there (role-to-assume)"
         )
     return REPOSITORY(text)
 

@@ -80,7 +80,12 @@ def test_a_job_definition_of_an_image_that_is_there_needs_no_push(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "registry", ["111122223333.dkr.ecr.eu-west-1.amazonaws.com", "111122223333.dkr-ecr.us-gov-west-1.on.aws"]
+    "registry",
+    [
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+        "111122223333.dkr-ecr.us-gov-west-1.on.aws",
+        "arn:aws-cn:ecr:cn-north-1:111122223333:repository",
+    ],
 )
 def test_a_repository_is_named_without_its_registry(registry: str) -> None:
     with pytest.raises(InputError) as caught:

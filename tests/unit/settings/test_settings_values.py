@@ -35,6 +35,28 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "resource", "meant"),
+    [
+        ("cluster", "ecs:eu-central-1:123456789012:cluster/prod", "prod"),
+        ("service", "ecs:eu-central-1:123456789012:service/prod/iris", "iris"),
+        ("service", "ecs:eu-central-1:123456789012:service/iris", "iris"),
+        ("task_definition", "ecs:eu-central-1:123456789012:task-definition/iris:7", "iris"),
+        ("job_queue", "batch:eu-central-1:123456789012:job-queue/models", "models"),
+        ("job_definition_name", "batch:eu-central-1:123456789012:job-definition/iris:12", "iris"),
+        ("subnets", "ec2:eu-central-1:123456789012:subnet/subnet-0123abcd", "subnet-0123abcd"),
+    ],
+)
+def test_an_arn_in_place_of_a_name_comes_with_the_name_in_it(name: str, resource: str, meant: str) -> None:
+    (problem,) = problems(**{name: f"arn:aws:{resource}"})
+    assert problem.endswith(f"Did you mean {meant}?")
+
+
+def test_an_arn_without_a_name_that_would_do_suggests_none() -> None:
+    (problem,) = problems(cluster="arn:aws:ecs:eu-central-1:123456789012:cluster/two words")
+    assert "Did you mean" not in problem
+
+
+@pytest.mark.parametrize(
     ("text", "meant"), [("My Image", "my-image"), ("My_Model!", "my-model"), ("a:1", "image-version"), ("-", "")]
 )
 def test_a_wrong_image_name_comes_with_one_that_would_do(text: str, meant: str) -> None:
