@@ -144,7 +144,8 @@ def test_a_service_that_went_back_is_not_said_to_be_compared(monkeypatch: pytest
     monkeypatch.setattr(operate.deployed, "smoke_deployed", lambda *_: ())
     display = Heard()
     nothing: Any = None
-    operate._prove(Run(settings("true"), {}, Recorder(display)), nothing, prepared(), former, nothing, None)
+    run = Run(settings("true"), {}, Recorder(display))
+    operate._prove(run, nothing, prepared(), former, nothing, None, "2")
     assert operate.NOT_COMPARED in display.lines
 
 

@@ -137,7 +137,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         elif former.desired != 0:
             address = deployed.address(run, account, former.service, stage)
     if is_tested:
-        _prove(run, account, prepared, former, address, verdict.pause)
+        _prove(run, account, prepared, former, address, verdict.pause, here)
     elif former.desired != 0:
         run.recorder.found(facts.Untested("service"))
     if verdict.pause:
@@ -188,7 +188,9 @@ def _check_back(verdict: Verdict, wanted: Outcome, target: str = "the former ver
         )
 
 
-def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address, pause: Pause | None) -> None:
+def _prove(
+    run: Run, account: Aws, prepared: Prepared, former: Running, address: Address, pause: Pause | None, left: str
+) -> None:
     # The folder's expected result is that of its present program, which is not what runs now.
     _, build = ecr.version_and_build(account, former.image)
     asked = replace(prepared, expectation=replace(prepared.expectation, build_id=build, sample_expected=None))
@@ -208,7 +210,8 @@ def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address:
         if failed:
             raise DeployedSmokeError(
                 f"The service is back at {name}, but it does not answer as a model must.",
-                "Go further back with model-dockerize rollback, or deploy a corrected program.",
+                f"Return with model-dockerize rollback --to {left}, go further back with model-dockerize rollback, or "
+                "deploy a corrected program.",
                 failed,
             )
 

@@ -12,7 +12,7 @@ from model_dockerize import library, pipeline
 from model_dockerize.aws import batch, ecr, ground
 from model_dockerize.aws.ecs import endpoint
 from model_dockerize.aws.ecs.endpoint import Address
-from model_dockerize.errors import AwsAccessError, InputError
+from model_dockerize.errors import AwsAccessError, DeployedSmokeError, InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import deployed, operate
@@ -107,6 +107,21 @@ def test_rollback_says_from_where_to_where_it_went(three: tuple[Stage, Act]) -> 
     lines = last_lines(act(partial(pipeline.rollback, to="1", by_name=True)))
     assert lines[0].startswith("deployed iris went back from 2 to 1, deployed 2025-12-31 23:")
     assert now_runs(service.told) == "iris:1"
+
+
+def test_a_rollback_to_what_does_not_answer_has_failed_and_names_the_way_back(
+    three: tuple[Stage, Act], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: ("status: the job ended as Error",))
+    settings = to_settings([])
+    named = replace(settings.service, cluster="c", service="iris", wait_timeout=400)
+    run = Run(replace(settings, service=named), {}, Recorder(Quiet()))
+    report = reported(run, partial(pipeline.rollback, to="", by_name=True))
+    assert report.failure
+    assert (report.outcome, report.failure.exit_code) == (Outcome.FAILED, DeployedSmokeError.exit_code)
+    assert "iris:2" in report.failure.message
+    assert "model-dockerize rollback --to 3" in report.failure.remedy
+    assert now_runs(three[0].told) == "iris:2"
 
 
 def test_what_answered_a_sample_before_is_told_so_and_not_doubted(three: tuple[Stage, Act]) -> None:
