@@ -87,6 +87,14 @@ def test_a_task_that_stopped_as_another_did_is_no_new_warning() -> None:
     assert len(said.warnings) == 2
 
 
+def test_of_a_log_group_that_was_deleted_the_command_that_makes_it_has_its_name() -> None:
+    containers = [{"name": "iris", "reason": "ResourceInitializationError: The specified log group does not exist."}]
+    (account, _), said = world(containers, {"GetLogEvents": lambda _: {"events": []}}), Said()
+    stopped = diagnose(account, task(containers), said, lambda _: None)
+    assert "(aws logs create-log-group --log-group-name /g)" in stopped.hint
+    assert said.infos == [stopped.hint]
+
+
 def test_a_one_off_task_that_does_not_end_is_stopped() -> None:
     running = {"DescribeTasks": lambda _: {"tasks": [{"taskArn": TASK, "lastStatus": "RUNNING"}]}}
     account, asked = world([], running)

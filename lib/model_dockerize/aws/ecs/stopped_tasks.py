@@ -19,6 +19,8 @@ _LOG_LINES = 50
 #: CloudWatch shows a line a moment after it was written, and a dead container writes no more.
 _LOG_TRIES = 3
 
+#: Stands for the name of a log group until that is known.
+_GROUP = "LOG-GROUP"
 _ENDED = "Essential container in task exited"
 #: How our server says that its model does not answer the sample.
 _NOT_PROVED = re.compile(r"\S+Z not proved: (?P<why>.+)")
@@ -45,7 +47,8 @@ _BY_REASON = (
     ),
     (
         ("loggroupdoesnotexist",),
-        "its log group was deleted: make it again (aws logs create-log-group --log-group-name), for its stack does not",
+        "its log group was deleted: make it again (aws logs create-log-group --log-group-name LOG-GROUP), for its "
+        "stack does not",
     ),
     (
         ("resourceinitializationerror",),
@@ -131,11 +134,12 @@ def diagnose(
     (progress.info if is_known else progress.warning)(stopped.summary())
     # The reason is told before the log is asked for: the last lines may take seconds to arrive in CloudWatch.
     try:
-        log = _log(aws, task, exit_code, sleep)
+        place = log_place(aws, task)
+        log = _log(aws, place, exit_code, sleep) if place else ()
     except (AwsError, AwsAccessError) as error:
         progress.info(f"its log cannot be read: {error}")
         return stopped
-    meaning = hint(reason, exit_code, log)
+    meaning = hint(reason, exit_code, log, place[0] if place else _GROUP)
     if meaning != stopped.hint:
         progress.info(meaning)
     stopped = replace(stopped, hint=meaning, log=log)
@@ -146,15 +150,19 @@ def diagnose(
     return stopped
 
 
-def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
-    """Return the usual meaning; empty: none known."""
+def hint(reason: str, exit_code: int | None, log: tuple[str, ...], group: str = _GROUP) -> str:
+    """Return the usual meaning; empty: none known.
+
+    Args:
+        group: the log group's name, for the command that makes it.
+    """
     said = reason.lower().replace(" ", "")
     if any("exec format error" in line.lower() for line in (reason, *log)):
         return _WRONG_PROCESSOR
     if proof := next(filter(None, map(_NOT_PROVED.match, reversed(log))), None):
         return f"its model does not answer the sample: {proof['why']}"
     by_reason = next((meaning for words, meaning in _BY_REASON if any(word in said for word in words)), "")
-    return by_reason or _BY_EXIT_CODE.get(exit_code or 0, "")
+    return by_reason.replace(_GROUP, group) or _BY_EXIT_CODE.get(exit_code or 0, "")
 
 
 def _only_scaling(task: Any) -> bool:
@@ -173,10 +181,7 @@ def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
     return options["awslogs-group"], stream
 
 
-def _log(aws: Aws, task: Any, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
-    place = log_place(aws, task)
-    if place is None:
-        return ()
+def _log(aws: Aws, place: tuple[str, str], exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
     for last in range(_LOG_TRIES, 0, -1):
         lines = last_lines(aws, *place, _LOG_LINES)
         if lines or exit_code is None or last == 1:
