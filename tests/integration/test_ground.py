@@ -56,7 +56,7 @@ class Account:
         return ensure_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05, longest=0.2))
 
     def plan(self, wanted: Wanted) -> list[str]:
-        return [str(change) for change in plan_stack(self.aws, wanted, Pace(limit=30, first=0.05))]
+        return [str(change) for change in plan_stack(self.aws, wanted, Pace(limit=30, first=0.05)) or ()]
 
     def delete(self, name: str) -> tuple[str, ...]:
         return delete_stack(self.aws, name, self.said, Pace(limit=30, first=0.05))

@@ -124,6 +124,18 @@ def test_of_what_is_made_anew_a_plan_knows_no_id(monkeypatch: pytest.MonkeyPatch
     assert (planned.outputs["TaskGroup"], planned.outputs["LogGroup"]) == (TO_COME, "/iris")
 
 
+@pytest.mark.parametrize(("planned", "action"), [(None, "leave"), ((), "change")])
+def test_a_stack_of_which_only_outputs_or_tags_change_is_planned_as_changed(
+    planned: Any, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_dockerize.aws.ground.planned.plan_stack", lambda *_: planned)
+    seen = Stack("s", "arn:s", "CREATE_COMPLETE", {}, {}, (), ())
+    told: list[Any] = []
+    aws: Any = SimpleNamespace(only_asks=True, settled=lambda _, *what: told.append(what))
+    assert make_stack(aws, Wanted("s", load(MODEL)), seen, Said()).action == action
+    assert told == [(action, "stack", "s")]
+
+
 TEMPLATE = Template("body", "f1", frozenset({"Fingerprint", "A", "B"}))
 
 
@@ -362,9 +374,8 @@ def test_a_change_set_without_changes_is_none_and_is_removed(reason: str) -> Non
 
 def test_a_plan_takes_away_what_a_former_one_has_left_before_it_makes_anything() -> None:
     client = ChangeSets("didn't contain changes")
-    assert (
-        plan_change_set(client, Wanted("s", TEMPLATE, {"A": "2"}), Stack.of(shown()), Pace(sleep=lambda _: None)) == ()
-    )
+    wanted, quick = Wanted("s", TEMPLATE, {"A": "2"}), Pace(sleep=lambda _: None)
+    assert plan_change_set(client, wanted, Stack.of(shown()), quick) is None
     (first, left), (second, made) = client.requests[:2]
     assert (first, second) == ("delete_change_set", "create_change_set")
     assert left["ChangeSetName"] == made["ChangeSetName"]

@@ -28,15 +28,15 @@ class ChangeSet:
     changes: tuple[ResourceChange, ...]
 
 
-def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tuple[ResourceChange, ...]:
-    """Return what would change of an existing stack.
+def plan_change_set(client: Any, wanted: Wanted, there: Stack, pace: Pace) -> tuple[ResourceChange, ...] | None:
+    """Return what would change of an existing stack: None, nothing; empty, only its outputs or tags.
 
     Its fixed name removes what a killed plan left.
     """
     client.delete_change_set(StackName=wanted.name, ChangeSetName=_PLAN)  # AWS takes it where there is none, too
     made = create_change_set(client, wanted, there, pace, _PLAN)
     if made is None:
-        return ()
+        return None
     client.delete_change_set(StackName=wanted.name, ChangeSetName=made.arn)
     return made.changes
 

@@ -29,11 +29,12 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
     """
     if not aws.only_asks:
         return ensure_stack(aws, wanted, progress, pace, seen)
-    changes = () if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), pace)
+    planned = None if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), pace)
+    changes, action = planned or (), _action(seen, planned)
     for change in changes:
         _note(aws, wanted.name, change, progress)
     if not changes:
-        aws.settled(progress, "leave", "stack", wanted.name)
+        aws.settled(progress, action, "stack", wanted.name)
     there = seen or Stack(wanted.name, TO_COME, "", {}, {}, (), ())
     gone = wanted.template.outputs_of({change.logical_id for change in changes if change.replacement == "True"})
     return replace(
@@ -41,8 +42,14 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
         parameters={**there.parameters, **wanted.parameters},
         outputs=_Outputs({name: value for name, value in there.outputs.items() if name not in gone}),
         role=wanted.role or there.role,
-        action=("change" if seen else "make") if changes else "leave",
+        action=action,
     )
+
+
+def _action(seen: Stack | None, planned: tuple[ResourceChange, ...] | None) -> Action:
+    if planned is None:
+        return "leave"
+    return "change" if seen else "make"
 
 
 class _Outputs(dict[str, str]):

@@ -42,17 +42,20 @@ def ensure_stack(
     return _while_others_change_it(lambda clock: _ensure(aws, wanted, progress, clock), wanted.name, pace or Pace())
 
 
-def plan_stack(aws: Aws, wanted: Wanted, pace: Pace | None = None) -> tuple[ResourceChange, ...]:
-    """Return the plan; a new stack's change set would make the stack."""
+def plan_stack(aws: Aws, wanted: Wanted, pace: Pace | None = None) -> tuple[ResourceChange, ...] | None:
+    """Return the plan: None, nothing changes; empty, only outputs or tags.
 
-    def plan(clock: Pace) -> tuple[ResourceChange, ...]:
+    A new stack's change set would make the stack.
+    """
+
+    def plan(clock: Pace) -> tuple[ResourceChange, ...] | None:
         client = aws.client("cloudformation")
         there = _settled(client, wanted.name, clock)
         _check_ours(there, wanted.name)
         if there is None or there.was_never_good or there.is_to_be_made:
             check_lengths(wanted)
             return tuple(ResourceChange("Add", *each) for each in wanted.template.resources(wanted.values()))
-        return () if there.suits(wanted) else plan_change_set(client, wanted, there, clock)
+        return None if there.suits(wanted) else plan_change_set(client, wanted, there, clock)
 
     return _while_others_change_it(plan, wanted.name, pace or Pace())
 
