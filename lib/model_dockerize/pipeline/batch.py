@@ -105,6 +105,12 @@ def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace:
     return ground.ensure_runtime(account, service, name, progress, pace)
 
 
+def secrets_of(run: Run, account: Aws, model: str) -> tuple[str, ...]:
+    """Return the secrets that jobs start with: another service of the model may have brought them."""
+    jobs = run.settings.batch
+    return batch.secrets_of(account, jobs.definition(model), run.settings.service) if jobs.create_job_def else ()
+
+
 def image_of(run: Run, account: Aws, pushed: str, progress: Progress) -> str:
     """Return the image `pushed` by this run, else job_def's."""
     file = run.settings.batch.file

@@ -1,12 +1,21 @@
 """Environment and secrets: what the definitions say, and what the execution role may read."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from model_dockerize.aws import ground
+from model_dockerize.aws.batch.job_definition import latest_revision
 from model_dockerize.aws.ground import Model
 from model_dockerize.errors import InputError
+from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS
+from model_dockerize.report import Recorder
+from model_dockerize.settings import Given, to_settings
+from model_dockerize.smoke import Expectation
+from tests.rig.deployer import Quiet
 from tests.rig.iris import IRIS, settings
 from tests.unit.aws.test_compare import wanted
 from tests.unit.aws.test_values import container
@@ -67,6 +76,28 @@ class TestTheExecutionRole:
         assert account.changes() == []
         assert account.stacks.there["model-dockerize-iris"].parameters["OwnExecutionRole"] == "false"
         assert "must be allowed to read the secrets itself" in " ".join(account.said.infos)
+
+
+def test_jobs_keep_the_secrets_that_another_service_of_the_model_has_brought(account: Account) -> None:
+    def make(**said: str) -> None:
+        given = {name: Given(text, name, Path()) for name, text in said.items()}
+        run = Run(to_settings([given]), {}, Recorder(Quiet()))
+        prepared = Prepared(Named("iris", "1"), "b", "linux/amd64", Expectation(""))
+        JOBS.run(FOUNDATIONS.run(Release(run, prepared, account.aws, uri="registry/iris@sha256:d")))
+
+    make(service="staging", secrets=f"KEY={PARAMETER}")
+    make(service="production")
+    latest = latest_revision(account.aws, "iris")
+    role, key = latest["containerProperties"]["executionRoleArn"], latest["containerProperties"]["secrets"]
+    assert (role, key) == (
+        account.stacks.there["model-dockerize-production"].outputs["ExecutionRole"],
+        [{"name": "KEY", "valueFrom": PARAMETER}],
+    )
+    assert readable(account, "production") == ("", PARAMETER)
+    make(service="other", **{"create-job-def": "false"})
+    assert readable(account, "other") == ("", "")
+    make(service="third", secrets="none")
+    assert readable(account, "third") == ("", "")
 
 
 def test_roles_that_are_given(account: Account) -> None:

@@ -13,6 +13,7 @@ from model_dockerize.aws.batch.job_definition import (
     ensure_job_definition,
     every_job_definition,
     latest_job_definition,
+    secrets_of,
     with_roles,
 )
 from model_dockerize.aws.batch.job_queue import JobQueue, ensure_queue, feed, others_queue, place_of_jobs
@@ -35,5 +36,6 @@ __all__ = [
     "latest_job_definition",
     "others_queue",
     "place_of_jobs",
+    "secrets_of",
     "with_roles",
 ]

@@ -108,6 +108,15 @@ def as_defined(
     return as_found(batch, jobs), as_found(service, shared)
 
 
+def secrets_of(aws: Aws, name: str, service: ServiceSettings) -> tuple[str, ...]:
+    """Return the secrets that the definition's next revision starts with."""
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        latest = latest_revision(aws, name)
+    found = {"secrets": of_job_definition(latest)["secrets"]} if latest else {}
+    return as_found(service, found).secret_arns
+
+
 def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
     """Add the definition's roles."""
     roles = {"execution_role_arn": service.execution_role, "task_role_arn": service.task_role}

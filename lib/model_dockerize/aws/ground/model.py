@@ -44,6 +44,7 @@ class Model:
     name: str
     repository: str
     health_path: str = "/ready"  # that a load balancer asks
+    job_secrets: tuple[str, ...] = ()  # ARNs that jobs start with, beside the service's
 
 
 def ensure_model(
@@ -75,7 +76,7 @@ def ensure_model(
     if boundary := aws.permissions_boundary or shared.parameters.get("PermissionsBoundary", ""):
         parameters["PermissionsBoundary"] = boundary
     if not execution_role:
-        parameters |= _secrets(settings.secret_arns, there)
+        parameters |= _secrets((*settings.secret_arns, *model.job_secrets), there)
     if place:
         parameters |= _place(settings, place, shared)
         if settings.balanced:

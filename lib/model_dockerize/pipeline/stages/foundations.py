@@ -53,7 +53,8 @@ def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Ru
     if not settings.service.deploy_service:
         return batch.ensure_runtime(release.run, account, names.model, progress, pace)
     # An image of others knows only the old path.
-    model = Model(names.service, names.repository, "/ready" if release.prepared.made_here else "/health")
+    health_path = "/ready" if release.prepared.made_here else "/health"
+    model = Model(names.service, names.repository, health_path, batch.secrets_of(release.run, account, names.model))
     service = replace(settings.service, task_definition=names.task_definition)
     made = ground.ensure_foundations(account, service, model, progress, pace)
     if not release.settings.run.sandbox:
