@@ -114,7 +114,7 @@ def test_platforms() -> None:
         ("ResourceInitializationError: unable to retrieve secret from asm: failed", None, (), "may not read it"),
         ("Task failed container health checks", 0, (), "did not become healthy"),
         ("Capacity is unavailable at this time", None, (), "no room"),
-        ("ECS was unable to assume the role 'arn'", None, (), "does not trust"),
+        ("ECS was unable to assume the role 'arn'", None, (), "does not trust ecs-tasks.amazonaws.com, or is so new"),
         ("Essential container in task exited", 127, (), "was not found"),
         ("Essential container in task exited", 1, ("Traceback",), ""),
         ("Essential container in task exited", 3, ("0Z not proved: in.csv: it is red", "0Z stopped"), "it is red"),

@@ -55,7 +55,11 @@ _BY_REASON = (
         "before the container started: a secret, the log group or ECR could not be reached "
         "(role, or way out of the subnet)",
     ),
-    (("unabletoassumetherole",), "a role of the task does not trust ecs-tasks.amazonaws.com"),
+    (
+        ("unabletoassumetherole",),
+        "a role of the task does not trust ecs-tasks.amazonaws.com, or is so new that ECS does not see it yet: then it "
+        "tries again by itself",
+    ),
     (
         ("capacityisunavailable",),
         "Fargate has no room for this size in this zone now: try again, or give subnets in other zones",
