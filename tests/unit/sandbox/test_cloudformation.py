@@ -10,7 +10,7 @@ from model_sandbox.cloudformation import load_balancing, network, stack_rules
 from model_sandbox.cloudformation.conditions import with_joins
 from model_sandbox.cloudformation.file_system import access_point_parameters
 from model_sandbox.cloudformation.resource import InvalidPropertyError
-from model_sandbox.cloudformation.role import Role
+from model_sandbox.cloudformation.role import InstanceProfile, Role
 from model_sandbox.ec2_gaps import Ec2Gaps
 from model_sandbox.listener_rules import ListenerRules, Turns
 
@@ -268,6 +268,15 @@ def test_connections_are_shared_out_evenly_by_weights() -> None:
 
 
 LOAD_BALANCERS: dict[str, list[str]] = {"blue": ["lb"], "green": ["lb"], "lone": []}
+
+
+def test_an_instance_profile_takes_the_roles_that_are_new_to_it_alone() -> None:
+    client = Recorder()
+    InstanceProfile(lambda _: client)._settle("p", {"Roles": ["a", "b"]}, {"Roles": ["b", "c"]})
+    assert [(operation, told["RoleName"]) for operation, told in client.calls] == [
+        ("remove_role_from_instance_profile", "a"),
+        ("add_role_to_instance_profile", "c"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,16 @@ def test_an_answer_is_whole_with_its_last_piece(pieces: tuple[bytes, ...]) -> No
         assert seen == [False] * (len(pieces) - 1) + [True]
 
 
+def test_what_a_target_says_unasked_is_no_answer_to_what_is_asked_next() -> None:
+    answer = Answer()
+    answer.take(b"HTTP/1.1 408 Request Timeout\r\n")
+    answer.ask()
+    answer.take(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+    assert not answer.is_whole
+    answer.take(b"k")
+    assert answer.is_whole
+
+
 @pytest.mark.parametrize(
     "head",
     [

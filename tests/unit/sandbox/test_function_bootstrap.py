@@ -8,19 +8,19 @@ from typing import Any
 
 from model_sandbox import function_bootstrap
 
+TOLD = ("function_name", "function_version", "invoked_function_arn", "memory_limit_in_mb", "aws_request_id")
 HANDLER = """
 def handler(event, context):
     if event.get("fail"):
         raise ValueError(event["fail"])
-    return [context.identity, context.client_context, context.aws_request_id]
+    return {name: value for name, value in vars(context).items() if name[0] != "_"}
 """
 
 
 def invoke(folder: Path, event: dict[str, str]) -> tuple[Any, str]:
     """Return the answer and the log."""
     (folder / "model.py").write_text(HANDLER)
-    names = ("function_name", "function_version", "invoked_function_arn", "memory_limit_in_mb", "aws_request_id")
-    told = {"handler": "model.handler", "event": event, "seconds": 60, "context": {name: name for name in names}}
+    told = {"handler": "model.handler", "event": event, "seconds": 60, "context": {name: name for name in TOLD}}
     (folder / "event.json").write_text(json.dumps(told))
     program = Path(function_bootstrap.__file__).read_text()
     for inside, here in (
@@ -34,7 +34,9 @@ def invoke(folder: Path, event: dict[str, str]) -> tuple[Any, str]:
 
 
 def test_a_handler_finds_in_its_context_what_lambda_gives_to_whoever_is_not_a_phone(tmp_path: Path) -> None:
-    assert invoke(tmp_path, {}) == ({"result": [None, None, "aws_request_id"]}, "")
+    logs = {"log_group_name": "/aws/lambda/function_name", "log_stream_name": ""}
+    found = {**{name: name for name in TOLD}, **logs, "identity": None, "client_context": None}
+    assert invoke(tmp_path, {}) == ({"result": found}, "")
 
 
 def test_an_error_is_the_answer_and_in_the_log_after_lambdas_word_for_it(tmp_path: Path) -> None:

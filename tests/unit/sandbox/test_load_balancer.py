@@ -25,3 +25,18 @@ def test_a_stack_changes_the_groups_of_its_load_balancer() -> None:
     balancer = load_balancing.LoadBalancer(lambda _: client)
     balancer._settle("arn", {"SecurityGroups": ["a"]}, {"SecurityGroups": ["b"]})
     assert client.calls[0] == ("set_security_groups", {"LoadBalancerArn": "arn", "SecurityGroups": ["b"]})
+
+
+def test_a_stack_changes_a_listener_in_its_place() -> None:
+    client, asked = Recorder(), []
+
+    def of(service: str) -> Recorder:
+        asked.append(service)
+        return client
+
+    old = {"LoadBalancerArn": "l", "Port": "80", "DefaultActions": [{"Type": "forward", "TargetGroupArn": "a"}]}
+    load_balancing.Listener(of)._settle("arn", old, old)
+    assert client.calls == []
+    load_balancing.Listener(of)._settle("arn", old, {**old, "Port": "8080"})
+    ((operation, told),) = client.calls
+    assert (operation, told["ListenerArn"], told["Port"], set(asked)) == ("modify_listener", "arn", 8080, {"elbv2"})

@@ -86,6 +86,7 @@ def test_a_token_is_good_for_its_scope_until_it_expires() -> None:
         assert tokens.check(broken) is Refusal.UNKNOWN
     now[0] = 1060
     assert tokens.check(basic("AWS", token)) is Refusal.EXPIRED
+    assert tokens.issue(SCOPE)[1] == 1060 + 12 * 3600, "as AWS's are by default"
 
 
 def test_addresses_are_loopback_differ_between_sandboxes_and_are_used_again_last() -> None:
