@@ -13,7 +13,7 @@ import pytest
 
 from model_dockerize.aws import ecs
 from model_dockerize.aws.client import Aws, connect
-from model_dockerize.aws.ecs import history
+from model_dockerize.aws.ecs import history, service_log
 from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.rollout.follow import follow
 from model_dockerize.aws.ecs.rollout.rollback import end_pause, rollback
@@ -553,6 +553,22 @@ def test_the_log_of_a_service_is_that_of_its_tasks(stage: Callable[..., Stage]) 
     waits: list[float] = []
     following = follow_log(deploying.connection, now.service, 1, waits.append)
     assert [next(following) for _ in range(4)].count("loading the model") == 2
+
+
+def test_a_log_is_followed_from_where_the_last_look_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def look(**one: Any) -> dict[str, Any]:
+        asked.append(one)
+        return {"events": [{"message": f"line {len(asked)}"}], "nextForwardToken": f"f/{len(asked)}"}
+
+    monkeypatch.setattr(service_log._Log, "_places", lambda _: [("group", "stream")])
+    exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
+    aws: Any = SimpleNamespace(logs=SimpleNamespace(get_log_events=look, exceptions=exceptions))
+    nothing: Any = None
+    following = follow_log(aws, nothing, 5, lambda _: None)
+    assert [next(following) for _ in range(3)] == ["line 1", "line 2", "line 3"]
+    assert [one.get("nextToken") for one in asked] == [None, "f/1", "f/2"]
 
 
 def test_fields_that_this_program_does_not_know_are_kept_and_are_no_difference(stage: Callable[..., Stage]) -> None:

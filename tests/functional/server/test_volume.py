@@ -84,6 +84,13 @@ def test_a_server_on_a_volume_of_garbage_ends_with_one_line_that_names_the_file(
     assert f"{tmp_path}/jobs.sqlite3 is damaged, or no database" in done.stderr.splitlines()[-1]
 
 
+def test_the_image_has_no_folder_in_which_the_data_directory_would_be(tmp_path: Path) -> None:
+    root = tmp_path / "var" / "gai_data"
+    for _ in range(2):
+        volume.prepare(root)
+    assert stat.S_IMODE(root.stat().st_mode) == 0o1777
+
+
 def test_a_place_that_cannot_be_a_directory_is_said_clearly(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(VolumeError, match="GAI_VOLUME_PATH"):
@@ -144,6 +151,7 @@ def test_a_bad_manifest_is_refused_with_every_problem(capsys: pytest.CaptureFixt
         "name": "",
         "working_directory": "x",
         "command": ["x", "{input}"],
+        "output_types": ["text/csv", 1],
         "extra": 1,
         "limits": {"upload_bytes": 0},
     }
@@ -157,6 +165,7 @@ def test_a_bad_manifest_is_refused_with_every_problem(capsys: pytest.CaptureFixt
         "absolute path",
         "'upload_bytes' must be",
         "input_types",
+        "'output_types' must be a list of texts",
     ):
         assert part in text
     assert main(["manifest", manifest_text(Path("/x"), schema=[])]) == 1

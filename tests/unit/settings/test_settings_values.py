@@ -246,3 +246,11 @@ def test_a_queue_on_the_volume_takes_one_task_and_a_shared_queue_takes_a_volume(
     both = to_settings([layer(volume="fs-0123abcd", desired_count="2", queue_url="postgresql://u@h/q")]).service
     assert not both.is_alone
     assert to_settings([layer(volume="data")]).service.is_alone
+
+
+@pytest.mark.parametrize("kind", ["FARGATE", "FARGATE_SPOT"])
+@pytest.mark.parametrize(("name", "text"), [("gpus", "1"), ("instance_types", "m5.large")])
+def test_fargate_has_neither_gpus_nor_types_of_instances(kind: str, name: str, text: str) -> None:
+    (problem,) = problems(compute_type=kind, **{name: text})
+    assert problem.startswith(f"--{name.replace('_', '-')}: Fargate has no ")
+    assert problem.endswith("; set compute-type to EC2 or SPOT")

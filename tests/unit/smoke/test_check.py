@@ -452,8 +452,9 @@ def test_a_job_that_cannot_be_removed(model: FakeModel, expectation: Expectation
 
 
 def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.csv cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"gone\.csv cannot be read: No such file") as refused:
         check([], Expectation(BUILD_ID, tmp_path / "gone.csv"), 1.0, 1.0, Silent())
+    assert refused.value.remedy == "Correct its path."
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(
