@@ -65,6 +65,12 @@ def test_a_line_without_an_end_is_told_in_parts() -> None:
     assert failed[1:] == tuple(said.outputs)
 
 
+def test_what_is_shown_slowly_is_still_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Said, "output", lambda *_: time.sleep(0.1))
+    failed, _ = run(python("print(*range(5), sep=chr(10)); raise SystemExit(7)"))
+    assert failed[1:] == tuple(map(str, range(5)))
+
+
 @pytest.mark.parametrize("waiting", ["", "build"])
 def test_it_waits_until_the_test_port_has_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: str) -> None:
     moved = tmp_path / "moved"

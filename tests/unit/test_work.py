@@ -1,10 +1,11 @@
 """What `submit` is asked to do: told apart, and refused before anything is paid."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from model_dockerize.aws.batch import JobDefinition
+from model_dockerize.aws.batch import JobDefinition, job_definition
 from model_dockerize.errors import InputError
 from model_dockerize.pipeline import Work, sort_out
 from model_dockerize.pipeline.work import check_places
@@ -26,6 +27,21 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def definition(*mounts: str) -> JobDefinition:
     return JobDefinition("arn", "iris", 3, existed=True, changed=False, mounts=mounts)
+
+
+def test_of_a_job_definition_its_log_role_and_places_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"logConfiguration": {"options": {"awslogs-group": "/model-dockerize/iris"}}}
+    places = {"jobRoleArn": "arn:role", "mountPoints": [{"containerPath": "/data"}, {"sourceVolume": "v"}]}
+    shown = {"jobDefinitionArn": "arn", "revision": 3}
+    for properties, log_group, role, mounts in (
+        ({**options, **places}, "/model-dockerize/iris", "arn:role", ("/data",)),
+        ({}, "/aws/batch/job", "", ()),
+    ):
+        found = {**shown, "containerProperties": properties}
+        monkeypatch.setattr(job_definition, "latest_revision", lambda *_, found=found: found)
+        nothing: Any = None
+        known = job_definition.latest_job_definition(nothing, "iris")
+        assert (known.log_group, known.role, known.mounts, known.revision) == (log_group, role, mounts, 3)
 
 
 @pytest.mark.usefixtures("files")

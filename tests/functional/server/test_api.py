@@ -270,6 +270,7 @@ def test_a_mapping_file_is_proposed_that_the_server_then_takes(start_server: Sta
     content = b"id,Full-Name,AGE\n1,Al,7\n"
     answer = requests.post(server.url + path, files={"FILE": content}, data={"mimetype": "text/csv"}, timeout=60)
     assert answer.headers["content-disposition"] == 'attachment; filename="mapping.json"'
+    assert answer.headers["cache-control"] == "no-store"
     assert answer.json() == [
         {"source": "", "destination": "name", "defaultValue": None},
         {"source": "AGE", "destination": "age"},

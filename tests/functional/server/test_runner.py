@@ -301,8 +301,9 @@ def test_small_data_goes_with_the_job_and_comes_with_its_end(tmp_path: Path, man
         (tmp_path / "o").unlink(missing_ok=True)
     outcome = work(client, tmp_path, b"!fail x")
     assert (outcome.error, outcome.content) == ("no good: x", None)
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="No such file") as refused:
         work(client, tmp_path / "nowhere", b"a")
+    assert refused.value.errno == errno.ENOENT
     client.stop()
 
 

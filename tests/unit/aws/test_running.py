@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from model_dockerize.aws.destroy.running import _addresses
 from model_dockerize.aws.ecs.history import Running
 from model_dockerize.aws.ecs.proving import NOTHING, PROVING, SAMPLED, mark_proved
 from model_dockerize.aws.model import Service
@@ -68,3 +69,24 @@ def test_a_tag_keeps_the_last_revisions_that_it_has_room_for() -> None:
     mark_proved(aws, Service("arn", "iris", "c", True, "d", HERE, None, proving=True, sampled=many), by_sample=True)
     assert len(done[0]) <= 256
     assert done[0].endswith(" iris:139 iris:2")
+
+
+def test_what_is_to_be_destroyed_says_where_its_tasks_answer() -> None:
+    asked: list[Any] = []
+    shown = [
+        {"Association": {"PublicIp": "192.0.2.1"}, "PrivateIpAddress": "10.0.0.1"},
+        {"PrivateIpAddress": "10.0.0.2"},
+    ]
+
+    class Ec2:
+        def describe_network_interfaces(self, **given: Any) -> Any:
+            asked.append(given["Filters"])
+            return {"NetworkInterfaces": shown}
+
+    aws: Any = SimpleNamespace(ec2=Ec2())
+    owners = {"eni-2": "arn:mine", "eni-1": "arn:mine", "eni-3": "arn:other"}
+    region = SimpleNamespace(interface_owners=lambda: {key: SimpleNamespace(id=of) for key, of in owners.items()})
+    there: Any = SimpleNamespace(model=None, region=region)
+    assert list(_addresses(aws, there, {"serviceArn": "arn:mine"})) == ["http://192.0.2.1", "http://10.0.0.2"]
+    assert list(_addresses(aws, there, {"serviceArn": "arn:nobody"})) == []
+    assert asked == [[{"Name": "network-interface-id", "Values": ["eni-1", "eni-2"]}]]

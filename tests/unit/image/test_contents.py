@@ -241,6 +241,12 @@ def test_a_name_that_would_fill_the_memory_is_not_read_to_its_end() -> None:
         members.read(Path("it"), io.BytesIO(packed), LARGEST)
 
 
+def test_what_is_in_a_file_is_no_name_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "_MOST_HEADERS", 1 << 16)
+    found = members.read(Path("it"), io.BytesIO(pack({"weights": bytes(1 << 18), "more": bytes(1 << 18)})), LARGEST)
+    assert found.size == 1 << 19
+
+
 def test_of_documents_only_so_many_bytes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     files = {f"{number}.json": json.dumps({"a": "x" * 990}).encode() for number in range(10)}
     monkeypatch.setattr(members, "_DOCUMENTS", 3500)

@@ -710,6 +710,17 @@ RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "
             },
             "uv.lock holds a 1.0, and the project asks for >=2: run `uv lock`.",
         ),
+        *(
+            (
+                {name: text.replace(click, f"later{click[5:]}") for name, text in projects.texts(tool).items()},
+                f"{lock} does not hold later, which the project asks for: run `{tool} ",
+            )
+            for tool, click, lock in (
+                ("pdm", "click>=8", "pdm.lock"),
+                ("poetry", 'click = "^8.0"', "poetry.lock"),
+                ("pipenv", 'click = ">=8"', "Pipfile.lock"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_installed_from_is_refused_by_name(tmp_path: Path, files: dict[str, str], sentence: str) -> None:

@@ -208,6 +208,7 @@ class TestAwsConfigIni:
             ("region = eu-central-1", "", "[aws] region: it is missing or empty"),
             ("aws_id = 123456789012", "aws_id = 1234", "[aws] aws_id: '1234' is not the account's 12 digits"),
             ("aws_access_key_id = AKIDEXAMPLE", "", "[aws] aws_access_key_id: it is missing or empty, but"),
+            ("aws_access_key_id = AKIDEXAMPLE", "", " but aws_secret_access_key is there"),
             ("[aws]", "[AWS]", "[AWS]: there is no section of this name."),
             ("aws_id =", "aws_ids =", "[aws] aws_ids: there is no key of this name. Did you mean aws_id?"),
         ],
@@ -324,6 +325,10 @@ class TestBatchConfigYml:
             ("job_def: {job_definition_name: a b, image: i}", "job_def.job_definition_name: 'a b' is not letters"),
             ("job_def: {image: i}", "job_def: job_definition_name is missing or empty"),
             ("job_def: {job_definition_name: d, image: i, command: 'a \"b'}", "job_def.command: it cannot be split"),
+            (
+                'job_def: {job_definition_name: d, image: i, command: "a\\nb"}',
+                "job_def.command: 'a\\nb' is not a text on",
+            ),
             ("job_def: [a]", "line 1, job_def: it must hold `key: value` lines"),
             ("job_def: {job_definition_name: d, image: i, vcpus: [1]}", "job_def.vcpus: it must be one plain value"),
             (
