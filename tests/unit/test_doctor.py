@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import pipeline
+from model_dockerize import image, pipeline
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.model import Change, Identity
 from model_dockerize.aws.preflight.account import distrusting, quotas, similar_region
 from model_dockerize.aws.preflight.policy_simulation import Simulation, simulate
+from model_dockerize.errors import EngineError
+from model_dockerize.image import ServerSources
 from model_dockerize.pipeline import doctor_aws
+from model_dockerize.pipeline.doctor import _server
 from model_dockerize.report import Recorder, Report
 from model_dockerize.report.model import to_json
 from model_dockerize.settings import Given, to_settings
@@ -60,6 +63,29 @@ def test_the_exit_code_is_that_of_the_first_that_would_stop_a_run(
     folder: Path, inputs: dict[str, str], code: int
 ) -> None:
     assert doctor(folder, **inputs).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("holds", "sources", "told"),
+    [
+        (True, ServerSources({}, None), "the model server's image is in the engine"),
+        (False, ServerSources({}, Path("server.tar")), "the model server's image is built first"),
+        (False, ServerSources({"Dockerfile": Path()}, None), "the model server's image is built first, in about two"),
+        (False, ServerSources({}, None), ""),
+    ],
+)
+def test_where_the_models_server_comes_from(
+    monkeypatch: pytest.MonkeyPatch, holds: bool, sources: ServerSources, told: str
+) -> None:
+    monkeypatch.setattr(image, "find_sources", lambda: sources)
+    monkeypatch.setattr(image, "server_version", lambda _: "1")
+    monkeypatch.setattr(image, "has", lambda *_: holds)
+    engine: Any = None
+    if told:
+        assert _server(engine, "linux/amd64").text.startswith(told)
+        return
+    with pytest.raises(EngineError, match="nothing to make the model server's image from"):
+        _server(engine, "linux/amd64")
 
 
 def test_nothing_of_aws_is_looked_at_where_nothing_is_pushed(folder: Path) -> None:

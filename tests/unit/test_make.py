@@ -44,6 +44,19 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
     )
 
 
+@pytest.mark.parametrize(
+    ("environment", "remedy"),
+    [({}, "Correct its path."), ({"GITHUB_WORKSPACE": "/github/workspace"}, "name a file of the workspace")],
+)
+@pytest.mark.parametrize("name", ["ca-bundle", "pip-config"])
+def test_what_the_build_is_given_is_a_file(tmp_path: Path, name: str, environment: dict[str, str], remedy: str) -> None:
+    run = Run(to_settings([from_flags({name: str(tmp_path)})]), environment, Recorder(Quiet()))
+    nothing: Any = SimpleNamespace(program=None)
+    with pytest.raises(InputError, match=f"{name}: .* is no file") as refused:
+        make._check(run, nothing, nothing)
+    assert remedy in refused.value.remedy
+
+
 def test_a_missing_sample_is_told_once_in_a_run_with_the_command_that_makes_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

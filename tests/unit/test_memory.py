@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from docker.errors import ImageNotFound
 
 from model_dockerize import image
 from model_dockerize.aws.model import Current
-from model_dockerize.errors import AwsError, SmokeError
+from model_dockerize.errors import AwsError, EngineError, SmokeError
+from model_dockerize.image import container
 from model_dockerize.pipeline import Run, asking, make, memory
 from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
@@ -23,6 +25,26 @@ KILLED = "The program was killed by SIGKILL (often: out of memory)."
 def settings(**inputs: str) -> Settings:
     given = {name.replace("_", "-"): text for name, text in inputs.items()}
     return to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
+
+
+def test_a_test_has_no_more_than_that_memory_and_no_swap(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+
+    def create(ref: str, **given: Any) -> Any:
+        made.append(given)
+        raise ImageNotFound(ref)
+
+    client = SimpleNamespace(
+        containers=SimpleNamespace(create=create, get=lambda _: create("none")), close=lambda: None
+    )
+    monkeypatch.setattr(container, "connect", lambda _: client)
+    monkeypatch.setattr(container, "_own_network", lambda _: "")
+    nothing: Any = None
+    for limit in (512, 0):
+        with pytest.raises(EngineError), container.run(nothing, "iris:1", {"A": "b"}, "iris", memory=limit):
+            pass
+    told = [(one["mem_limit"], one["memswap_limit"], one["environment"]) for one in made]
+    assert told == [("512m", "512m", {"A": "b"}), (None, None, {"A": "b"})]
 
 
 @pytest.mark.parametrize(

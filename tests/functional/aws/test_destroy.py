@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from model_dockerize.aws import destroy
 from model_dockerize.aws.client import names
 from model_dockerize.aws.client.retries import gone_is_well, once_free
 from model_dockerize.aws.destroy import Destruction, plan_destruction
+from model_dockerize.aws.destroy.ends import end_jobs
 from model_dockerize.aws.destroy.stacks import Held, network_users
 from model_dockerize.aws.destroy.uses import User, divide, named_in
+from model_dockerize.aws.destroy.volume import volume_users
 from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground import Names
 from model_dockerize.aws.ground.values import TAG as STACK_TAG
@@ -140,6 +143,39 @@ def test_a_group_of_others_uses_the_network_that_it_is_in_and_no_other(account: 
     stack: Any = None
     users = network_users(account.aws, Held(stack, {"AWS::EC2::VPC": (ours,)}, frozenset((ours,))), {}, frozenset())
     assert [user.name for user in users] == [f"security group {within}"]
+
+
+def test_jobs_are_waited_for_to_their_end() -> None:
+    ended: list[str] = []
+    looks = [["RUNNING", "FAILED"], ["SUCCEEDED", "STARTING"], ["SUCCEEDED", "FAILED"]]
+    waits: list[float] = []
+    batch = SimpleNamespace(
+        terminate_job=lambda jobId, reason: ended.append(jobId),  # noqa: N803 - as AWS has it
+        describe_jobs=lambda jobs: {"jobs": [{"status": status} for status in looks.pop(0)]},
+    )
+    aws: Any = SimpleNamespace(batch=batch)
+    end_jobs(aws, ["a", "b"], waits.append)
+    assert (ended, looks, len(waits)) == (["a", "b"], [], 2)
+
+
+def test_what_uses_a_volume_is_named_with_its_place() -> None:
+    pages = {
+        "describe_access_points": {
+            "AccessPoints": [
+                {"AccessPointId": "fsap-1", "RootDirectory": {"Path": "/iris"}},
+                {"AccessPointId": "fsap-2"},
+            ]
+        },
+        "describe_mount_targets": {"MountTargets": [{"MountTargetId": "fsmt-1"}]},
+    }
+    paginator = lambda name: SimpleNamespace(paginate=lambda **_: [pages[name]])  # noqa: E731
+    aws: Any = SimpleNamespace(efs=SimpleNamespace(get_paginator=paginator))
+    volume: Any = SimpleNamespace(file_system="fs-1")
+    assert [(str(each.name), each.uses) for each in volume_users(aws, volume)] == [
+        ("access point fsap-1 (/iris)", {"fs-1"}),
+        ("access point fsap-2 (/)", {"fs-1"}),
+        ("mount target fsmt-1", {"fs-1"}),
+    ]
 
 
 class TestPlan:

@@ -11,7 +11,8 @@ def test_a_first_deployment_completes_and_says_so() -> None:
     stage.steady()
     assert "has reached a steady state." in stage.service.events[0]["message"]
     assert stage.service.records[0].status == "SUCCESSFUL"
-    assert stage.step() == []
+    assert [stage.step() for _ in range(3)] == [[], [], []]
+    assert sum("has reached a steady state." in event["message"] for event in stage.service.events) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ import pytest
 from model_sandbox import bridge, policy_documents, propagation
 from model_sandbox.api import ApiError
 from model_sandbox.batch import rules as batch_rules
+from model_sandbox.batch.job import Capacity, Job
+from model_sandbox.batch.job_runner import JobRunner
 from model_sandbox.ecs import service_rules
 from model_sandbox.throttle import Throttle
+from model_sandbox.tokens import Scope
 
 FARGATE: dict[str, Any] = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["s"], "securityGroupIds": ["g"]}
 INSTANCES: dict[str, Any] = {
@@ -132,6 +135,13 @@ class TestServices:
         with pytest.raises(ApiError, match=says):
             service_rules.check_change(settings, change)
 
+    def test_of_a_daemon_nobody_says_how_many(self) -> None:
+        for settings in ({"schedulingStrategy": "DAEMON"}, {"schedulingStrategy": "REPLICA"}):
+            service_rules.check_change(settings, {"taskDefinition": "a:2"})
+        service_rules.check_change({"schedulingStrategy": "REPLICA"}, {"desiredCount": 2})
+        with pytest.raises(ApiError, match="does not support a desired count"):
+            service_rules.check_change({"schedulingStrategy": "DAEMON"}, {"desiredCount": 2})
+
     def test_a_launch_type_or_capacity_providers(self) -> None:
         spot = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
         service_rules.check_new(spot, "FARGATE")
@@ -163,3 +173,25 @@ def test_what_a_container_may_ask_of_batch_and_of_s3() -> None:
     assert not bridge._is_open("batch", "POST", "/v1/deletejobqueue")
     assert not bridge._is_open("batch", "GET", "/v1/describejobs")
     assert bridge._is_open("s3", "PUT", "/of-jobs/key") and not bridge._is_open("s3", "PUT", "/of-jobs")
+
+
+def job(status: str, *predecessors: Job) -> Job:
+    return Job(Scope("1", "us-east-1"), "i", {"status": status}, {}, Capacity(1), {}, 1, None, list(predecessors))
+
+
+def test_a_job_is_pending_until_what_it_depends_on_has_ended() -> None:
+    first: Any = job("SUCCEEDED")
+    later = job("SUBMITTED", first)
+    seen: list[str] = []
+
+    def wait(_: float) -> bool:
+        seen.append(later.status)
+        return len(seen) > 1
+
+    first.finished = SimpleNamespace(wait=wait)
+    nothing: Any = None
+    runner = JobRunner(nothing, nothing, nothing, lambda _: None)
+    assert runner._wait_for_predecessors(later)
+    assert seen == ["PENDING", "PENDING"]
+    first.record["status"] = "FAILED"
+    assert not runner._wait_for_predecessors(later)
