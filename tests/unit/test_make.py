@@ -45,6 +45,25 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
 
 
 @pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        (None, "input.csv (text/csv)"),
+        ("expected.csv", "input.csv (text/csv), mapped by mapping.json, must answer expected.csv"),
+    ],
+)
+def test_the_sample_that_was_found_is_named(expected: str | None, told: str) -> None:
+    sample = SimpleNamespace(input=Path("smoke/input.csv"), input_type="text/csv", mapping=None, expected=None)
+    if expected:
+        sample.mapping, sample.expected = Path("smoke/mapping.json"), Path("smoke", expected)
+    found: Any = SimpleNamespace(
+        **{"sample": sample, "base_image": "debian", "init_file": "", "system_packages": (), "command": ("run",)},
+        **{"license_public_key": "", "packages": SimpleNamespace(source="none")},
+    )
+    for model, words in ((found, told), (SimpleNamespace(**{**vars(found), "sample": None}), "none")):
+        assert f"sample: {words}" in "\n".join(make._findings(model, "linux/amd64"))
+
+
+@pytest.mark.parametrize(
     ("environment", "remedy"),
     [({}, "Correct its path."), ({"GITHUB_WORKSPACE": "/github/workspace"}, "name a file of the workspace")],
 )

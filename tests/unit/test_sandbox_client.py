@@ -37,9 +37,12 @@ def test_record_is_private_and_a_broken_one_is_none(tmp_path: Path) -> None:
         assert record.load(tmp_path) is None
 
 
-def test_a_record_whose_port_does_not_answer_is_no_sandbox(tmp_path: Path) -> None:
+def test_a_record_whose_port_does_not_answer_is_no_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, Record(**asdict(RUNNING)))
     assert status(tmp_path) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "answers", lambda known: known == RUNNING)
+        assert status(tmp_path) == RUNNING
     assert status(tmp_path / "missing") is None
     assert stop(tmp_path / "missing", Silent()).paths == ()
 

@@ -126,7 +126,12 @@ def test_who_does_not_wait_leaves_no_pause_that_nobody_would_end(account: Accoun
 def test_a_rolling_service_stays_so_until_somebody_says_otherwise(account: Account) -> None:
     there = made(account, balanced(rollout="rolling"))
     assert "advancedConfiguration" not in there["loadBalancers"][0]
+    there["deploymentConfiguration"] |= {"earlySuccessCriteria": {"enable": True}, "theirs": 1}
+    watched = asked_of(account, there, balanced(rollout="rolling", alarms=("errors",)))["deploymentConfiguration"]
+    assert (watched["earlySuccessCriteria"], watched["theirs"]) == ({"enable": True}, 1)
     shifted = asked_of(account, there, balanced(rollout="blue-green"))
+    assert "earlySuccessCriteria" not in shifted["deploymentConfiguration"]
+    assert shifted["deploymentConfiguration"]["theirs"] == 1
     assert shifted["deploymentConfiguration"]["strategy"] == "BLUE_GREEN"
     assert shifted["loadBalancers"][0]["advancedConfiguration"]["roleArn"] == "role"
     there |= shifted

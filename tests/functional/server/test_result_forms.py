@@ -121,6 +121,7 @@ def test_accept_by_weight_and_precision(header: str, own: str, form: Form | None
         (b"word\n", None),
         (b"", None),
         (b"\xff\xfe\x00", None),
+        (b"a,b\n1,\x00\n", None),
         (b"\x1b[31m,b\n1,2\n", None),
     ],
 )

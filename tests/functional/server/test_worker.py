@@ -1,6 +1,8 @@
 """A worker, and what it owes to the queue, whatever its runner does."""
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +17,7 @@ from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import Job, JobRequest, JobResult, State
 from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
-from model_server.jobs.store import Store
+from model_server.jobs.store import Store, copy
 from model_server.jobs.worker import Worker
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
@@ -237,3 +239,23 @@ def test_with_fewer_workers_than_jobs_the_next_comes_from_memory_and_all_are_rec
     asyncio.run(work())
     jobs = store.queue.list(10)
     assert [(job.id, job.state, job.attempts) for job in reversed(jobs)] == [(name, State.COMPLETE, 1) for name in ids]
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EINVAL])
+@pytest.mark.parametrize("copied", [0, 3])
+def test_where_blocks_cannot_be_shared_the_rest_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int, number: int
+) -> None:
+    (tmp_path / "given").write_bytes(b"abcdefg")
+    calls: list[int] = []
+
+    def share(source: int, target: int, count: int) -> int:
+        calls.append(count)
+        if len(calls) > 1 or not copied:
+            raise OSError(number, "no")
+        return os.write(target, os.read(source, copied))
+
+    monkeypatch.setattr("os.copy_file_range", share)
+    copy(tmp_path / "given", tmp_path / "made")
+    assert (tmp_path / "made").read_bytes() == b"abcdefg"
+    assert calls == ([7, 4] if copied else [7])

@@ -1,5 +1,6 @@
 """The pure parts: sizes, names, hints, addresses."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +30,13 @@ def test_batch_size_in_vcpus() -> None:
     job = job_definition(batch_settings(), "i", container("linux/arm64", cpu=256, memory=512), ("run",), {})
     assert {"type": "VCPU", "value": "0.25"} in job["containerProperties"]["resourceRequirements"]
     assert job["containerProperties"]["runtimePlatform"]["cpuArchitecture"] == "ARM64"
+
+
+@pytest.mark.parametrize("role", ["arn:aws:iam::1:role/reads-s3", ""])
+def test_a_job_has_the_role_of_the_task_if_there_is_one(role: str) -> None:
+    of_task = replace(container(), runtime=replace(RUNTIME, task_role_arn=role))
+    properties = job_definition(batch_settings(), "i", of_task, ("run",), {})["containerProperties"]
+    assert properties.get("jobRoleArn", "") == role
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_as_the_engine_does() -> None:
         ("data/**\n!data/keep.csv", ["data/keep.csv", "main.py", "src/app.py", "src/patients.csv"]),
         ("*\n!src", ["src/app.py", "src/patients.csv"]),
         ("[^m]*", ["main.py"]),
+        ("[m[:space:]]*", ["data/keep.csv", "data/x.csv", "src/app.py", "src/patients.csv"]),
         ("../data", ["data/keep.csv", "data/x.csv", "main.py", "src/app.py", "src/patients.csv"]),
         ("#data\n #src", ["data/keep.csv", "data/x.csv", "main.py", "src/app.py", "src/patients.csv"]),
         ("\\#data\ndata/", ["main.py", "src/app.py", "src/patients.csv"]),

@@ -51,6 +51,14 @@ def test_a_childs_line_is_shown_as_text_and_cannot_move_the_cursor() -> None:
     assert "mind the gap" in log
 
 
+def test_a_command_in_a_warning_can_be_typed_as_one_in_a_line_can() -> None:
+    log = io.StringIO()
+    with ConsoleDisplay(log, io.StringIO(), "verbose", typed=lambda text: text.replace("FOLDER", "iris")) as display:
+        for level in ("info", "warning", "output"):
+            display.line("build", level, f"{level} FOLDER")  # type: ignore[arg-type]
+    assert [f"{level} iris" in log.getvalue() for level in ("info", "warning", "output")] == [True, True, False]
+
+
 def test_a_green_run_tells_where_to_open_it() -> None:
     report = Report(outcome=Outcome.DEPLOYED, image="iris:1", url="http://127.0.0.9", build_id="abc")
     verdict, _ = shown(report)
