@@ -210,6 +210,17 @@ def test_what_needs_no_folder_by_a_name_shows_the_name_and_ask_only_flags_that_c
     assert not {"cpu", "environment", "deploy-service", "service"} & set(asked)
 
 
+def test_help_says_what_is_so_where_nothing_is_said() -> None:
+    for words, defaults in (
+        (("serve",), ("9090", "127.0.0.1")),
+        (("logs",), ("50",)),
+        (("license", "issue"), ("30",)),
+        (("mapping",), ("mapping.json",)),
+    ):
+        shown = " ".join(call(*words, "--help").output.split())
+        assert [default for default in defaults if f"[default: {default}" not in shown] == [], words
+
+
 def test_the_help_of_submit_begins_with_what_is_its_own() -> None:
     text = call("submit", "--help").output
     assert text.index("submit FOLDER data/*.csv --output results/") < text.index("Options:")

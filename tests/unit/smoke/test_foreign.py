@@ -103,6 +103,16 @@ def test_links_and_parameters_that_are_none_do_no_harm(monkeypatch: pytest.Monke
     assert "Swagger 2.0 at /docs/api.json, 1 operations: get /ping" in [check.detail for check in result.checks]
 
 
+def test_of_very_many_endpoints_twenty_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = {f"/p{number}": {"get": {}} for number in range(30)}
+    monkeypatch.setattr(foreign_server, "OTHER_SPEC", {**OTHER_SPEC, "paths": paths})
+    with serving("other") as server:
+        result = ask(server, Expectation(""), Said())
+
+    assert "20 documented GETs without parameters answer" in [check.detail for check in result.checks]
+    assert sum(asked.startswith("GET /v7/p") for asked in server.asked) == 20
+
+
 def test_a_documented_endpoint_that_breaks_is_red(sample: Expectation) -> None:
     with serving("other", "/v7/ping") as server:
         result = ask(server, sample, Said())
