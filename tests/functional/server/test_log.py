@@ -37,6 +37,9 @@ def test_the_lines_of_one_turn_of_a_loop_are_written_when_it_ends(lines: io.Stri
         assert lines.getvalue() == ""
         await asyncio.sleep(0)
         assert lines.getvalue() == "job 1 begins\njob 2 begins\n"
+        log.log_job("1", "ends")  # so it is in every turn
+        await asyncio.sleep(0)
+        assert lines.getvalue().endswith("job 1 ends\n")
 
     asyncio.run(work())
 

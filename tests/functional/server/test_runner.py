@@ -94,6 +94,20 @@ def manifest_path(tmp_path: Path, program_folder: Path) -> Path:
     return path
 
 
+def test_called_wrongly_or_without_a_server_it_ends_as_failed(manifest_path: Path) -> None:
+    done = subprocess.run([sys.executable, str(RUNNER)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "usage: runner.py DESCRIPTOR MANIFEST\n")
+    place = json.dumps({"folder": "/nowhere/at-all", "hidden": None, "is_own_user": False})
+    for said, told in (("", "the server is gone"), (f"{place}\n", "there is no place for jobs: /nowhere/at-all")):
+        server, theirs = socket.socketpair()
+        server.sendall(said.encode())
+        server.close()
+        with theirs:
+            command = [sys.executable, "-I", "-S", str(RUNNER), str(theirs.fileno()), str(manifest_path)]
+            done = subprocess.run(command, capture_output=True, text=True, pass_fds=[theirs.fileno()], check=False)
+        assert (done.returncode, f"runner: {told}" in done.stdout) == (1, True), done
+
+
 def test_the_files_keep_to_the_grammar_of_python_3_6() -> None:
     for path in RUNNER.parent.glob("*.py"):
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
@@ -135,6 +149,8 @@ def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
         connection.close()
         output = process.communicate(timeout=10)[0].decode()
     assert "runner: mode command (as asked), Python 3." in output
+    # The program may write beside it.
+    assert "runner: the server's data is kept from the program not at all: " in output
     assert "job j1 | working" in output
     assert process.returncode == 0
 

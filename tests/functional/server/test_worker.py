@@ -190,9 +190,13 @@ def test_a_result_that_is_a_file_has_a_thread_and_one_in_memory_needs_none(
 
     monkeypatch.setattr(store, "publish", noted(store.publish))
     monkeypatch.setattr(worker, "remove", noted(worker.remove))
-    assert asyncio.run(one_job(store, tmp_path, lambda _: Outcome(None, 1.0, b"2"))).state is State.COMPLETE
+    jobs = [asyncio.run(one_job(store, tmp_path, lambda _: Outcome(None, 1.0, b"2")))]
     assert threads == []
-    assert asyncio.run(one_job(store, tmp_path, writes, "another")).state is State.COMPLETE
+    jobs.append(asyncio.run(one_job(store, tmp_path, writes, "another")))
+    assert [(job.state, job.result) for job in jobs] == [
+        (State.COMPLETE, "it-1"),
+        (State.COMPLETE, "another-1"),  # as the deletion of a job looks for what its attempts have left
+    ]
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 

@@ -254,3 +254,24 @@ def test_fargate_has_neither_gpus_nor_types_of_instances(kind: str, name: str, t
     (problem,) = problems(compute_type=kind, **{name: text})
     assert problem.startswith(f"--{name.replace('_', '-')}: Fargate has no ")
     assert problem.endswith("; set compute-type to EC2 or SPOT")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"max_count": "2", "desired_count": "2"}, "--max-count: max-count 2 must be more than desired-count"),
+        ({"max_count": "3", "desired_count": "0"}, "--max-count: max-count 3 must be more than desired-count"),
+        ({"max_count": "3", "scale_on_cpu": "96"}, "--scale-on-cpu: 96 % leaves nothing to see: 95 at most"),
+        ({"max_count": "3", "volume": "data"}, "--max-count: several tasks share their jobs by a database"),
+        ({"load_balancer_port": "443", "load_balancer": "true"}, "--load-balancer-port: port 443 needs a certificate"),
+        ({"load_balancer": "true", "zones": "1"}, "--load-balancer: a load balancer needs two zones or more"),
+    ],
+)
+def test_what_the_load_asks_for_must_fit(given: dict[str, str], told: str) -> None:
+    (problem,) = problems(**given)
+    assert problem.startswith(told)
+
+
+def test_a_load_that_fits_is_taken() -> None:
+    given = layer(max_count="3", desired_count="2", scale_on_cpu="95", load_balancer="true", zones="2")
+    assert to_settings([given]).service.scale_on_cpu == 95
