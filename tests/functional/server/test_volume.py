@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model_server import listening, manifest, serve, settings, volume
+from model_server import health, listening, manifest, serve, settings, volume
 from model_server.__main__ import main
 from model_server.errors import ManifestError, StartError, VolumeError
 from model_server.health import probe
@@ -189,6 +189,22 @@ def test_wrong_settings_are_all_named() -> None:
 def test_empty_settings_are_the_defaults() -> None:
     found = settings.from_environment({"MODEL_SERVER_PORT": "", "ROOT_PATH": "/a/b/"})
     assert (found.port, found.root_path, found.user) == (80, "/a/b", (1000, 1000))
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [(["health"], "probe"), (["health", "--ready"], "probe_ready"), (["health", "--else"], None)],
+)
+def test_health_asks_for_readiness_only_where_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], asked: str | None
+) -> None:
+    calls: list[tuple[str, int, str]] = []
+    for name in ("probe", "probe_ready"):
+        monkeypatch.setattr(health, name, lambda port, host, name=name: calls.append((name, port, host)))
+    monkeypatch.setenv("MODEL_SERVER_PORT", "81")
+    monkeypatch.setenv("MODEL_SERVER_HOST", "::1")
+    assert main(words) == (0 if asked else 2)
+    assert calls == ([(asked, 81, "::1")] if asked else [])
 
 
 def test_the_probe_takes_nothing_else_for_health() -> None:
