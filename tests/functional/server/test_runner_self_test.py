@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model_runner import self_test
+from model_runner.process_state import by_name
 from model_runner.room import Room
 from model_runner.warm import UnfitError
 
@@ -371,3 +372,7 @@ def test_a_reason_is_short_however_much_a_program_says() -> None:
     with pytest.raises(UnfitError, match=r"^it fails: xxx") as raised:
         self_test.prove_kept(sample, start, 1)
     assert len(str(raised.value)) == self_test.REASON_CHARACTERS
+
+
+def test_a_name_before_every_state_is_one_of_an_unknown_state() -> None:
+    assert by_name(["a", {"umask": "18"}, "b", "c"]) == [("a", {}), ("b", {"umask": "18"}), ("c", {"umask": "18"})]

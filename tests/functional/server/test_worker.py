@@ -263,3 +263,19 @@ def test_where_blocks_cannot_be_shared_the_rest_is_copied(
     copy(tmp_path / "given", tmp_path / "made")
     assert (tmp_path / "made").read_bytes() == b"abcdefg"
     assert calls == ([7, 4] if copied else [7])
+
+
+def test_who_waits_for_a_job_is_told_at_once_how_it_ended(store: Store) -> None:
+    async def told() -> list[JobResult | None]:
+        await asyncio.wrap_future(store.submit_small(b"1", JobRequest("text/plain"), "it"))
+        job = store.queue.get("it")
+        assert job
+        found: list[JobResult | None] = []
+        for is_private in (True, False):
+            with store.watchers.watch("it") as watch, store.watchers.watch("another") as other:
+                store.notify_end(job, JobResult("it failed", None, None), is_private)
+                await asyncio.wait_for(watch.wait(3600), 20)
+                found += [watch.ended, other.ended]
+        return found
+
+    assert asyncio.run(told()) == [JobResult("it failed", None, None), None] * 2
