@@ -10,7 +10,7 @@ from .test_runner import wait_until_gone
 
 #: Serves as the server does: two runners; the job of the first has its runner killed, by the kernel as it were.
 SERVER = """
-import os, signal, sys, time
+import ctypes, os, signal, sys, time
 from pathlib import Path
 from model_server import privileges
 from model_server.orphans import ORPHANS
@@ -27,6 +27,7 @@ try:
 except RunnerDiedError:
     print("died", flush=True)
 print(Path("/proc/self/status").read_text().partition("NoNewPrivs:")[2].split()[0], flush=True)
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)  # PR_GET_DUMPABLE: whether others of its user may look into it
 print(other._slot.process.poll(), flush=True)
 other.stop()
 """
@@ -47,5 +48,5 @@ def test_what_a_killed_runner_leaves_ends_and_other_runners_go_on(tmp_path: Path
         timeout=60,
         check=False,
     )
-    assert done.stdout.splitlines()[-3:] == ["died", "1", "None"], done.stderr
+    assert done.stdout.splitlines()[-4:] == ["died", "1", "0", "None"], done.stderr
     wait_until_gone(int(pids.read_text(encoding="utf-8")))
