@@ -26,8 +26,10 @@ from model_dockerize.pipeline.stages.foundations import told
 from model_dockerize.progress import Silent
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
+from model_dockerize.settings.sources import from_flags
 from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
+from tests.rig.reports import so_far
 
 RUNTIME = Runtime("arn:execution", "arn:task", "/log", fresh_roles=False)
 
@@ -200,3 +202,18 @@ def test_jobs_get_a_function_where_one_is_named(monkeypatch: pytest.MonkeyPatch,
     account: Any = None
     done = batch.ensure_jobs(run, account, "iris", "uri", "linux/amd64", RUNTIME, Silent())
     assert (done, asked) == ((made, bool(function)), [function] if function else [])
+
+
+@pytest.mark.parametrize("pushes", ["false", "true"])
+def test_first_of_all_the_engine_is_looked_at(monkeypatch: pytest.MonkeyPatch, pushes: str) -> None:
+    looked: list[object] = []
+    engine = SimpleNamespace(version="28", buildx_version="0.30")
+    monkeypatch.setattr(make, "engine_for", lambda _: engine)
+    monkeypatch.setattr(make, "check", lambda *given: looked.append(given[2]))
+    monkeypatch.setattr("model_dockerize.pipeline.account.connect", lambda *_: looked.append("account"))
+    run = Run(to_settings([from_flags({"push-to-ecr": pushes})]), {}, Recorder(Quiet()))
+    prepared: Any = None
+    seen, release = everything.check(run, prepared)
+    assert (seen, release is None) == (engine, pushes == "false")
+    assert looked == [engine] if pushes == "false" else [engine, "account"]
+    assert [each.name for each in so_far(run).stages] == ["check"]

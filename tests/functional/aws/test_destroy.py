@@ -323,6 +323,7 @@ class TestPlan:
 
 def test_whatever_is_deleted_bears_our_tag_where_aws_knows_one() -> None:
     document = destroy_policy(Names(*["iris"] * 5, "model-dockerize"), Where("123456789012", "us-east-1"))
+    assert document["Version"] == "2012-10-17"  # without it, AWS reads it by older rules
     free = {
         action
         for statement in document["Statement"]
@@ -377,9 +378,19 @@ class TestGone:
 
 @pytest.mark.parametrize(
     ("code", "message"),
-    [("ClientException", "Cannot delete, resource is being modified"), ("OperationAbortedException", "")],
+    [
+        ("ClientException", "Cannot delete, resource is being modified"),
+        ("ClientException", "Cannot delete, found existing JobQueue relationship"),
+        *((code, "") for code in ("ClusterContainsTasksException", "DependencyViolation", "FileSystemInUse")),
+        *((code, "") for code in ("InvalidGroup.InUse", "InvalidIPAddress.InUse", "ResourceInUse")),
+        *((code, "") for code in ("ResourceInUseException", "ConcurrentModification", "ConcurrentUpdateException")),
+        *((code, "") for code in ("OperationAbortedException", "ResourceConflictException")),
+    ],
 )
-def test_what_another_call_still_works_on_is_waited_for(code: str, message: str) -> None:
+def test_what_another_call_still_works_on_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
     answers = iter([True, False])
     once_free(lambda: next(answers) and refuse(code, message), seconds=5)
     assert next(answers, None) is None

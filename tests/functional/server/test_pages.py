@@ -173,6 +173,7 @@ def test_values_in_words() -> None:
         *("0 B", "999 B", "1.0 kB", "99.9 kB", "1.5 MB", "1.0 TB", "1000 TB")
     ]
     assert formatting.last_line("Traceback:\n  x\nValueError: no\n\n") == "ValueError: no"
+    assert [formatting.last_line("x" * length) for length in (300, 301)] == ["x" * 300, f"{'x' * 300} …"]
     assert formatting.last_line(" \n") == "The program failed without a word."
     assert formatting.moment(0) == "1970-01-01 00:00:00 UTC"
 
