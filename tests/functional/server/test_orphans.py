@@ -27,7 +27,7 @@ try:
 except RunnerDiedError:
     print("died", flush=True)
 print(Path("/proc/self/status").read_text().partition("NoNewPrivs:")[2].split()[0], flush=True)
-print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)  # PR_GET_DUMPABLE: whether others of its user may look into it
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)  # PR_GET_DUMPABLE: may others of its user look into it?
 print(other._slot.process.poll(), flush=True)
 other.stop()
 """

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from model_dockerize import smoke
+from model_dockerize.smoke import client
 from model_server import health
 from model_server import probe as server_probe
 from model_server.__main__ import main
@@ -176,6 +177,7 @@ def test_the_probe_keeps_to_the_smoke_tests_list_of_checks(model: Any, expectati
     assert names == [name for name in smoke.CHECKS if name in names]
     assert server_probe._REPEATS == smoke.REPEATS
     assert health.ANSWER.decode() == smoke.HEALTHY
+    assert server_probe._MOST_READ == client._MOST_BYTES
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(
