@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from model_dockerize.aws.ecs.service_request import differing, request, update
+from model_dockerize.aws.ecs.service_state import service_of
 from model_dockerize.aws.ecs.strategy import has_our_pause, is_ours, pause, without_pause
 from model_dockerize.aws.existing.inputs import of_service
 from model_dockerize.aws.model import Foundations, LoadBalancer, TaskDefinition
@@ -154,3 +155,15 @@ def test_alarms_are_taken_back(account: Account) -> None:
     assert there["deploymentConfiguration"]["alarms"] == {"alarmNames": ["errors"], "enable": True, "rollback": True}
     asked = asked_of(account, there, balanced(alarms=()))
     assert asked["deploymentConfiguration"]["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+
+
+def test_of_a_service_its_groups_and_the_rules_that_share_its_traffic_are_known(account: Account) -> None:
+    primary = {"status": "PRIMARY", "id": "ecs-svc/1", "taskDefinition": DEFINITION.arn}
+    for asked, groups, rules in (
+        (balanced(), ("blue", "green"), ("rule", "test-rule")),
+        (balanced(rollout="rolling"), ("blue",), ()),
+    ):
+        shown = {"serviceArn": "s", "serviceName": "iris", "clusterArn": "c", "deployments": [primary]}
+        there = {**made(account, asked), **shown}
+        known = service_of(there, DEFINITION.arn, changed=False, previous=None)
+        assert (known.target_groups, known.rule_arns, known.deployment_id) == (groups, rules, "ecs-svc/1")
