@@ -1,15 +1,18 @@
 """Mode `library` meets programs that break its protocol; tests/integration has those that keep it."""
 
+import asyncio
+import io
 import json
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from model_runner.kept import MESSAGE_BYTES, BrokenError, status_of
 from model_runner.library import Lines
-from model_runner.stand_in import OTHER
+from model_runner.stand_in import OTHER, StandIn
 
 from .test_runner import ask, runner
 
@@ -40,6 +43,44 @@ def test_a_line_without_an_end_is_not_kept_for_ever(pair: tuple[Lines, socket.so
         for _ in range(MESSAGE_BYTES // 1024 + 2):
             program.sendall(b"x" * 1024)
             lines.receive()
+
+
+def test_what_a_function_has_said_is_out_before_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+
+    class Stream(io.StringIO):
+        def flush(self) -> None:
+            happened.append(self.getvalue())
+
+    out, error = Stream(), Stream()
+    monkeypatch.setattr("sys.__stdout__", out)
+    monkeypatch.setattr("sys.__stderr__", error)
+    ours, theirs = socket.socketpair()
+
+    def handler(source: str, target: str) -> None:
+        out.write("half a line")
+        error.write("half an error")
+        Path(target).write_bytes(b"done")
+
+    class Channel:
+        def sendall(self, data: bytes) -> None:
+            happened.append(json.loads(data)["status"])
+            raise EOFError  # the runner is gone, so the loop ends
+
+    stand_in = StandIn(ours)
+    stand_in._channel = Channel()  # type: ignore[assignment]
+    stand_in._library = SimpleNamespace(_request_handler=handler)
+    (tmp_path / "in").touch()
+    stand_in._waiting = [{"requestId": "1", "inputFile": str(tmp_path / "in"), "outputFile": str(tmp_path / "out")}]
+
+    async def serve() -> None:
+        await stand_in._serve(asyncio.get_running_loop(), False)
+
+    with ours, theirs, pytest.raises(EOFError):
+        asyncio.run(serve())
+    assert happened == ["half a line", "half an error", "complete"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000, '{"a":' * 100_000, "\ufffd"])
