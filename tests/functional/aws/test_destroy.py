@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -230,6 +231,21 @@ class TestPlan:
             tags=[{"Key": names.TAG, "Value": "registry"}],
         )
         assert plan(account).images == ()  # they go with the repository
+
+    def test_who_may_not_look_into_a_repository_of_others_removes_the_rest(self, account: Account) -> None:
+        everything(account.aws, account.said)
+        account.aws.ecr.create_repository(repositoryName="theirs")
+
+        def deny(model: Any, **_: Any) -> None:
+            if model.name == "DescribeImages":
+                refuse("AccessDeniedException", "User: x is not authorized to perform: ecr:DescribeImages")
+
+        account.hooks.add(deny)
+        found = plan(account, replace(NAMES, repository="theirs"))
+        assert "service iris" in map(str, found.things)
+        assert found.images == ()
+        assert "Which images stay is not known: " in account.said.infos[-1]
+        assert "ecr:DescribeImages is not allowed" in account.said.infos[-1]
 
     def test_of_batch_goes_what_bears_our_tag_and_of_definitions_this_models(self, account: Account) -> None:
         made_for_batch(account, "theirs")

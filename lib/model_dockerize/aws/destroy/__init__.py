@@ -26,7 +26,7 @@ from model_dockerize.aws.existing.adoption import ADOPTED
 from model_dockerize.aws.ground import names as ground
 from model_dockerize.aws.ground.names import Names
 from model_dockerize.aws.model import Thing
-from model_dockerize.errors import AwsError, TimedOutError
+from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
 __all__ = ["Destruction", "Kept", "Names", "plan_destruction", "remove"]
@@ -71,9 +71,19 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
             )
         going, kept = divide(there.things(progress, delete_data), users)
         running = running_now(aws, there, going)
-        images = there.images_left()
+    images = _images_left(there, names, progress)
     stays = volume is not None and not delete_data
     return Destruction(running, going, kept, str(volume) if stays else "", tuple(users), images)
+
+
+def _images_left(there: Deployment, names: Names, progress: Progress) -> tuple[str, ...]:
+    # Only told: a policy of before, without ecr:DescribeImages, keeps nothing from being removed.
+    try:
+        with translate(f"look for images in repository {names.repository}"):
+            return there.images_left()
+    except AwsAccessError as error:
+        progress.info(f"Which images stay is not known: {error}")
+        return ()
 
 
 def remove(found: Destruction, progress: Progress) -> None:
