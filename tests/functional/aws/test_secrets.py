@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,27 @@ def test_jobs_keep_the_secrets_that_another_service_of_the_model_has_brought(acc
     assert readable(account, "other") == ("", "")
     make(service="third", secrets="none")
     assert readable(account, "third") == ("", "")
+
+
+def test_secrets_of_an_adopted_job_definition_are_left_to_its_own_role(account: Account) -> None:
+    account.aws.iam.create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")
+    role = "arn:aws:iam::123456789012:role/theirs"
+    theirs: Any = {
+        **{"image": "i", "vcpus": 1, "memory": 2048, "executionRoleArn": role},
+        "secrets": [{"name": "KEY", "valueFrom": "db-password"}, {"name": "OTHER", "valueFrom": PARAMETER}],
+    }
+    account.aws.batch.register_job_definition(jobDefinitionName="iris", type="container", containerProperties=theirs)
+    said = {"adopt": "true", "compute-type": "EC2"}
+    given = {name: Given(text, name, Path()) for name, text in said.items()}
+    run = Run(to_settings([given]), {}, Recorder(Quiet()))
+    prepared = Prepared(Named("iris", "1"), "b", "linux/amd64", Expectation(""))
+    JOBS.run(FOUNDATIONS.run(Release(run, prepared, account.aws, uri="registry/iris@sha256:d")))
+    now = latest_revision(account.aws, "iris")["containerProperties"]
+    assert (now["secrets"], now["executionRoleArn"]) == (theirs["secrets"], role)
+    assert readable(account) == ("", "")
+    named = settings(secrets=(("KEY", "db-password"), ("OTHER", PARAMETER)))  # as a family of others may have them
+    ground.ensure_runtime(account.aws, named, Model("rose", "rose"), account.said)
+    assert readable(account, "rose") == ("", PARAMETER)
 
 
 def test_roles_that_are_given(account: Account) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.names import BATCH, TAG, legal_name
+from model_dockerize.aws.client.names import BATCH, TAG, legal_name, short_arn
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
 from model_dockerize.aws.client.shown import told
 from model_dockerize.aws.existing import carried
@@ -109,12 +109,14 @@ def as_defined(
 
 
 def secrets_of(aws: Aws, name: str, service: ServiceSettings) -> tuple[str, ...]:
-    """Return the secrets that the definition's next revision starts with."""
+    """Return the secrets that the definition's next revision starts with, unless a role of others reads them."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
-    found = {"secrets": of_job_definition(latest)["secrets"]} if latest else {}
-    return as_found(service, found).secret_arns
+    there = of_job_definition(latest) if latest else {}
+    role = str(there.get("execution_role", ""))
+    is_theirs = bool(role) and not short_arn(role).startswith(f"{TAG}-")
+    return as_found(service, {"secrets": there["secrets"]} if there and not is_theirs else {}).secret_arns
 
 
 def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:

@@ -163,7 +163,8 @@ def _balancing(settings: ServiceSettings, balancer: Balancer | None, network: Ne
 def _secrets(wanted: Iterable[str], there: Stack | None) -> dict[str, str]:
     """Include a former revision's secrets, for rollback."""
     found = {}
-    whole = [":".join(arn.split(":")[:7]) for arn in wanted]  # without one key or version of a secret
+    # Without one key or version of a secret. A parameter's bare name is of others, whose own role reads it.
+    whole = [":".join(arn.split(":")[:7]) for arn in wanted if arn.startswith("arn:")]
     for parameter, service in (("Secrets", "secretsmanager"), ("SecretParameters", "ssm")):
         now = sorted({arn for arn in whole if arn.split(":")[2] == service})
         former = there.parameters.get(parameter, "").split(",") if there else []
