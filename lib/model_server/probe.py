@@ -61,7 +61,7 @@ class _NotYetError(_WrongError):
     """It may still come right."""
 
 
-class _BusyError(_WrongError):
+class _BusyError(_NotYetError):
     """The server asks to send the same again."""
 
 

@@ -28,6 +28,9 @@ class Model(http.server.BaseHTTPRequestHandler):
         given: Any = self.server
         if self.path == "/health":
             self._answer(b"Health check is ok", given.health)
+        elif self.path.startswith("/data/status/") and given.away:
+            given.away -= 1
+            self._envelope({"id": "", "errorMessage": "the job queue does not answer"}, is_error=True, status=503)
         elif self.path.startswith("/data/status/"):
             state = "Error" if given.fails else "Complete"
             self._envelope({"id": "1", "status": state, "errorMessage": "ValueError: no"}, is_error=given.fails)
@@ -69,7 +72,7 @@ def model() -> Iterator[Any]:
     server: Any
     with listening(Model) as server:
         server.health, server.fails, server.result, server.sample, server.later = 200, False, b"", b"", []
-        server.busy = 0
+        server.busy = server.away = 0
         server.url = f"http://127.0.0.1:{server.server_port}"
         yield server
 
@@ -121,8 +124,8 @@ def test_a_later_job_with_another_result_is_told(model: Any, expectation: smoke.
     assert failure.startswith("repeat: not the result of expected.csv")
 
 
-def test_a_server_that_takes_no_job_yet_is_waited_for(model: Any, expectation: smoke.Expectation) -> None:
-    model.busy = 1
+def test_a_server_that_asks_to_come_again_is_asked_again(model: Any, expectation: smoke.Expectation) -> None:
+    model.busy = model.away = 1
     assert asked_of(model, expectation).failures == ()
     model.busy = 10**6
     assert "answered 503: no job is taken yet" in asked_of(model, expectation, start=0).failures[0]
