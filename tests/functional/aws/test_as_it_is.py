@@ -74,7 +74,7 @@ OTHERS = {
         "service",
     ),
     *("adopt", "vpc_cidr", "wait", "wait_timeout", "skip_bake", "on_cancel", "commit", "run_number", "workflow"),
-    *("update_function", "function_source", "function_output"),  # left as they are: tests/unit/aws/test_function.py
+    *("update_function", "function_source", "function_output"),  # left as they are: test_function.py
 }
 
 
