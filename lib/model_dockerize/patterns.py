@@ -10,7 +10,7 @@ ARCHIVE = re.compile(r"\.(tar(\.(gz|zst))?|tgz|tzst)$", re.IGNORECASE)
 
 
 #: An ARN, and the name in it: of arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME the last, without a revision.
-_ARN = re.compile(r"arn:(?:[^:]*:){4}[^:/]+[:/](?:.*/)?(?P<name>[^/:]+)(?::[0-9]+)?")
+_ARN = re.compile(r"arn:(?:[^:]*:){4}(?:[^:/]+[:/](?:.*/)?)?(?P<name>[^/:]+)(?::[0-9]+)?")
 
 
 class Pattern(NamedTuple):

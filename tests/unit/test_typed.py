@@ -74,8 +74,16 @@ def test_flags_that_name_another_model_than_the_folder_go_with_it(text: str, sho
 
 def test_of_a_model_by_name_the_cluster_goes_with_it() -> None:
     with click.Context(cli):
-        typed = as_typed({"service": "iris", "cluster": "two words"}, "")
-        assert typed("model-dockerize status") == "model-dockerize status --service iris --cluster 'two words'"
+        typed = as_typed({"service": "a b", "cluster": "two words"}, "")
+        assert typed("model-dockerize status") == "model-dockerize status --service 'a b' --cluster 'two words'"
+
+
+@pytest.mark.parametrize("name", ["list", "bootstrap", "status"])
+def test_what_was_done_by_a_role_is_about_its_account(name: str) -> None:
+    with click.Context(cli):
+        typed = as_typed({"role_to_assume": "arn:aws:iam::1:role/r", "aws_region": "eu-west-1"}, "")
+        shown = f"model-dockerize {name} --role-to-assume arn:aws:iam::1:role/r --aws-region eu-west-1"
+        assert typed(f"model-dockerize {name}") == shown
 
 
 def test_a_long_line_comes_to_its_end() -> None:

@@ -23,12 +23,12 @@ from model_dockerize.settings.sources import from_environment, from_flags
 _COMMAND = re.compile(r"model-dockerize (?P<name>[a-z][a-z-]+)\b(?P<folder> FOLDER\b)?(?=(?P<more>[^`;]{0,200}))")
 #: The argument of commands that need no folder.
 FOLDER_OR_NAME = "[FOLDER|ARCHIVE|FILE.yml|Config.ini|NAME]"
-#: Flags that say which model a command is about, and by whose rights: without them it would be about another one.
+#: Flags that say which model a command is about: without them it would be about another one.
 _OF_SERVICE = ("image_name", "service")
 _OF_JOBS = ("job_definition_name", "job_queue")
-_NAMES = (*_OF_SERVICE, "cluster", "task_definition", *_OF_JOBS, "repository", "role_to_assume")
-#: Commands about all models take only this.
-_REGION = "aws_region"
+_NAMES = (*_OF_SERVICE, "cluster", "task_definition", *_OF_JOBS, "repository")
+#: Flags that say in which account and region: commands about all models take only these.
+_PLACE = ("role_to_assume", "aws_region")
 #: Where a command's flags -v and -q leave their word.
 VERBOSITY = "model_dockerize.verbosity"
 #: Where a command's argument is kept as it was typed.
@@ -113,8 +113,8 @@ def _here(read: Callable[[Given], Layer]) -> Given:
 def as_typed(flags: Mapping[str, str | None], folder: Path | str) -> Callable[[str], str]:
     """Return what makes the commands in a text those that one can type next.
 
-    They get the model that this command was given, the flags that name it, its region, and --sandbox if it was. In the
-    model's own folder they need none.
+    They get the model that this command was given, the flags that name it, role, region, and --sandbox if it was. In
+    the model's own folder they need none.
     """
     context = click.get_current_context(silent=True)
     commands = getattr(context.find_root().command, "commands", {}) if context else {}
@@ -129,12 +129,12 @@ def as_typed(flags: Mapping[str, str | None], folder: Path | str) -> Callable[[s
         name, more = found["name"], found["more"]
         if name not in commands:
             return found[0]
-        place, wanted = "", [_REGION]
+        place, wanted = "", [*_PLACE]
         if found["folder"] or name in by_name:
             said = re.search("--(service|from-archive)", more)
             wanted[:0] = (flag for flag in _NAMES if not ((said or is_name) and flag in _OF_SERVICE))
             if not said:
-                named = f" --service {service}" if name in by_name else found["folder"] or ""
+                named = f" --service {shlex.quote(service)}" if name in by_name else found["folder"] or ""
                 place = named if is_name else f" {word}"
         for flag in wanted:
             option, text = f"--{flag.replace('_', '-')}", flags.get(flag)

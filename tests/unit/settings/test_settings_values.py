@@ -44,6 +44,7 @@ def test_every_problem_is_told_at_once() -> None:
         ("job_queue", "batch:eu-central-1:123456789012:job-queue/models", "models"),
         ("job_definition_name", "batch:eu-central-1:123456789012:job-definition/iris:12", "iris"),
         ("subnets", "ec2:eu-central-1:123456789012:subnet/subnet-0123abcd", "subnet-0123abcd"),
+        ("image_name", "s3:::models", "models"),  # some say no type
     ],
 )
 def test_an_arn_in_place_of_a_name_comes_with_the_name_in_it(name: str, resource: str, meant: str) -> None:

@@ -116,7 +116,8 @@ def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
     """Return the newest running task's network interface; of a healthy one, if any is."""
     ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
     # One that has not proved itself yet takes no jobs.
-    for task in sorted(ours, key=lambda t: (t.get("healthStatus") == "HEALTHY", str(t.get("startedAt"))), reverse=True):
+    ours.sort(key=lambda t: (t.get("healthStatus") == "HEALTHY", str(t.get("startedAt", ""))), reverse=True)
+    for task in ours:
         for attachment in task.get("attachments", []):
             for detail in attachment.get("details", []):
                 if detail["name"] == "networkInterfaceId":
