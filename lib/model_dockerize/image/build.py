@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import os
+import re
 import select
 import shlex
 import signal
@@ -94,7 +95,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         if code == 0:
             break
         failure = log.failure()
-        if not failure.step and str(config_folder(engine.environment)) in failure.reason:
+        if not failure.step and _names(failure.reason, config_folder(engine.environment)):
             raise EngineError(
                 f"buildx cannot use docker's configuration folder: {failure.reason}",
                 "Let DOCKER_CONFIG name a folder that this user can write.",
@@ -230,6 +231,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         _kill(process, signal.SIGKILL)
         process.wait()
+
+
+def _names(reason: str, folder: Path) -> bool:
+    # Of / and of the current folder, every path would be one.
+    return len(folder.parts) > 1 and bool(re.search(rf"(?<![\w./-]){re.escape(str(folder))}(?![\w.-])", reason))
 
 
 def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:

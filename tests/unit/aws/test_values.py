@@ -154,5 +154,7 @@ def test_the_address_is_of_the_newest_running_task_of_our_definition() -> None:
     assert newest_interface(tasks, "td:4") == "eni-second"
     # One that has just started takes no jobs until it has proved itself.
     assert newest_interface([{**tasks[1], "healthStatus": "HEALTHY"}, *tasks[2:]], "td:4") == "eni-first"
+    unsaid = {key: value for key, value in task("td:4", "eni-unsaid", 9).items() if key != "startedAt"}
+    assert newest_interface([unsaid, *tasks], "td:4") == "eni-second"
     assert newest_interface(tasks[:1], "td:4") is None
     assert newest_interface([{**task("td:4", "e", 1), "attachments": []}], "td:4") is None

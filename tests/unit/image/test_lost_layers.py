@@ -80,6 +80,17 @@ def test_a_configuration_that_buildx_cannot_write_is_no_fault_of_the_build(monke
         build_image(engine, lambda pipe: None, BuildRequest(("iris:1",)), Telling())
 
 
+@pytest.mark.parametrize(("configured", "home"), [("", "/"), ("/", "/home/a"), (".", "/home/a"), ("/srv/config", "/")])
+def test_what_only_begins_as_the_configuration_is_a_failed_build(
+    monkeypatch: pytest.MonkeyPatch, configured: str, home: str
+) -> None:
+    argv = ["sh", "-c", "cat >/dev/null; echo 'ERROR: open /.dockerenv /srv/config.d ./x: no' >&2; exit 1"]
+    monkeypatch.setattr(sys.modules["model_dockerize.image.build"], "build_argv", lambda *_: argv)
+    engine = replace(ENGINE, environment={**ENGINE.environment, "DOCKER_CONFIG": configured, "HOME": home})
+    with pytest.raises(BuildError, match=r"open /\.dockerenv"):
+        build_image(engine, lambda pipe: None, BuildRequest(("iris:1",)), Telling())
+
+
 @pytest.mark.parametrize(("lost", "loads"), [(1, 2), (2, 3), (3, 3)])
 def test_an_archive_is_loaded_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lost: int, loads: int) -> None:
     taken: list[bytes] = []
