@@ -126,7 +126,7 @@ def test_a_later_job_with_another_result_is_told(model: Any, expectation: smoke.
 
 def test_a_server_that_asks_to_come_again_is_asked_again(model: Any, expectation: smoke.Expectation) -> None:
     model.busy = model.away = 1
-    assert asked_of(model, expectation).failures == ()
+    assert asked_of(model, expectation, start=60).failures == ()
     model.busy = 10**6
     assert "answered 503: no job is taken yet" in asked_of(model, expectation, start=0).failures[0]
 
