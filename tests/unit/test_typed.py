@@ -78,12 +78,13 @@ def test_of_a_model_by_name_the_cluster_goes_with_it() -> None:
         assert typed("model-dockerize status") == "model-dockerize status --service 'a b' --cluster 'two words'"
 
 
-@pytest.mark.parametrize("name", ["list", "bootstrap", "status"])
-def test_what_was_done_by_a_role_is_about_its_account(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "role"), [("list", " --role-to-assume r"), ("status", " --role-to-assume r"), ("bootstrap", "")]
+)
+def test_what_was_done_by_a_role_is_about_its_account_but_for_what_an_administrator_does(name: str, role: str) -> None:
     with click.Context(cli):
-        typed = as_typed({"role_to_assume": "arn:aws:iam::1:role/r", "aws_region": "eu-west-1"}, "")
-        shown = f"model-dockerize {name} --role-to-assume arn:aws:iam::1:role/r --aws-region eu-west-1"
-        assert typed(f"model-dockerize {name}") == shown
+        typed = as_typed({"role_to_assume": "r", "aws_region": "eu-west-1"}, "")
+        assert typed(f"model-dockerize {name}") == f"model-dockerize {name}{role} --aws-region eu-west-1"
 
 
 def test_a_long_line_comes_to_its_end() -> None:

@@ -29,6 +29,8 @@ _OF_JOBS = ("job_definition_name", "job_queue")
 _NAMES = (*_OF_SERVICE, "cluster", "task_definition", *_OF_JOBS, "repository")
 #: Flags that say in which account and region: commands about all models take only these.
 _PLACE = ("role_to_assume", "aws_region")
+#: An administrator runs it, by rights of their own.
+_BY_OTHERS = {"bootstrap": "role_to_assume"}
 #: Where a command's flags -v and -q leave their word.
 VERBOSITY = "model_dockerize.verbosity"
 #: Where a command's argument is kept as it was typed.
@@ -129,7 +131,7 @@ def as_typed(flags: Mapping[str, str | None], folder: Path | str) -> Callable[[s
         name, more = found["name"], found["more"]
         if name not in commands:
             return found[0]
-        place, wanted = "", [*_PLACE]
+        place, wanted = "", [flag for flag in _PLACE if flag != _BY_OTHERS.get(name)]
         if found["folder"] or name in by_name:
             said = re.search("--(service|from-archive)", more)
             wanted[:0] = (flag for flag in _NAMES if not ((said or is_name) and flag in _OF_SERVICE))
