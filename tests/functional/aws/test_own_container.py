@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.ecs.run_task import run_once
@@ -93,6 +94,13 @@ def test_of_a_log_group_that_was_deleted_the_command_that_makes_it_has_its_name(
     stopped = diagnose(account, task(containers), said, lambda _: None)
     assert "(aws logs create-log-group --log-group-name /g)" in stopped.hint
     assert said.infos == [stopped.hint]
+
+    def deny(_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetLogEvents")
+
+    (account, _), said = world(containers, {"GetLogEvents": deny}), Said()
+    assert diagnose(account, task(containers), said, lambda _: None).hint == stopped.hint
+    assert said.infos[0].startswith("its log cannot be read: ")
 
 
 def test_a_one_off_task_that_does_not_end_is_stopped() -> None:

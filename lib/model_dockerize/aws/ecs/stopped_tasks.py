@@ -137,12 +137,12 @@ def diagnose(
     is_known = any(stopped.kind == other.kind for other in known)
     (progress.info if is_known else progress.warning)(stopped.summary())
     # The reason is told before the log is asked for: the last lines may take seconds to arrive in CloudWatch.
+    place, log = None, tuple[str, ...]()
     try:
-        place = log_place(aws, task)
-        log = _log(aws, place, exit_code, sleep) if place else ()
+        if place := log_place(aws, task):
+            log = _log(aws, place, exit_code, sleep)
     except (AwsError, AwsAccessError) as error:
         progress.info(f"its log cannot be read: {error}")
-        return stopped
     meaning = hint(reason, exit_code, log, place[0] if place else _GROUP)
     if meaning != stopped.hint:
         progress.info(meaning)
