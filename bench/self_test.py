@@ -55,7 +55,7 @@ def main() -> None:
         (plain / "smoke/input.csv").write_text("a,b\n1,2\n", encoding="utf-8")
         (plain / "main.py").write_text(PLAIN, encoding="utf-8")
         shutil.copytree(warm.EXAMPLE, iris)
-        python = warm.python_of()
+        python = warm.python_of_iris()
         subprocess.run([python, "train.py"], cwd=iris, check=True, capture_output=True)
         for name, folder, interpreter in (("three modules of Python", plain, sys.executable), ("iris", iris, python)):
             taken: dict[str, list[float]] = {"command": [], "build": [], "start": []}

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import load
@@ -27,18 +28,18 @@ START_SECONDS = 30
 Peer = tuple[str, Callable[[str, int, Path], list[str]], str, object, Callable[[object], object]]
 
 
-def python_of(name: str, requirement: str) -> str | None:
-    """The interpreter of an environment that has `requirement`, words of pip; None if it cannot be installed."""
+def python_of(name: str, *requirements: str | Path) -> str | None:
+    """The interpreter of an environment that has `requirements`, words of pip; None if they cannot be installed."""
     folder = CACHE / name
-    python = folder / "bin/python"
-    if not (folder / "installed").exists():
+    python, installed, wanted = folder / "bin/python", folder / "installed", "\n".join(map(str, requirements))
+    if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", *requirement.split()], capture_output=True, check=False
+            [python, "-m", "pip", "install", "--quiet", *requirements], capture_output=True, check=False
         )
         if done.returncode != 0:
             return None
-        (folder / "installed").touch()
+        installed.write_text(wanted, encoding="utf-8")
     return str(python)
 
 
@@ -58,7 +59,13 @@ def mlflow(python: str, port: int, folder: Path) -> list[str]:
 TENSOR = {"inputs": [{"name": "x", "shape": [1], "datatype": "INT64", "data": [21]}]}
 #: Its worker does not start with uvloop 0.22 and later, which has no loop before one runs.
 MLSERVER = "mlserver uvloop<0.22"
-#: name and requirement -> command, path, request, and what of the answer must be 42.
+
+
+def mlserver_peer(**more: int) -> Peer:
+    return MLSERVER, partial(mlserver, **more), "/v2/models/double/infer", TENSOR, lambda a: a["outputs"][0]["data"][0]
+
+
+#: name -> requirements, command, path, request, and what of the answer must be 42.
 PEERS: dict[str, Peer] = {
     "litserve": (
         "litserve",
@@ -68,14 +75,8 @@ PEERS: dict[str, Peer] = {
         lambda a: a["output"],
     ),
     # As it comes, the model runs in a worker process, as ours does in its runners.
-    "mlserver": (MLSERVER, mlserver, "/v2/models/double/infer", TENSOR, lambda a: a["outputs"][0]["data"][0]),
-    "mlserver without a worker": (
-        MLSERVER,
-        lambda p, n, f: mlserver(p, n, f, parallel_workers=0),
-        "/v2/models/double/infer",
-        TENSOR,
-        lambda a: a["outputs"][0]["data"][0],
-    ),
+    "mlserver": mlserver_peer(),
+    "mlserver without a worker": mlserver_peer(parallel_workers=0),
     "bentoml": (
         "bentoml",
         lambda p, n, _: [str(Path(p).with_name("bentoml")), "serve", "bento_service:Double", "--port", str(n)],
@@ -96,7 +97,7 @@ PEERS: dict[str, Peer] = {
 
 def measure_peer(name: str, seconds: float) -> load.Load | str:
     requirement, command, path, request, read = PEERS[name]
-    python = python_of(requirement.split()[0], requirement)
+    python = python_of(requirement.split()[0], *requirement.split())
     if python is None:
         return "could not be installed"
     body = json.dumps(request).encode()

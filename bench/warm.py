@@ -8,7 +8,6 @@ import asyncio
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import load
 import ours
-from throughput import CACHE
+from throughput import CACHE, python_of
 
 #: The example's own function, as a program of the library calls it.
 LIBRARY = """from gravityai import gravityai as grav
@@ -26,16 +25,12 @@ grav.wait_for_requests(lambda source, target: main(source, target))
 EXAMPLE = ours.ROOT / "examples/iris-classifier"
 
 
-def python_of() -> str:
+def python_of_iris() -> str:
     """The interpreter of an environment with the example's requirements and the library."""
-    folder = CACHE / "iris"
-    python = folder / "bin/python"
-    if not (folder / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        requirements = ["--requirement", EXAMPLE / "requirements.txt", "gravityai==0.1.4.post2"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
-        (folder / "installed").touch()
-    return str(python)
+    python = python_of("iris", "--requirement", EXAMPLE / "requirements.txt", "gravityai==0.1.4.post2")
+    if python is None:
+        raise SystemExit("The example's packages could not be installed.")
+    return python
 
 
 def main() -> None:
@@ -43,7 +38,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=15)
     jobs = parser.parse_args().jobs
     CACHE.mkdir(parents=True, exist_ok=True)
-    python = python_of()
+    python = python_of_iris()
     content = (EXAMPLE / "smoke/input.csv").read_bytes()
     with tempfile.TemporaryDirectory(dir=CACHE) as text:
         folders = {mode: Path(text, mode) for mode in ("command", "warm", "library")}
