@@ -38,7 +38,7 @@ from chaos.hosts import (
     runner_of,
 )
 from rig import postgres
-from rig.docker_command import docker
+from rig.docker_command import CA_SECRET, docker
 
 CLIENTS = 4
 END_SECONDS = 300
@@ -51,7 +51,6 @@ SMALLEST, LARGEST = 1024, 5 * 1024 * 1024
 #: What a job says whose program was killed: that is its end, for a program that fails by itself is not run again.
 KILLED = "The program was killed by SIGKILL"
 BUNDLE = "localhost/model-dockerize/model-server:chaos"
-CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @dataclass(frozen=True)
@@ -221,8 +220,7 @@ def _wait_for(condition: Callable[[], bool]) -> None:
 @contextlib.contextmanager
 def containers(environment: dict[str, str]) -> Iterator[tuple[list[Host], Path]]:
     """Two containers on one volume, with the bundle that this checkout builds."""
-    secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
-    options = ["--target=model-server", *secret, "--tag", BUNDLE]
+    options = ["--target=model-server", *CA_SECRET, "--tag", BUNDLE]
     docker("buildx", "build", "--quiet", *options, str(ROOT))
     name = f"mdchaos-{uuid.uuid4().hex[:8]}"
     hosts: list[Host] = []

@@ -1,4 +1,4 @@
-"""What only a look into a running container shows of a base image. The rest is in tests/scenarios (`on-...`)."""
+"""A look into a running container shows what no scenario can: the rest is in tests/scenarios (`on-...`)."""
 
 import shutil
 from collections.abc import Iterator

@@ -20,6 +20,7 @@ from model_dockerize.program import build_id, inspect, render_dockerfile, write_
 from model_dockerize.progress import Silent
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 from model_dockerize.smoke import Expectation, check
+from tests.rig.docker_command import CA
 
 from .conftest import ROOT
 
@@ -35,7 +36,6 @@ CHECKS = [
     "repeat",
     "runner-mode",
 ]
-CA = Path("/etc/ssl/certs/ca-certificates.crt")
 SECRETS = {"ca-bundle": CA} if CA.exists() else {}
 
 

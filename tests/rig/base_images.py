@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.rig.docker_command import docker
+from tests.rig.docker_command import CA_SECRET, docker
 
 BASES = Path(__file__).resolve().parents[1] / "bases"
-_CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def make_base(name: str, ref: str) -> str:
     """Build an image, in a moment where the engine did it before; return its name."""
-    secret = [f"--secret=id=ca-bundle,src={_CA}"] if _CA.exists() else []
     dockerfile = (BASES / f"{name}.Dockerfile").read_text(encoding="utf-8")
-    docker("buildx", "build", "--quiet", "--load", *secret, f"--tag={ref}", "-", stdin=dockerfile)
+    docker("buildx", "build", "--quiet", "--load", *CA_SECRET, f"--tag={ref}", "-", stdin=dockerfile)
     return ref

@@ -7,6 +7,9 @@ from tests.rig.waiting import BUSY_SECONDS
 
 from model_dockerize.engine_images import lost_a_layer
 
+#: What a build is given where a proxy signs TLS anew.
+CA = Path("/etc/ssl/certs/ca-certificates.crt")
+CA_SECRET = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
 _ATTEMPTS = 3  # of a command whose layers the engine loses, because another test removed its image
 
 

@@ -435,23 +435,18 @@ def test_cancelled_it_ends_in_one_call(
 
 
 @pytest.mark.parametrize("on_cancel", ["leave", "rollback"])
+@pytest.mark.parametrize(
+    ("event", "says"), [("replaced", "newer deployment"), ("breaks", "goes back from iris:2 by itself")]
+)
 @pytest.mark.usefixtures("_no_pause")
-def test_cancelled_it_leaves_a_newer_deployment_alone(account: Account, on_cancel: str) -> None:
-    world = Ecs(account, replaced=10.0)
+def test_cancelled_behind_a_newer_deployment_or_on_the_way_back_it_changes_nothing(
+    account: Account, event: str, says: str, on_cancel: str
+) -> None:
+    world = Ecs(account, **{event: 10.0})
     world.now = 20.0
     leave_or_put_back(account.aws, SERVICE, on_cancel, account.said)
     assert world.changes() == []
-    assert "newer deployment" in account.said.warnings[-1]
-
-
-@pytest.mark.parametrize("on_cancel", ["leave", "rollback"])
-@pytest.mark.usefixtures("_no_pause")
-def test_cancelled_while_it_goes_back_it_is_not_turned_again(account: Account, on_cancel: str) -> None:
-    world = Ecs(account, breaks=10.0)
-    world.now = 20.0
-    leave_or_put_back(account.aws, SERVICE, on_cancel, account.said)
-    assert world.changes() == []
-    assert "goes back from iris:2 by itself" in account.said.warnings[-1]
+    assert says in account.said.warnings[-1]
 
 
 @pytest.mark.usefixtures("_no_pause")

@@ -1,4 +1,4 @@
-"""What the server, as root, finds out about the users that it runs programs as."""
+"""The server, as root, finds out about the users that it runs programs as."""
 
 import os
 import subprocess

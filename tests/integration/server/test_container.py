@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.rig.docker_command import docker
+from tests.rig.docker_command import CA_SECRET, docker
 from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = "localhost/model-dockerize/model-server:test"
-CA = Path("/etc/ssl/certs/ca-certificates.crt")
 PROGRAM = """
 import json, os, sys
 facts = {"user": os.getuid(), "groups": os.getgroups(), "environment": dict(os.environ), "directory": os.getcwd()}
@@ -41,8 +40,7 @@ def build(folder: Path, dockerfile: str) -> str:
 
 @pytest.fixture(scope="module")
 def bundle() -> str:
-    secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
-    options = ["--target=model-server", *secret, "--tag", BUNDLE]
+    options = ["--target=model-server", *CA_SECRET, "--tag", BUNDLE]
     docker("buildx", "build", "--quiet", *options, str(ROOT))
     return BUNDLE
 

@@ -1,4 +1,4 @@
-"""What a function's container runs first: it calls the handler as Lambda does, and writes down what came of it."""
+"""A function's container runs this first: it calls the handler as Lambda does, and writes down what came of it."""
 
 import json
 import subprocess

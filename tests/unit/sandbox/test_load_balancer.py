@@ -1,4 +1,4 @@
-"""What the sandbox's load balancers answer, without a socket."""
+"""The sandbox's load balancers answer as AWS does, without a socket."""
 
 from types import SimpleNamespace
 from typing import Any
