@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from model_dockerize.aws import ecr
 from model_dockerize.aws.batch import JobDefinition
-from model_dockerize.aws.client import TO_COME
+from model_dockerize.aws.client import TO_COME, Aws
 from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.aws.model import Change, Runtime
 from model_dockerize.errors import AwsError, BuildError
@@ -74,6 +75,7 @@ def test_scaling_alone_that_was_changed_is_not_told_as_unchanged(
     monkeypatch: pytest.MonkeyPatch, action: Any, ends: Outcome
 ) -> None:
     account: Any = SimpleNamespace(changes=[Change("leave", "service", "iris"), Change(action, "scaling", "iris")])
+    account.has_changed = partial(Aws.has_changed, account)
     given = replace(release(), account=account)
     monkeypatch.setattr(make, "prepare", lambda _: given.prepared)
     monkeypatch.setattr(everything, "check", lambda *_: (None, given))

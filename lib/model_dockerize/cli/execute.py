@@ -25,8 +25,7 @@ _COMMAND = re.compile(r"model-dockerize (?P<name>[a-z][a-z-]+)\b(?P<folder> FOLD
 FOLDER_OR_NAME = "[FOLDER|ARCHIVE|FILE.yml|Config.ini|NAME]"
 #: Flags that say which model a command is about: without them it would be about another one.
 _OF_SERVICE = ("image_name", "service")
-_OF_JOBS = ("job_definition_name", "job_queue")
-_NAMES = (*_OF_SERVICE, "cluster", "task_definition", *_OF_JOBS, "repository")
+_NAMES = (*_OF_SERVICE, "cluster", "task_definition", "job_definition_name", "job_queue", "repository")
 #: Flags that say in which account and region: commands about all models take only these.
 _PLACE = ("role_to_assume", "aws_region")
 #: An administrator runs it, by rights of their own.

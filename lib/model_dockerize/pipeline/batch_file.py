@@ -62,8 +62,7 @@ def update(run: Run, file: BatchFile) -> Outcome:
             submit_one(account, file.job, stage)
             stage.found(Headline(f"job {file.job.name} of {file.path}"))
         return Outcome.SUBMITTED
-    changed = any(change.action != "leave" for change in account.changes)
-    return Outcome.UPDATED if changed else Outcome.UNCHANGED
+    return Outcome.UPDATED if account.has_changed() else Outcome.UNCHANGED
 
 
 def _ensure(

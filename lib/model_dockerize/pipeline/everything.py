@@ -28,7 +28,7 @@ def from_folder_to_service(run: Run) -> Outcome:
     finally:
         run.recorder.found(Changed(tuple(map(str, release.account.changes))))
     # Rules of the repository and scaling are no new release, and yet a change.
-    return outcome(run.settings, is_new or any(change.action != "leave" for change in release.account.changes))
+    return outcome(run.settings, is_new or release.account.has_changed())
 
 
 def task_definition(run: Run) -> Outcome:

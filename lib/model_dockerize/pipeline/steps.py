@@ -47,7 +47,7 @@ def bootstrap(run: Run, account: Aws) -> Outcome:
 
 
 def _outcome(account: Aws, stage: StageProgress) -> Outcome:
-    if all(change.action == "leave" for change in account.changes):
+    if not account.has_changed():
         stage.unchanged("All of it is there.")
         return Outcome.UNCHANGED
     return Outcome.MADE

@@ -133,6 +133,10 @@ class Aws:
             changes=[],
         )
 
+    def has_changed(self, since: int = 0) -> bool:
+        """Tell whether anything was made, changed or removed, behind the first `since` reports."""
+        return any(change.action != "leave" for change in self.changes[since:])
+
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
         """Report a resource's change."""
         self.changes.append(Change(action, kind, name, fields))

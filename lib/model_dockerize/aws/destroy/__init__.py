@@ -22,7 +22,7 @@ from model_dockerize.aws.destroy.things import Deployment
 from model_dockerize.aws.destroy.users import look_at_region
 from model_dockerize.aws.destroy.uses import Kept, User, divide
 from model_dockerize.aws.destroy.volume import volume_of, volume_users
-from model_dockerize.aws.existing.adoption import ADOPTED
+from model_dockerize.aws.existing.adoption import ADOPTED, is_adopted
 from model_dockerize.aws.ground import names as ground
 from model_dockerize.aws.ground.names import Names
 from model_dockerize.aws.model import Thing
@@ -65,7 +65,7 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
         users += volume_users(aws, volume) if volume else ()
         if shared and shared.stack.role:
             users.append(_ADMINISTRATOR)
-        if there.service and any(tag["key"] == ADOPTED for tag in there.service["tags"]):
+        if there.service and is_adopted(there.service["tags"]):
             users.append(
                 User("whoever made it, for it was adopted", ADOPTED, frozenset((there.service["serviceArn"],)))
             )

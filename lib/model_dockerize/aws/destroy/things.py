@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from model_dockerize.aws.batch.job_bucket import bucket_of_ours, end_bucket
@@ -14,7 +14,7 @@ from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, log
 from model_dockerize.aws.destroy.users import Region, family_of, last
 from model_dockerize.aws.destroy.uses import named_in
 from model_dockerize.aws.destroy.volume import Volume
-from model_dockerize.aws.ecr import builds_in
+from model_dockerize.aws.ecr import builds_in, describe_repository, is_ours
 from model_dockerize.aws.function.function import function_things
 from model_dockerize.aws.ground.names import SHARED, Names
 from model_dockerize.aws.ground.stacks import delete_stack
@@ -71,8 +71,8 @@ class Deployment:
 
     def images_left(self) -> tuple[str, ...]:
         """Return the builds in a repository that somebody else made."""
-        there = self._repository_there()
-        return () if there is None or self._is_ours(there) else builds_in(self.aws, there["repositoryName"])
+        there, ours = self._repository_there
+        return builds_in(self.aws, there["repositoryName"]) if there and not ours else ()
 
     @property
     def _every_deployment(self) -> frozenset[str]:
@@ -135,23 +135,18 @@ class Deployment:
                 yield Thing("job definition", last(arn), end, self._ids_of(definition, arn))
 
     def _repository(self) -> Iterator[Thing]:
-        there = self._repository_there()
-        if there and self._is_ours(there):
+        there, ours = self._repository_there
+        if there and ours:
             name = there["repositoryName"]
             end = partial(self.aws.ecr.delete_repository, repositoryName=name, force=True)
             ids = frozenset((there["repositoryUri"], repository_id(name)))
             yield Thing("repository", f"{name}, with its images", end, ids)
 
-    def _repository_there(self) -> Any:
-        if not self.names.repository:
-            return None
-        try:
-            return self.aws.ecr.describe_repositories(repositoryNames=[self.names.repository])["repositories"][0]
-        except self.aws.ecr.exceptions.RepositoryNotFoundException:
-            return None
-
-    def _is_ours(self, repository: Any) -> bool:
-        return tagged(self.aws.ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"])
+    @cached_property
+    def _repository_there(self) -> tuple[Any, bool]:
+        # The repository, and whether it is ours.
+        there: Any = describe_repository(self.aws, self.names.repository) if self.names.repository else None
+        return there, there is not None and is_ours(self.aws, there)
 
     def _batch(self) -> Iterator[Thing]:
         # Queues before their environments; one that is being deleted is waited for.

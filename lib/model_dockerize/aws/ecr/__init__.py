@@ -5,6 +5,7 @@ from model_dockerize.aws.ecr.registry import (
     build_tag,
     builds_in,
     check_tag,
+    describe_repository,
     ensure_repository,
     find_build,
     login,
@@ -14,7 +15,7 @@ from model_dockerize.aws.ecr.registry import (
     verify,
     version_and_build,
 )
-from model_dockerize.aws.ecr.rules import check_findings, ensure_rules
+from model_dockerize.aws.ecr.rules import check_findings, ensure_rules, is_ours
 
 __all__ = [
     "PushedImage",
@@ -22,9 +23,11 @@ __all__ = [
     "builds_in",
     "check_findings",
     "check_tag",
+    "describe_repository",
     "ensure_repository",
     "ensure_rules",
     "find_build",
+    "is_ours",
     "login",
     "pinned",
     "repository_of",

@@ -73,7 +73,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
             remedy="2 to 256 of a-z, 0-9, and single . _ - / between them, e.g. models/iris.",
         )
     with translate(f"repository {name}"):
-        there = _describe(aws, name)
+        there = describe_repository(aws, name)
         if there:
             aws.settled(progress, "leave", "repository", name)
             return _repository(there, created=False)
@@ -95,7 +95,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
 def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
     """Return the image tagged `build-<build_id>`."""
     with translate(f"look for build {build_id} in repository {repository}"):
-        there = _describe(aws, repository)
+        there = describe_repository(aws, repository)
         if not there:
             return None
         found = _image(aws, repository, {"imageTag": build_tag(build_id)})
@@ -105,7 +105,7 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 def version_and_build(aws: Aws, image: str) -> tuple[str, str]:
     """Return version and build id; each empty if unknown."""
     tags = _tags_of(aws, image)
-    builds = [tag for tag in tags if _BUILD.fullmatch(tag)]
+    builds = [tag for tag in tags if _is_build(tag)]
     version = next((tag for tag in tags if tag not in builds), "")
     return version, builds[0].removeprefix(build_tag("")) if builds else ""
 
@@ -155,7 +155,7 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
     if not tag or host != login(aws).registry:
         return reference
     with translate(f"look for image {reference}"):
-        there = _describe(aws, name)
+        there = describe_repository(aws, name)
         found = _image(aws, name, {"imageTag": tag}) if there else None
     if not there or not found:
         what = f"holds no version {tag}" if there else "does not exist"
@@ -167,7 +167,7 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
 def check_tag(aws: Aws, repository: str, tag: str) -> None:
     """Raise PushError for another image's immutable tag."""
     with translate(f"look for {repository}:{tag}"):
-        there = _describe(aws, repository)
+        there = describe_repository(aws, repository)
         found = _image(aws, repository, {"imageTag": tag}) if there and _is_fixed(there, tag) else None
     if found:
         raise PushError(f"{repository}:{tag} is taken by {found['imageDigest']}, and its tags are immutable.", _VERSION)
@@ -231,7 +231,7 @@ def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> Pushe
     """Raise PushError unless all `tags` in the registry name `digest`."""
     wanted = sorted(set(tags))
     with translate(f"verify {digest} in repository {repository}"):
-        there = _describe(aws, repository)
+        there = describe_repository(aws, repository)
         image = _image(aws, repository, {"imageDigest": digest}) if there else None
         missing = sorted(set(wanted) - set(image.get("imageTags", []) if image else []))
         if there and image and not missing:
@@ -246,7 +246,8 @@ def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> Pushe
     )
 
 
-def _describe(aws: Aws, name: str) -> "RepositoryTypeDef | None":
+def describe_repository(aws: Aws, name: str) -> "RepositoryTypeDef | None":
+    """Return the repository, or None."""
     try:
         return aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
     except aws.ecr.exceptions.RepositoryNotFoundException:

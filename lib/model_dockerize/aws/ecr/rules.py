@@ -47,12 +47,17 @@ _LIFECYCLE = {
 }
 
 
+def is_ours(aws: Aws, repository: Any) -> bool:
+    """Tell whether we made the repository."""
+    return tagged(aws.ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"])
+
+
 def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Progress) -> None:
     """Set the wanted rules."""
     with translate(f"rules of repository {name}"):
         there = next(iter(aws.ecr.describe_repositories(repositoryNames=[name])["repositories"]), None)
         # In a plan, a repository that is still to be made is not there.
-        ours = there is None or tagged(aws.ecr.list_tags_for_resource(resourceArn=there["repositoryArn"])["tags"])
+        ours = there is None or is_ours(aws, there)
         changed = []
         if settings.immutable_tags and (there or {}).get("imageTagMutability") not in _IMMUTABLE:
             changed.append("tag mutability")

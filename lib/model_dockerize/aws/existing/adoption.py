@@ -1,6 +1,6 @@
 """Tells what a deployment would change of another's service. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from model_dockerize.aws.client.names import TAG, tagged
@@ -58,18 +58,22 @@ def check_ours(now: Current, settings: ServiceSettings) -> None:
     )
 
 
+def is_adopted(tags: Iterable[Any]) -> bool:
+    """Tell whether somebody else made what a run took over."""
+    return any(tag["key"] == ADOPTED for tag in tags)
+
+
 def is_taken_over(definition: Any) -> bool:
     """Tell whether somebody else made its family: the next revision keeps what this one has."""
     tags = definition["tags"]
-    return not tagged(tags) or any(tag["key"] == ADOPTED for tag in tags)
+    return not tagged(tags) or is_adopted(tags)
 
 
 def runs_family(now: Current | None, family: str) -> bool:
     """Tell whether our service deploys this family; moved by somebody, another's stays another's."""
     if now is None or now.definition is None or now.definition["family"] != family:
         return False
-    is_adopted = any(tag["key"] == ADOPTED for tag in now.service.get("tags", []))
-    return is_adopted or not now.is_ours or tagged(now.definition["tags"])
+    return is_adopted(now.service.get("tags", [])) or not now.is_ours or tagged(now.definition["tags"])
 
 
 def check_family(latest: Any, family: str, adopt: bool) -> None:

@@ -31,7 +31,7 @@ def make(release: Release) -> Release:
             raise
         finally:
             release.account.changes.extend(own.changes)
-        is_new = any(change.action != "leave" for change in own.changes)
+        is_new = own.has_changed()
         if is_new:
             stage.info(told(own.changes))
         else:

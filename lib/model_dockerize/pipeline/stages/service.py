@@ -142,7 +142,7 @@ def _scale(release: Release, service: Service) -> None:
     with run.recorder.stage("scaling") as stage:
         before = len(account.changes)
         ecs.ensure_scaling(account, settings, service, stage)
-        if all(change.action == "leave" for change in account.changes[before:]):
+        if not account.has_changed(since=before):
             stage.unchanged("It is as asked for.")
 
 
