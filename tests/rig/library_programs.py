@@ -38,7 +38,7 @@ _PARTS = {
     ),
     "thread_that_goes_on": (
         "import threading\n",
-        "threading.Timer(0.2, lambda: (out.write('late'), out.close())).start()\nout.write('soon ')\nout.flush()",
+        "out.write('soon ')\nout.flush()\nthreading.Timer(0.2, lambda: (out.write('late'), out.close())).start()",
     ),
     "daemon": (
         "import threading, time\n",

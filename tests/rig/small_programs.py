@@ -36,7 +36,7 @@ PROGRAMS = {
         "kept = Kept()\nout.write('there ')"
     ),
     "threading": (
-        "import threading\nlate = threading.Timer(0.05, lambda: out.write('late'))\nlate.start()\nout.write('soon ')"
+        "import threading\nlate = threading.Timer(0.05, lambda: out.write('late'))\nout.write('soon ')\nlate.start()"
     ),
     "threads": (
         "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as pool:\n"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.rig.docker_command import docker
+from tests.rig.docker_command import CA_SECRET, docker
 
-from .test_container import CA, ROOT, Container, build, bundle, manifest
+from .test_container import ROOT, Container, build, bundle, manifest
 
 __all__ = ["bundle"]  # the fixture
 
@@ -86,9 +86,8 @@ def source_python() -> str:
 
 
 def built_on(base: str) -> str:
-    secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     name = f"mdsrv-bundle-{uuid.uuid4().hex[:8]}"
-    options = ["--target=model-server", f"--build-arg=SERVER_BASE={base}", f"--tag={name}", *secret]
+    options = ["--target=model-server", f"--build-arg=SERVER_BASE={base}", f"--tag={name}", *CA_SECRET]
     docker("buildx", "build", "--quiet", *options, str(ROOT))
     return name
 
