@@ -29,16 +29,18 @@ __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinis
 
 #: The files that take longest. They are begun first, so that at the end no worker is left alone with one of them.
 LONGEST = (
-    "test_main_path.py",
     "test_scenarios.py",
-    "test_faults.py",
-    "test_both_modes.py",
     "test_bases.py",
-    "test_old_service.py",
+    "test_main_path.py",
+    "test_both_modes.py",
     "test_action_image.py",
+    "test_blue_green.py",
+    "test_faults.py",
+    "test_installers.py",
     "test_download.py",
-    "test_hostile.py",
-    "test_volume.py",
+    "test_old_service.py",
+    "test_first_model.py",
+    "test_examples_build.py",
 )
 
 # A suite that is started in the background would ignore Ctrl-C, and so would all that it starts.
@@ -49,9 +51,18 @@ settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order of files; that of a file's tests stays. `--no-loadscope-reorder` keeps it."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", default="1/1", metavar="N/M", help="run the Nth of M shares of the files")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files, and keep those of this share; `--no-loadscope-reorder` keeps the order."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    number, shares = map(int, config.getoption("--share").split("/"))
+    # The longest come first, so each share gets one of them in turn.
+    mine = set(list(dict.fromkeys(item.path for item in items))[number - 1 :: shares])
+    config.hook.pytest_deselected(items=[item for item in items if item.path not in mine])
+    items[:] = [item for item in items if item.path in mine]
 
 
 def pytest_collection_finish() -> None:
