@@ -29,34 +29,31 @@ _SHORTEST_SECRET = 20
 
 def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int:
     """Run the Action; return the exit code (docs/exit-codes.md)."""
-    started = time.time()
+    started, file = time.time(), None
     workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
     try:
         with GitHubDisplay(stdout) as display:
-            report = _reported(environment, workspace, Recorder(display), argv)
+            recorder = Recorder(display)
+            for name in _SECRETS:
+                if len(environment.get(name, "")) >= _SHORTEST_SECRET:
+                    recorder.secret(environment[name])
+            with Ending(recorder, environment) as ending, recorder.ticking(), debug_logging(recorder, environment):
+                settings = _settings(environment, workspace, argv)
+                file = reserve(settings.run.report)
+                with cancellable(), _own_environment(environment) as own:
+                    ending.outcome = pipeline.run(pipeline.Run(settings, own, recorder))
+            report = _explained(ending.report, environment)
+            try:
+                written = _write(report, file, workspace, environment, recorder)
+                _publish(report, written, workspace, environment, recorder)
+            except OSError as error:
+                told = f"The runner could not be handed everything: {error}"
+                lost = Failure("internal", 1, told, "Look at its disk.", ())
+                report = report.with_(failure=report.failure or lost)
             display.finish(report)
             return report.exit_code
     finally:
         _hand_over(workspace, started)
-
-
-def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorder, argv: list[str]) -> Report:
-    for name in _SECRETS:
-        if len(environment.get(name, "")) >= _SHORTEST_SECRET:
-            recorder.secret(environment[name])
-    file = None
-    with Ending(recorder, environment) as ending, recorder.ticking(), debug_logging(recorder, environment):
-        settings = _settings(environment, workspace, argv)
-        file = reserve(settings.run.report)
-        with cancellable(), _own_environment(environment) as own:
-            ending.outcome = pipeline.run(pipeline.Run(settings, own, recorder))
-    report = _explained(ending.report, environment)
-    try:
-        _publish(report, _write(report, file, workspace, environment, recorder), workspace, environment, recorder)
-    except OSError as error:
-        lost = Failure("internal", 1, f"The runner could not be handed everything: {error}", "Look at its disk.", ())
-        report = report.with_(failure=report.failure or lost)
-    return report
 
 
 def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) -> Settings:

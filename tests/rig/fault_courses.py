@@ -13,8 +13,7 @@ from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import operate, steps
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
-from model_dockerize.pipeline.everything import carry_out
-from model_dockerize.pipeline.plan import plan
+from model_dockerize.pipeline.everything import carry_out, plan_release
 from model_dockerize.pipeline.release import Release, names_of
 from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, SERVICE
 from model_dockerize.pipeline.submit import submit
@@ -95,7 +94,7 @@ def _bootstrap(run: Run, account: Aws) -> Outcome:
 
 
 def _plan(run: Run, account: Aws) -> Outcome:
-    return plan(Release(run, _PREPARED, account))
+    return plan_release(Release(run, _PREPARED, account))
 
 
 def _destroy(run: Run, account: Aws) -> Outcome:

@@ -20,7 +20,6 @@ from model_dockerize.pipeline import batch, doctor_aws, everything, make
 from model_dockerize.pipeline.checks import Checks
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.everything import carry_out
-from model_dockerize.pipeline.plan import STAGES as OF_PLAN
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, PUSHED, SERVICE, STAGES
 from model_dockerize.pipeline.stages.foundations import told
@@ -50,7 +49,7 @@ def adds(name: str) -> Stage:
 
 
 def test_run_plan_and_doctor_walk_one_list() -> None:
-    assert everything.STAGES is OF_PLAN is doctor_aws.STAGES is STAGES
+    assert everything.STAGES is doctor_aws.STAGES is STAGES
 
 
 def test_jobs_come_after_the_service_and_both_after_what_they_need() -> None:
@@ -80,7 +79,7 @@ def test_scaling_alone_that_was_changed_is_not_told_as_unchanged(
     monkeypatch.setattr(make, "prepare", lambda _: given.prepared)
     monkeypatch.setattr(everything, "check", lambda *_: (None, given))
     monkeypatch.setattr(everything, "STAGES", ())
-    assert everything.from_folder_to_service(given.run) is ends
+    assert everything.run(given.run) is ends
 
 
 def test_one_beside_runs_while_the_next_one_does_and_is_waited_for() -> None:

@@ -9,17 +9,17 @@ from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import ask as asking
-from model_dockerize.pipeline import batch_file, download, everything, listing, make, named, operate, steps
+from model_dockerize.pipeline import batch_file, download, listing, make, named, operate, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import mapping as proposal
-from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import policy as policies
 from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import smoke as testing
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run
 from model_dockerize.pipeline.destroy import Question
+from model_dockerize.pipeline.everything import plan, run, task_definition
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.pipeline.work import Work, sort_out
 from model_dockerize.report.facts import Headline, Identity
@@ -57,21 +57,6 @@ __all__ = [
     "submit",
     "task_definition",
 ]
-
-
-def run(run: Run) -> Outcome:
-    """Do all that the settings ask for."""
-    return plan(run) if run.settings.run.dry_run else everything.from_folder_to_service(run)
-
-
-def plan(run: Run) -> Outcome:
-    """Report what `run` would do; change nothing."""
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
-    _, release = everything.check(run, prepared)
-    if release is None:
-        raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
-    return planning.plan(release)
 
 
 def doctor(run: Run) -> Outcome:
@@ -175,11 +160,6 @@ def bootstrap(run: Run) -> Outcome:
 def network(run: Run) -> Outcome:
     run.refuse_dry_run()
     return steps.network(run, _account(run))
-
-
-def task_definition(run: Run) -> Outcome:
-    """Push the image and register its task definition."""
-    return everything.task_definition(run)
 
 
 def serve(run: Run, place: image.Place) -> Outcome:

@@ -4,20 +4,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model_dockerize import image
+from model_dockerize.aws.client import rehearse
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.aside import Aside
-from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.context import Prepared, Run, tell_plan
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages import FOUNDATIONS, ORDER, PUSHED, STAGES, service
+from model_dockerize.progress import WarningsOnly
 from model_dockerize.report.facts import Changed, Task
 from model_dockerize.settings import Settings
 
 
-def from_folder_to_service(run: Run) -> Outcome:
-    """Run all stages."""
+def run(run: Run) -> Outcome:
+    """Do all that the settings ask for."""
+    if run.settings.run.dry_run:
+        return plan(run)
     prepared = make.prepare(run)
     engine, release = check(run, prepared)
     if release is None:
@@ -31,8 +35,30 @@ def from_folder_to_service(run: Run) -> Outcome:
     return outcome(run.settings, is_new or release.account.has_changed())
 
 
+def plan(run: Run) -> Outcome:
+    """Report what `run` would do; change nothing."""
+    with run.recorder.stage("program") as stage:
+        prepared = make.inspect(run, stage)
+    _, release = check(run, prepared)
+    if release is None:
+        raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
+    return plan_release(release)
+
+
+def plan_release(release: Release) -> Outcome:
+    """Run stage `plan`."""
+    rehearsal = rehearse(release.account)
+    with release.run.recorder.stage("plan") as stage:
+        asked = replace(release, account=rehearsal.aws)
+        for each in STAGES:
+            if each.is_wanted(asked):
+                asked = each.ask(asked, WarningsOnly(stage))
+        tell_plan((asked.image_line, *map(str, rehearsal.changes)), stage)
+    return Outcome.PLANNED
+
+
 def task_definition(run: Run) -> Outcome:
-    """Run the stages up to `task-definition`."""
+    """Push the image and register its task definition."""
     prepared = make.prepare(run)
     _, release = check(run, prepared)
     if release is None:

@@ -45,7 +45,12 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     found = precedence.overruled(values, order, ("create-job-def",) if names_its_image else ())
     values |= {name: False if BY_NAME[name].kind is Kind.FLAG else "" for name in found}
     notes = [f"{given[name].where}: {name} is left out, because {needed} is off." for name, needed in found.items()]
-    settings = _settings(values, given, file, tuple(notes))
+    said = frozenset(BY_NAME[name].field for name, value in given.items() if name in BY_NAME and value.text.strip())
+    groups: dict[str, _Values] = {"batch": {"file": file, "given": said}, "service": {"given": said}}
+    for each in INPUTS:
+        follows = values[each.name] is None and each.kind is Kind.FLAG and each.requires
+        groups.setdefault(each.group, {})[each.field] = values[each.requires if follows else each.name]
+    settings = Settings(**{group: GROUPS[group](**texts) for group, texts in groups.items()}, notes=tuple(notes))
     problems += _missing(values, given)
     problems += [
         f"{given[name].where if name in given else name}: {problem}"
@@ -161,14 +166,3 @@ def _batch_file(values: _Values, problems: list[str]) -> BatchFile | None:
 def _names_its_image(values: _Values, file: BatchFile | None) -> bool:
     """Tell whether a BatchConfig.yml names an image, which needs no push."""
     return bool(values["batch-config-file"]) and (not file or bool(file.job_definition and file.job_definition.image))
-
-
-def _settings(values: _Values, given: Mapping[str, Given], file: BatchFile | None, notes: tuple[str, ...]) -> Settings:
-    said = frozenset(BY_NAME[name].field for name, value in given.items() if name in BY_NAME and value.text.strip())
-    groups: dict[str, dict[str, Any]] = {"batch": {"file": file, "given": said}, "service": {"given": said}}
-    for each in INPUTS:
-        value = values[each.name]
-        follows = value is None and each.kind is Kind.FLAG and each.requires
-        groups.setdefault(each.group, {})[each.field] = values[each.requires] if follows else value
-    made: dict[str, Any] = {group: GROUPS[group](**texts) for group, texts in groups.items()}
-    return Settings(**made, notes=notes)
