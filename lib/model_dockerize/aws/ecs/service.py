@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -84,7 +85,10 @@ def ensure_service(
             whole = request(aws, settings, task_definition, foundations, smoke_seconds) | {
                 "desiredCount": count(settings, None)
             }
-            made = once_assumable(lambda: _create(aws, cluster, name, whole, order), foundations.fresh_roles)
+            own = {TAG: SERVICE, PROVING: NOTHING, **order.tags(), **aws.tags}
+            tags: Any = [{"key": key, "value": value} for key, value in own.items()]
+            create = partial(aws.ecs.create_service, cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags)
+            made = _send(create, whole, foundations)
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
             return service_of(made, task_definition.arn, changed=True, previous=None, proving=True)
@@ -115,7 +119,7 @@ def ensure_service(
             aws.settled(progress, "leave", "service", name, text=text)
             return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
         write_proving(aws, there["serviceArn"], tags_of(there), there["taskDefinition"], task_definition.arn, previous)
-        updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
+        updated = _send(partial(aws.ecs.update_service, cluster=cluster, service=name), asked, foundations)
     before = short_arn(there["taskDefinition"])
     text = (
         f"service {name}: rolling {before} -> {task_definition.short}"
@@ -184,21 +188,6 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str, is_watched: b
     )
 
 
-def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
-    own = {TAG: SERVICE, PROVING: NOTHING, **order.tags(), **aws.tags}
-    tags: Any = [{"key": key, "value": value} for key, value in own.items()]
-    return _understood(
-        lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
-            "service"
-        ],
-        wanted,
-    )
-
-
-def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
-    return _understood(lambda w: aws.ecs.update_service(cluster=cluster, service=name, **w)["service"], wanted)
-
-
 def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
     """Tag the service first: if killed now, this run or a newer one finishes."""
     check_order(name, order, tags_of(there))
@@ -212,14 +201,19 @@ def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progr
         aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
 
 
-def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
-    try:
-        return call(wanted)
-    except ClientError as error:
-        lesser = comparable(wanted, {})
-        if code_of(error) not in _NOT_UNDERSTOOD or lesser == wanted:
-            raise
-        return call(lesser)
+def _send(call: Callable[..., Any], asked: dict[str, Any], foundations: Foundations) -> Any:
+    """Send a request, without what the endpoint does not know."""
+
+    def send() -> Any:
+        try:
+            return call(**asked)["service"]
+        except ClientError as error:
+            lesser = comparable(asked, {})
+            if code_of(error) not in _NOT_UNDERSTOOD or lesser == asked:
+                raise
+            return call(**lesser)["service"]
+
+    return once_assumable(send, foundations.fresh_roles)
 
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:

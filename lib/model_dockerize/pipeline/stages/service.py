@@ -7,7 +7,7 @@ from dataclasses import replace
 from model_dockerize.aws import ecs, ground
 from model_dockerize.aws.client import Aws, short_arn
 from model_dockerize.aws.ecs import Action, Pause, Verdict
-from model_dockerize.aws.model import Container, Foundations, Service, TaskDefinition
+from model_dockerize.aws.model import Foundations, Service, TaskDefinition
 from model_dockerize.errors import (
     DeployedSmokeError,
     ModelDockerizeError,
@@ -156,7 +156,12 @@ def _ask(release: Release, progress: Progress) -> Release:
 
 def define(release: Release, progress: Progress) -> TaskDefinition:
     """Make the image's task definition."""
-    return ecs.ensure_task_definition(release.account, release.names.task_definition, _container(release), progress)
+    settings, foundations, prepared = release.settings.service, _foundations(release), release.prepared
+    container = ground.container_of(release.account, settings, release.uri, prepared.platform, foundations)
+    container = container.with_queue(settings.queue_url).with_volume(foundations.volume)
+    # Only our server has a command that asks for its health.
+    container = container.with_access(settings) if prepared.made_here else replace(container, health_command=())
+    return ecs.ensure_task_definition(release.account, release.names.task_definition, container, progress)
 
 
 def _ensure(release: Release, progress: Progress) -> tuple[TaskDefinition, Service]:
@@ -171,14 +176,6 @@ def _ensure(release: Release, progress: Progress) -> tuple[TaskDefinition, Servi
         smoke_seconds=release.settings.smoke.seconds,
     )
     return definition, service
-
-
-def _container(release: Release) -> Container:
-    settings, foundations, prepared = release.settings.service, _foundations(release), release.prepared
-    container = ground.container_of(release.account, settings, release.uri, prepared.platform, foundations)
-    container = container.with_queue(settings.queue_url).with_volume(foundations.volume)
-    # Only our server has a command that asks for its health.
-    return container.with_access(settings) if prepared.made_here else replace(container, health_command=())
 
 
 def _foundations(release: Release) -> Foundations:

@@ -19,7 +19,7 @@ from model_dockerize.aws.ecs.rollout.judge import (
     rolls_back,
 )
 from model_dockerize.aws.ecs.rollout.service_deployment import ours_of
-from model_dockerize.aws.ecs.rollout.shift import follow_shift
+from model_dockerize.aws.ecs.rollout.shift import ShiftFollower
 from model_dockerize.aws.ecs.service_state import describe
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
@@ -55,7 +55,8 @@ def follow(
     """
     with translate(f"follow service {service.name}"):
         if service.shifts:
-            return follow_shift(aws, service, timeout_seconds, progress, sleep, monotonic, decided, skip_bake)
+            shift = ShiftFollower(aws, service, progress, sleep, monotonic, decided)
+            return shift.to_the_end(timeout_seconds, skip_bake)
         return _Follower(aws, service, progress, sleep, monotonic).to_the_end(timeout_seconds)
 
 
@@ -86,7 +87,8 @@ class _Follower:
         while True:
             service: Any = None
             try:
-                service = self._look()
+                self._evidence.calls += 1
+                service = describe(self._aws, self._service.cluster, self._service.name)
                 misses = 0
             except (ClientError, BotoCoreError) as error:
                 misses += 1
@@ -106,10 +108,6 @@ class _Follower:
             if now - self._started >= timeout:
                 raise self._evidence.time_is_up(timeout)
             self._sleep(interval(now - self._started, now - changed_at, self._evidence.calls, misses))
-
-    def _look(self) -> Any:
-        self._evidence.calls += 1
-        return describe(self._aws, self._service.cluster, self._service.name)
 
     def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
         judgement = judge(self._observation(service, now), self._service.deployment_id, seen)

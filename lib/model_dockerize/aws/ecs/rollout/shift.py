@@ -25,21 +25,9 @@ _MISSES = 6  # looks in a row that AWS may leave unanswered, each tried five tim
 _AROUND = 600.0
 
 
-def follow_shift(
-    aws: Aws,
-    service: Service,
-    timeout_seconds: float,
-    progress: Progress,
-    sleep: Callable[[float], None],
-    monotonic: Callable[[], float],
-    decided: str,
-    skip_bake: bool,
-) -> Verdict:
-    """Watch as `follow` does."""
-    return _Follower(aws, service, progress, sleep, monotonic, decided).to_the_end(timeout_seconds, skip_bake)
+class ShiftFollower:
+    """Watches as `follow` does."""
 
-
-class _Follower:
     def __init__(
         self,
         aws: Aws,
