@@ -77,7 +77,7 @@ def smoke_waiting(
     url, build = where.outside or where.url, prepared.expectation.build_id
     if build:
         smoke.await_build(url, build, START_TIMEOUT, run.settings.smoke.smoke_api_key)
-    return smoke_from_here(run, prepared, url, stage)
+    return from_here(run, prepared, url, stage).failures
 
 
 def smoke_deployed(
@@ -85,7 +85,7 @@ def smoke_deployed(
 ) -> tuple[str, ...]:
     """Test the model; return the failed checks' lines."""
     if is_asked_from_here(run, prepared, where):
-        return smoke_from_here(run, prepared, where.outside or where.url, stage)
+        return from_here(run, prepared, where.outside or where.url, stage).failures
     return _smoke_inside(run, prepared, account, service, where, stage)
 
 
@@ -103,15 +103,10 @@ def _smoke_inside(
 def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgress) -> tuple[str, ...]:
     """Test an unchanged, verified service from here only."""
     if is_asked_from_here(run, prepared, where):
-        return smoke_from_here(run, prepared, where.outside or where.url, stage)
+        return from_here(run, prepared, where.outside or where.url, stage).failures
     why = _refusal(run, where) or "is not reached from here"
     stage.skipped(f"It {why}; it proved itself when it was deployed.")
     return ()
-
-
-def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
-    """Test as `smoke_deployed`, from here."""
-    return from_here(run, prepared, url, stage).failures
 
 
 def from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> smoke.SmokeResult:

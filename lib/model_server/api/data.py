@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
 from tempfile import NamedTemporaryFile
@@ -12,7 +11,7 @@ from model_server.api import accept, disk
 from model_server.api.envelope import ApiError
 from model_server.api.form_reader import Upload
 from model_server.converters import Converters
-from model_server.jobs.job import Job
+from model_server.jobs.job import Job, JobRequest
 from model_server.jobs.store import SMALL_BYTES
 from model_server.manifest import Manifest
 from model_server.tabular import convert, detect, mapping, mime
@@ -21,28 +20,11 @@ from model_server.tabular.memory import MemoryFile
 from model_server.tabular.problems import NOT_TAKEN, DataError, TooLargeError
 
 
-@dataclass(frozen=True)
-class Submission:
-    """The request in a form."""
+def understand(form: Upload, manifest: Manifest, problems: list[str]) -> tuple[JobRequest, Plan | None]:
+    """Read the form's request, and its conversion; None: the data goes to the model as it is.
 
-    #: Of the data file, as it was sent.
-    mime_type: str
-    #: None: the data goes to the model as it is.
-    plan: Plan | None
-    #: JSON texts; None if absent.
-    mappings: str | None
-    output_mappings: str | None
-    #: Of the data as it was sent; None: it is not structured.
-    form: mime.Form | None = None
-
-    def rows(self, form: Upload) -> int | None:
-        if self.form is None or not self.form.is_table:
-            return None
-        return form.lines.rows(has_header=self.form is mime.Form.CSV)
-
-
-def understand(form: Upload, manifest: Manifest, problems: list[str]) -> Submission:
-    """Read the form's request; add every problem to `problems`."""
+    Every problem is added to `problems`.
+    """
     supported = mime.convertible(manifest.input_types)
     chosen = mime.choose(form.text("MimeType"), form.file_type, supported)
     mappings, output_mappings = form.text("Mappings") or None, form.text("OutputMappings") or None
@@ -57,7 +39,13 @@ def understand(form: Upload, manifest: Manifest, problems: list[str]) -> Submiss
         except DataError as error:
             problems.append(f"OutputMappings: {error}")
     chosen = chosen or supported[0]
-    return Submission(chosen, plan, mappings, output_mappings, mime.form(chosen, manifest.input_types))
+    sent = mime.form(chosen, manifest.input_types)
+    rows = form.lines.rows(has_header=sent is mime.Form.CSV) if sent is not None and sent.is_table else None
+    callback = form.text("CallbackUrl") or None
+    job_request = JobRequest(
+        chosen, mappings, output_mappings, callback, name=form.name or None, size=form.size, rows=rows
+    )
+    return job_request, plan
 
 
 def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converters) -> Path:
@@ -68,7 +56,9 @@ def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converte
         room: bytes on the volume.
     """
     try:
-        return _converted(convert.convert_input, file, plan, file.parent, min(limit, room), converters)
+        with new_file(file.parent) as target:
+            _convert(convert.convert_input, file, target, plan, min(limit, room), converters)
+        return target
     except TooLargeError as error:
         raise disk.no_room() if room < limit else _not_taken(error) from error
     except DataError as error:
@@ -129,7 +119,9 @@ def of_model(
             plan = Plan(source, target)
         else:
             plan = Plan(source, target, rules, manifest.output_schema, finds_numbers=not wish.as_text)
-        return _converted(convert.convert_result, file, plan, folder, manifest.limits.upload_bytes, converters)
+        with new_file(folder) as made:
+            _convert(convert.convert_result, file, made, plan, manifest.limits.upload_bytes, converters)
+        return made
     except DataError as error:
         raise ApiError(400, f"the result cannot be had in this form: {error}") from error
 
@@ -184,19 +176,6 @@ _Conversion = Callable[[Path, Path, Plan, int], None]
 def _convert(function: _Conversion, source: Path, target: Path, plan: Plan, limit: int, converters: Converters) -> None:
     do = converters.do if plan.cost(source.stat().st_size) <= bounds.QUICK_COST else converters.do_apart
     do(function, source, target, plan, limit)
-
-
-def _converted(
-    function: _Conversion,
-    source: Path,
-    plan: Plan,
-    folder: Path,
-    limit: int,
-    converters: Converters,
-) -> Path:
-    with new_file(folder) as target:
-        _convert(function, source, target, plan, limit, converters)
-    return target
 
 
 @contextmanager

@@ -32,11 +32,6 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 LOOK_SECONDS = 1.0
 
 
-async def accept(request: Request) -> Job:
-    """Make a job of a form; on return it is durable."""
-    return await recorded(await begin(request, new_id()))
-
-
 async def begin(
     request: Request, job_id: str, durable: bool = True, receive: upload.Receive = upload.receive
 ) -> Future[Job]:
@@ -82,25 +77,15 @@ async def _add(
 ) -> Future[Job]:
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
-        submission = await server.convert(_check, form, server) if has_mapping else _check(form, server)
-        job_request = JobRequest(
-            submission.mime_type,
-            name=form.name or None,
-            size=form.size,
-            rows=submission.rows(form),
-            mappings=submission.mappings,
-            output_mappings=submission.output_mappings,
-            callback_url=form.text("CallbackUrl") or None,
-            idempotency_key=_scoped(key, client),
-            client=client,
-            fingerprint=None if key is None else _fingerprint(form),
-        )
+        job_request, plan = await server.convert(_check, form, server) if has_mapping else _check(form, server)
+        fingerprint = None if key is None else _fingerprint(form)
+        job_request = replace(job_request, idempotency_key=_scoped(key, client), client=client, fingerprint=fingerprint)
         is_long = form.file is not None and form.file.stat().st_size > bounds.CHECKED_BYTES
-        if submission.plan is not None and not is_long:
-            form.content = await _converted(form, submission.plan, server)
+        if plan is not None and not is_long:
+            form.content = await _converted(form, plan, server)
         if form.content is None:
             with form.as_file(server.uploads) as file:
-                as_sent = submission.plan is not None and is_long
+                as_sent = plan is not None and is_long
                 job = await run_in_threadpool(server.store.submit, file, job_request, job_id, as_sent=as_sent)
         else:
             job = server.store.submit_small(form.content, job_request, job_id, durable=durable)
@@ -189,7 +174,7 @@ def no_job() -> ApiError:
 
 
 async def add_job(request: Request) -> Response:
-    job = await accept(request)
+    job = await recorded(await begin(request, new_id()))
     return envelope.success(envelope.triple(job.id, State.CREATED))
 
 
@@ -222,7 +207,7 @@ def delete(request: Request) -> Response:
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
 
 
-def _check(form: Upload, server: Services) -> data.Submission:
+def _check(form: Upload, server: Services) -> tuple[JobRequest, Plan | None]:
     if form.content is None and form.file is None:
         raise no_file()
     problems: list[str] = []
@@ -230,10 +215,10 @@ def _check(form: Upload, server: Services) -> data.Submission:
     wrong = callbacks.problem(url, server.callback_hosts) if url else None
     if wrong is not None:
         problems.append(wrong)
-    submission = data.understand(form, server.manifest, problems)
+    understood = data.understand(form, server.manifest, problems)
     if problems:
         raise ApiError(400, "; ".join(problems))
-    return submission
+    return understood
 
 
 def _check_license(licensing: Licensing) -> None:

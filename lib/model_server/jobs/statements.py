@@ -61,10 +61,10 @@ class Prepared:
 
     def changes(self, connection: Connection, values: Mapping[str, Any]) -> bool:
         """Run it; tell whether it changed one row."""
-        return int(self._run(connection, values)[0]) == 1
+        return self._execute(connection, self._text, self._given(values))[0] == 1
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        return self._run(connection, values)[1]
+        return self._execute(connection, self._text, self._given(values))[1]
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert all `rows` by one statement: all or none."""
@@ -73,12 +73,9 @@ class Prepared:
         text = ", ".join([self._text[:end], *[self._text[start:end]] * (len(rows) - 1)]) + self._text[end:]
         self._execute(connection, text, tuple([value for values in rows for value in self._given(values)]))
 
-    def _run(self, connection: Connection, values: Mapping[str, Any]) -> tuple[int, tuple[Any, ...] | None]:
-        return self._execute(connection, self._text, tuple(self._given(values)))
-
-    def _given(self, values: Mapping[str, Any]) -> list[Any]:
+    def _given(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         own = self._own
-        return [values[name] if name in values else own[name] for name in self._names]
+        return tuple([values[name] if name in values else own[name] for name in self._names])
 
     def _execute(self, connection: Connection, text: str, given: tuple[Any, ...]) -> tuple[int, tuple[Any, ...] | None]:
         raw = connection.connection

@@ -181,7 +181,11 @@ class Worker:
                 if not is_clean:
                     await asyncio.to_thread(remove, output, source)  # there may be gigabytes, or a folder
             # Behind the beat: a job that is recorded is no longer ours, and the heartbeat would stop its runner.
-            self._record(job, ended, outcome)
+            told = self._recording = asyncio.get_running_loop().create_future()
+            is_private = job.id in self._store.queue.deferred
+            # Nobody waits for it: the next job can begin.
+            tell = partial(self._recorded, job, ended, outcome, told, is_private)
+            self._store.queue.end(job, ended).add_done_callback(tell)
         except RunnerDiedError as error:
             if self._giving_up.is_set():
                 recorded, text = await self._give_back(self._store.queue.release, job), "given back: the server stops"
@@ -213,13 +217,6 @@ class Worker:
         recorded = await asyncio.to_thread(change, job)
         self._store.notify_waiting()
         return recorded
-
-    def _record(self, job: Job, ended: JobResult, outcome: Outcome) -> None:
-        """Record the end without waiting for it: the next job can begin."""
-        told = self._recording = asyncio.get_running_loop().create_future()
-        is_private = job.id in self._store.queue.deferred
-        recorded = self._store.queue.end(job, ended)
-        recorded.add_done_callback(partial(self._recorded, job, ended, outcome, told, is_private))
 
     async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> JobResult:
         if outcome.error is not None:

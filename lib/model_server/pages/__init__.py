@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from model_server.api import jobs as api_jobs
 from model_server.api import mapping_file, services
 from model_server.api.envelope import ApiError
+from model_server.jobs.store import new_id
 from model_server.pages import dashboard, jobs, licensing, login
 from model_server.pages.render import HEADERS, page
 from model_server.tabular import mime
@@ -23,7 +24,7 @@ async def add_job_form(request: Request) -> Response:
 async def add_job(request: Request) -> Response:
     """Take the form of a browser without JavaScript."""
     try:
-        job = await api_jobs.accept(request)
+        job = await api_jobs.recorded(await api_jobs.begin(request, new_id()))
     except ApiError as error:
         return await _add_job_page(request, error.status, error.message)
     return RedirectResponse(f"Job/{job.id}", status_code=303)
