@@ -59,14 +59,14 @@ async def result_of(future: Future[R]) -> R:
     if not future.done():
         loop = _Loop()
         told = loop.running.create_future()
-        future.add_done_callback(lambda _: loop.call(lambda: _wake(told)))
+        future.add_done_callback(lambda _: loop.call(partial(_set, told, None)))
         await told
     return future.result()
 
 
-def _wake(told: asyncio.Future[None]) -> None:
+def _set(told: asyncio.Future[R], result: R) -> None:
     if not told.done():  # else who waited was cancelled
-        told.set_result(None)
+        told.set_result(result)
 
 
 class IdleWorker:
@@ -81,11 +81,7 @@ class IdleWorker:
 
     def give(self, job: Job | None) -> None:
         """Wake the worker; None: to look for a job. From any thread."""
-        self.loop.call(partial(self._take, job))
-
-    def _take(self, job: Job | None) -> None:
-        if not self.given.done():  # else the worker was cancelled: its loop ends
-            self.given.set_result(job)
+        self.loop.call(partial(_set, self.given, job))
 
 
 class IdleWorkers:
@@ -155,13 +151,22 @@ class IdleWorkers:
 
 
 class Watch:
-    """A request that waits for a job's end."""
+    """A request that waits for a job's end, for the time of a `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, watchers: "Watchers", job_id: str) -> None:
+        self._watchers = watchers
+        self._job_id = job_id
         self._loop = _Loop()
         self._changed: asyncio.Future[None] = self._loop.running.create_future()
         #: None: it is not over, or somebody else knows how it ended.
         self.ended: JobResult | None = None
+
+    def __enter__(self) -> "Watch":
+        self._watchers.enter(self._job_id, self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watchers.leave(self._job_id, self)
 
     def notify(self, ended: JobResult | None) -> None:
         """Wake the request; from any thread."""
@@ -170,8 +175,7 @@ class Watch:
 
     def look(self) -> None:
         """Let the next `wait` return at once."""
-        if not self._changed.done():
-            self._changed.set_result(None)
+        _set(self._changed, None)
 
     async def wait(self, seconds: float) -> None:
         if not self._changed.done():
@@ -199,9 +203,9 @@ class Watchers:
     def are_many(self) -> bool:
         return self._count > bounds.WAITING
 
-    def watch(self, job_id: str) -> "_Watched":
+    def watch(self, job_id: str) -> Watch:
         """Return a `with` block's watch of a job."""
-        return _Watched(self, job_id)
+        return Watch(self, job_id)
 
     def enter(self, job_id: str, watch: Watch) -> None:
         with self._guard:
@@ -220,19 +224,3 @@ class Watchers:
         with self._guard:
             for watch in self._watches.get(job_id, ()):
                 watch.notify(ended)
-
-
-class _Watched:
-    """A watch for the time of a block, for half of what a generator costs."""
-
-    def __init__(self, watchers: Watchers, job_id: str) -> None:
-        self._watchers = watchers
-        self._job_id = job_id
-        self._watch = Watch()
-
-    def __enter__(self) -> Watch:
-        self._watchers.enter(self._job_id, self._watch)
-        return self._watch
-
-    def __exit__(self, *_: object) -> None:
-        self._watchers.leave(self._job_id, self._watch)
