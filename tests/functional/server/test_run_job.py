@@ -11,7 +11,7 @@ from .conftest import Server, StartServer
 
 def run(server: Server, content: bytes, query: str = "", **options: object) -> requests.Response:
     url = f"{server.url}/data/run-job{query}"
-    return requests.post(url, files={"File": ("x.csv", content)}, timeout=20, **options)  # type: ignore[arg-type]
+    return requests.post(url, files={"File": ("x.csv", content)}, timeout=60, **options)  # type: ignore[arg-type]
 
 
 def status(server: Server, job_id: str) -> str:
@@ -70,7 +70,7 @@ def test_many_at_once_each_get_their_own(server: Server) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert found == {number: b"N%d" % number for number in range(12)}
 
 
