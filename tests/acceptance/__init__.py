@@ -1,1 +1,1 @@
-"""What model-dockerize must hold, row by row, and the tests that show it: docs/acceptance.md for readers."""
+"""The list of what model-dockerize must hold, with the tests that show each row: docs/acceptance.md for readers."""

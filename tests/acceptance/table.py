@@ -31,12 +31,12 @@ class Row:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """All its tests."""
+        """Return all its tests."""
         return tuple(node for nodes in self.tests.values() for node in nodes)
 
 
 def rows(name: str) -> tuple[Row, ...]:
-    """The rows of one file."""
+    """Read the rows of one file."""
     read = tomllib.loads((HERE / name).read_text(encoding="utf-8"))
     return tuple(
         Row(number, entry.pop("holds"), {kind: tuple(nodes) for kind, nodes in entry.items() if nodes})
@@ -45,12 +45,12 @@ def rows(name: str) -> tuple[Row, ...]:
 
 
 def every_row() -> tuple[Row, ...]:
-    """The whole list."""
+    """Read the whole list."""
     return tuple(row for name in FILES for row in rows(name))
 
 
 def gaps(table: Sequence[Row]) -> list[str]:
-    """What is wrong with the table itself, a line each; empty: every row names tests that are there."""
+    """Return a line for each fault of the table itself; none: every row names tests that are there."""
     found = [f"{number}: no such row" for number in IDS if number not in {row.id for row in table}]
     for row in table:
         found += [] if row.id in IDS else [f"{row.id}: not in the list"]
@@ -71,7 +71,7 @@ class Results:
 
     @classmethod
     def read(cls, paths: Iterable[Path]) -> "Results":
-        """Reads the results in these files."""
+        """Read the results in these files."""
         outcomes: dict[str, set[str]] = {}
         left_out = []
         for path in paths:
@@ -84,7 +84,7 @@ class Results:
         return cls(outcomes, tuple(sorted(left_out)))
 
     def shortcomings(self, table: Sequence[Row]) -> list[str]:
-        """Lists the rows that this run did not show. Tests that this machine cannot run do not count."""
+        """List the rows that this run did not show. Tests that this machine cannot run do not count."""
         found = []
         for row in table:
             found += [] if row.nodes else [f"{row.id}: no test"]
@@ -94,13 +94,13 @@ class Results:
         return found
 
     def not_shown_here(self, table: Sequence[Row]) -> list[str]:
-        """Lists the ids of rows none of whose tests this machine can run."""
+        """List the ids of rows none of whose tests this machine can run."""
         outcomes = {row.id: set().union(*(self.outcomes.get(node, set()) for node in row.nodes)) for row in table}
         return [row for row, said in outcomes.items() if said and all(one.startswith(needs.LEFT_OUT) for one in said)]
 
 
 def document() -> str:
-    """docs/acceptance.md."""
+    """Return the text of docs/acceptance.md."""
     every = every_row()
     counts = ", ".join(f"{sum(kind in row.tests for row in every)} against {_AGAINST[kind]}" for kind in KINDS)
     lines = [
@@ -135,13 +135,13 @@ def _shown(row: Row) -> str:
 
 
 def _said(node: str) -> str:
-    """The test's name in words; of a case its own."""
+    """Return the test's name in words; of a case its own."""
     name = node.rstrip("]").rpartition("[")[2] if _case_of(node) else node.rpartition("::")[2].removeprefix("test_")
     return re.sub("[_-]", " ", name)
 
 
 def _case_of(node: str) -> str:
-    """The file of a case in tests/, if the test is one."""
+    """Return the file of a case in tests/, if the test is one."""
     found = re.fullmatch(r"integration/test_scenarios\.py::test_scenario\[([\w-]+)\]", node)
     return f"scenarios/{found[1]}/case.yml" if found else ""
 
@@ -156,7 +156,7 @@ def _fits(kind: str, node: str) -> bool:
 
 
 def _exists(node: str) -> bool:
-    """Whether the file has the test. That pytest collects it too is seen by its outcome."""
+    """Tell whether the file has the test. That pytest collects it too is seen by its outcome."""
     case = _case_of(node)
     if case and not (TESTS / case).is_file():
         return False
@@ -175,7 +175,7 @@ _NAMED = (ast.FunctionDef, ast.ClassDef)
 
 
 def _node(case: ET.Element, *, whole: bool = False) -> str:
-    """The test's name in the table: of `tests.unit.test_cli` or `tests.unit.test_cli.TestIt`, and `test_x[1]`.
+    """Return the test's name in the table: of `tests.unit.test_cli` or `tests.unit.test_cli.TestIt`, and `test_x[1]`.
 
     `whole`: with what stands in brackets.
     """
@@ -186,7 +186,7 @@ def _node(case: ET.Element, *, whole: bool = False) -> str:
 
 
 def _outcome(case: ET.Element) -> str:
-    """Returns `passed`, `failure`, `error` or `skipped`; of a test that this machine really cannot run, its reason."""
+    """Return `passed`, `failure`, `error` or `skipped`; of a test that this machine really cannot run, its reason."""
     found = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
     if found is None:
         return "passed"
