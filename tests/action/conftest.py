@@ -19,7 +19,7 @@ IMAGES = f"mdact{os.getpid()}-"
 
 @pytest.fixture(scope="session")
 def action_image() -> Iterator[str]:
-    """The last stage of the top-level Dockerfile, built as GitHub builds it."""
+    """Build the last stage of the top-level Dockerfile as GitHub builds it; remove the image in the end."""
     name = build_image(ROOT)
     yield name
     docker("rmi", "--force", name)
@@ -27,7 +27,7 @@ def action_image() -> Iterator[str]:
 
 @pytest.fixture
 def runner(tmp_path: Path, action_image: str) -> Iterator[Runner]:
-    """A runner with an empty workspace. Afterwards there is no container, no image, and no login in its home."""
+    """Make a runner with an empty workspace. Afterwards there is no container, no image, and no login in its home."""
     owner = RUNNER_UID if os.geteuid() == 0 else os.geteuid()
     # The runner's user must get to its own folder: pytest's are open to their maker only.
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
@@ -46,7 +46,7 @@ def runner(tmp_path: Path, action_image: str) -> Iterator[Runner]:
 
 @pytest.fixture
 def example(runner: Runner) -> Callable[[str], Path]:
-    """Copies an example into the workspace."""
+    """Copy an example into the workspace."""
 
     def copy(name: str) -> Path:
         return Path(shutil.copytree(ROOT / "examples" / name, runner.workspace / "models" / name))

@@ -1,4 +1,4 @@
-"""What GitHub's runner makes of an action's log and files. Which of its source files each part mirrors: README.md."""
+"""The log and files of an action as GitHub's runner reads them. Which of its source files a part mirrors: README.md."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ class Command:
 
 
 def parse_command(line: str, known: frozenset[str] = _KNOWN) -> Command | None:
-    """`::name k=v,k=v::data` at the start of a line, or the old `##[name k=v;k=v]data` anywhere in it."""
+    """Read `::name k=v,k=v::data` at the start of a line, or the old `##[name k=v;k=v]data` anywhere in it."""
     return _version_2(line, known) or _version_1(line, known)
 
 
@@ -82,7 +82,7 @@ class Log:
     _token: str = ""
 
     def feed(self, line: str) -> None:
-        """One line of either stream of the container."""
+        """Take one line of either stream of the container."""
         known = _KNOWN | {self._token} if self._token else _KNOWN
         command = parse_command(line, known)
         if command is None or (self._token and command.name.lower() != self._token.lower()):
@@ -97,7 +97,7 @@ class Log:
             self._obey(command)
 
     def annotations(self, level: str) -> list[Command]:
-        """What GitHub shows: the first ten, cut."""
+        """Return the annotations that GitHub shows: the first ten, cut."""
         found = [command for command in self.commands if command.name.lower() == level]
         return [Command(one.name, one.properties, one.data[:LONGEST_MESSAGE]) for one in found[:ANNOTATIONS_OF_A_KIND]]
 
@@ -126,7 +126,7 @@ class Log:
 
 
 def parse_file(text: str) -> list[tuple[str, str]]:
-    """GITHUB_OUTPUT, GITHUB_ENV and GITHUB_STATE: `name=value` lines and `name<<DELIMITER` blocks.
+    """Read GITHUB_OUTPUT, GITHUB_ENV or GITHUB_STATE: `name=value` lines and `name<<DELIMITER` blocks.
 
     Raises:
         FileCommandError: with the reason that the runner gives.
@@ -172,17 +172,17 @@ def _closing(lines: Sequence[str], closed: Sequence[bool], start: int, delimiter
 
 
 def shown_summary(text: str) -> str | None:
-    """What GitHub shows of a step's summary: nothing when it is too large (None: dropped, with an error)."""
+    """Return the part of a step's summary that GitHub shows: all; None: too large, dropped with an error."""
     return text if len(text.encode()) <= LARGEST_SUMMARY else None
 
 
 def input_variable(name: str) -> str:
-    """The variable of an input: blanks become underscores, hyphens stay (Handler.cs)."""
+    """Return the variable of an input: blanks become underscores, hyphens stay (Handler.cs)."""
     return "INPUT_" + name.replace(" ", "_").upper()
 
 
 def container_path(path: str, mappings: Sequence[tuple[str, str]]) -> str:
-    """A host path as the container sees it; any other text as it is. The last mapping added is asked first."""
+    """Return a host path as the container sees it; any other text as it is. The last mapping added is asked first."""
     for host, container in reversed(mappings):
         if path == host or path.startswith(host + "/"):
             return container + path.removeprefix(host)
@@ -190,5 +190,5 @@ def container_path(path: str, mappings: Sequence[tuple[str, str]]) -> str:
 
 
 def sanitised(image: str) -> str:
-    """The image's name as part of the container's (NameValidation.Sanitize)."""
+    """Return the image's name as part of the container's (NameValidation.Sanitize)."""
     return re.sub(r"[^A-Za-z0-9_]", "", image)

@@ -29,7 +29,7 @@ _FILES = {"GITHUB_OUTPUT": "set_output_", "GITHUB_ENV": "set_env_", "GITHUB_PATH
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a workflow sees of a step, and what a test may look at beside it."""
+    """A step as a workflow sees it, and beside it the files that a test may look at."""
 
     exit_code: int
     log: Log
@@ -41,12 +41,12 @@ class StepResult:
 
     @property
     def text(self) -> str:
-        """The log as people see it."""
+        """Return the log as people see it."""
         return "\n".join(self.log.lines)
 
 
 def build_image(action: Path) -> str:
-    """Builds the action's Dockerfile as "Set up job" does; the image's name.
+    """Build the action's Dockerfile as "Set up job" does; return the image's name.
 
     Declared deviation: the CA bundle of this computer as a build secret, where it has one.
     """
@@ -61,7 +61,7 @@ class Runner:
     """One job on one runner: a work folder, a workspace, and the action's image."""
 
     def __init__(self, root: Path, action: Path, image: str, owner: int) -> None:
-        """`root`: an empty folder. `owner`: the uid that the runner runs as, to whom everything here belongs."""
+        """Make a runner in `root`, an empty folder. `owner`: the uid that it runs as, to whom all here belongs."""
         #: Whether containers see `temp`, as they do from 2.331 on.
         self.mounts_temp = True
         self._metadata: dict[str, Any] = yaml.safe_load((action / "action.yml").read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ class Runner:
         network: str = "",
         cancel_at: str = "",
     ) -> StepResult:
-        """One `uses:` step. `cancel_at`: once this is in the log, somebody cancels the job."""
+        """Run one `uses:` step. `cancel_at`: once this is in the log, somebody cancels the job."""
         suffix = str(uuid.uuid4())
         files = {variable: self._commands / f"{prefix}{suffix}" for variable, prefix in _FILES.items()}
         for path in files.values():
@@ -188,7 +188,7 @@ class Runner:
 
 
 def _run(argv: Sequence[str], environment: Mapping[str, str], log: Log, name: str, cancel_at: str) -> int:
-    """Both streams into one log, each read by a thread of its own as the runner does."""
+    """Run a command with both streams in one log, each read by a thread of its own as the runner does."""
     cancelled = threading.Event()
     lock = threading.Lock()
     process = subprocess.Popen(
@@ -223,7 +223,7 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], log: Log, name: st
 
 
 def _cancel(process: subprocess.Popen[str]) -> None:
-    """Ends the engine's command line as the runner does, which hands the signals on to the container."""
+    """End the engine's command line as the runner does, which hands the signals on to the container."""
     for number, seconds in ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5)):
         process.send_signal(number)
         try:

@@ -36,7 +36,7 @@ printf '\\033[31m::notice::in colour\\n'
 
 
 def one_line_model(folder: Path) -> Path:
-    """The smallest program there is: it copies its input."""
+    """Write the smallest program there is: it copies its input."""
     folder.mkdir(parents=True)
     (folder / "main.py").write_text("import shutil\nimport sys\n\nshutil.copyfile(sys.argv[1], sys.argv[2])\n")
     smoke = folder / "smoke"
@@ -47,7 +47,7 @@ def one_line_model(folder: Path) -> Path:
 
 
 def report_of(runner: Runner, step: StepResult) -> dict[str, object]:
-    """The report, opened by a later step of the runner itself: by the path that the output gives."""
+    """Read the report as a later step of the runner itself does: by the path that the output gives."""
     path = runner.workspace / step.outputs["report"]
     assert path.stat().st_mode & 0o444 == 0o444
     assert path.stat().st_uid == path.parent.stat().st_uid == runner.workspace.stat().st_uid
@@ -197,7 +197,7 @@ def test_cancelled_before_it_has_begun(action_image: str) -> None:
 
 
 def wait_until_handled(pid: int, number: signal.Signals) -> None:
-    """Until a process has a handler for that signal: the first lines of its program, before it loads anything."""
+    """Wait until a process handles that signal: the first lines of its program do, before it loads anything."""
 
     def is_handled() -> bool:
         caught = Path(f"/proc/{pid}/status").read_text(encoding="ascii").partition("SigCgt:")[2].split()[0]

@@ -82,7 +82,7 @@ SAID = st.builds(
 
 
 def run_of(said: Said, stream: io.StringIO) -> mock.Mock:
-    """A pipeline that says all of it, by every way there is."""
+    """Make a pipeline that says all of it, by every way there is."""
 
     def run(_settings: Settings, _environment: Mapping[str, str], recorder: Recorder) -> Report:
         with recorder.stage("build") as stage:
