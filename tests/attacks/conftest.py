@@ -40,11 +40,11 @@ class Target:
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self, seconds: float = 30) -> socket.socket:
-        """A connection of an attacker."""
+        """Connect as an attacker does."""
         return socket.create_connection(("127.0.0.1", self.port), seconds)
 
     def forget_peak(self) -> bool:
-        """From now on VmHWM counts; false where only root may ask for that, as the server is not dumpable."""
+        """Make VmHWM count from now on; return false where only root may do that, as the server is not dumpable."""
         try:
             Path(f"/proc/{self.process.pid}/clear_refs").write_text("5", encoding="ascii")
         except PermissionError:
@@ -52,7 +52,7 @@ class Target:
         return True
 
     def memory(self, name: str = "VmRSS") -> int:
-        """Returns what it holds in memory; VmHWM: what it held at most."""
+        """Return the bytes that it holds in memory; VmHWM: that it held at most."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{name}:"))
 
@@ -72,7 +72,7 @@ class Watched:
 
 @contextmanager
 def serving(folder: Path, environment: dict[str, str] | None = None, **changes: object) -> Iterator[Target]:
-    """A server until the block ends; `changes` are of its manifest."""
+    """Run a server until the block ends; `changes` are of its manifest."""
     program = folder / "program"
     if not program.exists():
         write_program(program)
@@ -118,7 +118,7 @@ def serving(folder: Path, environment: dict[str, str] | None = None, **changes: 
 
 @contextmanager
 def watching(target: Target) -> Iterator[Watched]:
-    """Asks for /health all the time until the block ends, each time by a new connection as a prober does."""
+    """Ask for /health all the time until the block ends, each time by a new connection as a prober does."""
     watched, over = Watched(), threading.Event()
     peak = "VmHWM" if target.forget_peak() else "VmRSS"
     most = before = target.memory()
@@ -155,7 +155,7 @@ def watching(target: Target) -> Iterator[Watched]:
 
 @contextmanager
 def harmless(target: Target) -> Iterator[Watched]:
-    """The block is an attack that the server must bear."""
+    """Assert that the block is an attack that the server bears."""
     with watching(target) as watched:
         yield watched
     assert target.process.poll() is None
@@ -167,7 +167,7 @@ def harmless(target: Target) -> Iterator[Watched]:
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """One server for all attacks that it must bear: each meets it as the others left it."""
+    """Start one server for all attacks that it must bear: each meets it as the others left it."""
     with serving(tmp_path_factory.mktemp("attacked")) as started:
         yield started
 

@@ -119,7 +119,7 @@ def memory_holds(place: str) -> bool:
 
 
 def guesses() -> "list[str]":
-    """Paths that no listing shows but that can be known: of the volume, and what command lines name."""
+    """Return paths that no listing shows but that can be known: of the volume, and those that command lines name."""
     data = os.environ.get("GAI_VOLUME_PATH", "/var/gai_data")
     paths = [os.path.join(data, name) for name in ("jobs.sqlite3", "jobs.sqlite3-wal", "license.jwt")]
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -134,7 +134,7 @@ def guesses() -> "list[str]":
 
 
 def victims(own: str) -> "list[str]":
-    """Processes of the server that it could signal, memory and files of others that it could write, rights of root.
+    """Return the server's processes that it could signal, memory and files of others to write, rights of root.
 
     What lies in its `own` folder is no other's.
     """
@@ -199,7 +199,7 @@ def do(source: str, target: str) -> None:
 
 
 def serve(port: int) -> None:
-    """Does job after job, as a program of the `gravityai` library does; frames are short, and whole."""
+    """Do job after job, as a program of the `gravityai` library does; frames are short, and whole."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))

@@ -43,7 +43,7 @@ def manifest_of(configuration: bytes) -> bytes:
 
 
 def layout(*entries: dict[str, Any], saved: str = "") -> Files:
-    """An OCI layout that holds both images; `saved`: the name that Docker's manifest gives to the good one."""
+    """Return an OCI layout that holds both images; `saved`: the name that Docker's manifest gives to the good one."""
     files = dict(blob(content) for content in (GOOD, EVIL, LAYER, manifest_of(GOOD), manifest_of(EVIL)))
     files |= {"oci-layout": b"{}", "index.json": json.dumps({"manifests": list(entries)}).encode()}
     if saved:
@@ -90,7 +90,7 @@ def test_an_archive_that_says_two_things_is_not_loaded(tmp_path: Path, what: str
 
 
 def test_what_agrees_is_taken(tmp_path: Path) -> None:
-    """The other side: both manifests of one image, and what attests how it was built."""
+    """Show the other side: both manifests of one image, and an attestation of how it was built."""
     found = see(tmp_path, pack(layout(entry(manifest_of(GOOD), **named("benign:1")), saved="benign:1")))
     assert found.ids == (f"sha256:{digest(GOOD)}", f"sha256:{digest(manifest_of(GOOD))}")
     proved = nested(entry(manifest_of(GOOD), **AMD64), entry(manifest_of(EVIL), **ATTESTATION, **UNKNOWN))
@@ -109,7 +109,7 @@ def test_a_member_that_is_there_twice(tmp_path: Path, name: str) -> None:
 
 
 def bounded(folder: Path, packed: bytes) -> str:
-    """What is said of the archive, which took little memory to be found out."""
+    """Return the error about the archive; assert that little memory was taken to find it."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what others left free would hide what this takes
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM begins anew; man 5 proc
@@ -122,13 +122,13 @@ def bounded(folder: Path, packed: bytes) -> str:
 
 
 def most_memory() -> int:
-    """What this process has held in memory at most."""
+    """Return the most that this process has held in memory."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def bomb(kind: bytes, size: int, fill: bytes = b"\0") -> bytes:
-    """A packed header that says that `size` bytes of it follow."""
+    """Return a packed header that says that `size` bytes of it follow."""
     header = tarfile.TarInfo("././@LongLink")
     header.type, header.size = kind, size
     stream = io.BytesIO()

@@ -18,7 +18,7 @@ HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 
 
 def read(connection: socket.socket) -> bytes:
-    """All that comes until the server hangs up."""
+    """Read until the server hangs up."""
     answer = b""
     with suppress(ConnectionResetError):
         while piece := connection.recv(65536):
@@ -27,7 +27,7 @@ def read(connection: socket.socket) -> bytes:
 
 
 def status(target: Target, request: bytes) -> bytes:
-    """The first line that a request is answered with."""
+    """Send a request; return the first line of its answer."""
     with target.connect() as connection:
         connection.sendall(request)
         return connection.recv(65536).partition(b"\r\n")[0]

@@ -49,7 +49,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 
 def ask(target: Target, method: str, path: str, key: str = "", **options: object) -> requests.Response:
-    """One request, with the path as it is: nothing of it is made shorter on its way."""
+    """Send one request, with the path as it is: nothing of it is made shorter on its way."""
     headers = {**({"x-api-key": key} if key else {}), **options.pop("headers", {})}  # type: ignore[dict-item]
     request = requests.Request(method, target.url, headers=headers, **options).prepare()  # type: ignore[arg-type]
     request.url = target.url + path
@@ -67,7 +67,7 @@ def job_of(answer: requests.Response) -> str:
 
 
 def log_in(target: Target, key: str) -> str:
-    """A session, as a browser sends it."""
+    """Log in; return the cookie of the session, as a browser sends it."""
     answer = ask(target, "POST", "/Login", files={"Key": ("", key)})
     assert answer.status_code == 303, answer.text
     return answer.headers["set-cookie"].partition(";")[0]
@@ -185,7 +185,7 @@ def test_a_session_cannot_be_forged_prolonged_or_taken_elsewhere(closed: Target)
 
 
 def test_how_long_a_wrong_key_takes_says_nothing_about_the_right_one() -> None:
-    """A comparison that stops at the first difference takes a multiple for a long key that is wrong at its end."""
+    """Compare two wrong keys: who stops at the first difference takes a multiple for one that ends wrong."""
     keys = Keys({"MODEL_API_KEY": "k" * 256}, "upper")
 
     def seconds(shown: str) -> float:
@@ -238,7 +238,7 @@ def test_a_page_of_our_own_does(target: Target, name: str) -> None:
 def test_a_name_that_is_bound_to_our_address_gets_nothing(
     serve: Callable[..., AbstractContextManager[Target]],
 ) -> None:
-    """DNS rebinding: to the browser, the page that asks and this server are one site."""
+    """Try DNS rebinding: to the browser, the page that asks and this server are one site."""
     hosts = {"MODEL_ALLOWED_HOSTS": "localhost, 127.0.0.1, Models.Example"}
     with serve(environment=hosts) as target:
         wrong = ("evil.example", "localhost.evil.example", "evil.example:80", "", "localhost@evil.example", "[::1]")

@@ -49,7 +49,7 @@ class Disk:
         return path
 
     def leaks(self) -> list[str]:
-        """Names of the folder's files that hold the secret now."""
+        """Return the names of the folder's files that hold the secret now."""
         regular = (path for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink())
         return [path.name for path in regular if SECRET in path.read_text(encoding="utf-8", errors="replace")]
 
@@ -369,7 +369,7 @@ def test_a_program_folder_that_is_a_committed_link(tmp_path: Path) -> None:
 
 
 def test_paths_that_stay_inside_are_taken(disk: Disk) -> None:
-    """The other side: links and folders within the folder work as ever."""
+    """Show the other side: links and folders within the folder work as ever."""
     disk.write("conf/pip.conf", "")
     disk.link("pip.conf", "conf/pip.conf")
     disk.write("data/input.csv", "n\n1\n")

@@ -18,7 +18,7 @@ def part(name: str, content: bytes) -> bytes:
 
 
 def begin(connection: socket.socket) -> None:
-    """The head of a form that does not say how long it is."""
+    """Send the head of a form that does not say how long it is."""
     kind = b"Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
     connection.sendall(b"POST /data/add-job HTTP/1.1\r\nHost: x\r\n" + kind)
 
@@ -38,7 +38,7 @@ def test_fields_that_nobody_asked_for_are_not_kept(target: Target) -> None:
 
 
 def test_uploads_that_never_end_share_the_memory_of_all(target: Target) -> None:
-    """Each of them alone would be too small to be written yet."""
+    """Send a hundred: each of them alone would be too small to be written yet."""
     piece = b"x" * 64 * 1024
     with harmless(target), ExitStack() as opened:
         uploads = [opened.enter_context(target.connect()) for _ in range(100)]
@@ -108,7 +108,7 @@ def test_a_look_at_the_list_reads_no_mappings(target: Target) -> None:
     ids=["damaged", "text", "lists", "objects", "line", "columns", "lines"],
 )
 def test_a_record_takes_little_memory(target: Target, kind: str, content: bytes, reason: str) -> None:
-    """The model takes CSV: JSON must be converted; a mapping has the CSV read."""
+    """Upload to a model that takes CSV: JSON must be converted; a mapping has the CSV read."""
     mapping = json.dumps([{"source": "n", "destination": "n"}])
     with harmless(target):
         answer = requests.post(

@@ -67,7 +67,7 @@ def servers() -> Iterator[Servers]:
 
 
 def told(servers: Servers, tmp_path: Path, kind: Callable[..., Any] = check_foreign) -> str:
-    """Everything that the smoke test says of the model."""
+    """Return everything that the smoke test says of the model."""
     sample = tmp_path / "input.txt"
     sample.write_text("hello", encoding="utf-8")
     words = Said()

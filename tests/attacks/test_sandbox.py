@@ -27,7 +27,7 @@ from tests.rig.listening import listening
 
 @pytest.fixture
 def squatter() -> Iterator[int]:
-    """The port of somebody who answers whatever a sandbox might be asked, and repeats what he was told."""
+    """Start somebody who answers whatever a sandbox might be asked, and repeats all he was told; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -159,7 +159,7 @@ def test_directories_are_made_for_all_who_mount_them_whatever_the_mask(tmp_path:
 
 
 def test_a_directory_that_a_container_keeps_to_itself_can_be_mounted_again() -> None:
-    """Names it for an ordinary user too, who may not read what a container's user owns."""
+    """Look as an ordinary user too, who may not read the directories that a container's user owns."""
 
     def look(root: Path) -> None:
         if os.geteuid() == 0:
