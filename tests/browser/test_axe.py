@@ -25,7 +25,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Its source."""
+    """Install axe-core; return its source."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm, which brings axe-core, is not here")
@@ -38,7 +38,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def look(page: Page, look: str) -> int:
-    """Sets the window, and returns its width."""
+    """Set the window; return its width."""
     width, is_dark = LOOKS[look]
     page.size(width, 900)
     if is_dark:

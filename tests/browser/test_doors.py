@@ -22,7 +22,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
 
 
 def log_in(page: Page, target: Target) -> bool:
-    """Logs in if the server wants it; tells whether it did."""
+    """Log in if the server wants it; tell whether it did."""
     if requests.get(f"{target.url}/data/jobs", timeout=10).status_code != 401:
         return False
     page.open(f"{target.url}/Login")
@@ -39,7 +39,7 @@ def jobs(target: Target) -> int:
 
 @contextmanager
 def another_site(html: str) -> Iterator[int]:
-    """A page of somebody else; the port of its server."""
+    """Serve a page of somebody else; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -24,7 +24,7 @@ EXAMPLE = ROOT / "examples" / "is-prime"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the model answers."""
+    """Build and start a model; yield its address."""
     folder = Path(shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("browser") / "is-prime"))
     built = subprocess.run(
         [sys.executable, "-m", "model_dockerize", "build", folder, "--image-name", IMAGE, "--image-version", "1"],
@@ -55,7 +55,7 @@ def wait_until_up(address: str, container: str) -> None:
 
 
 def assert_clean(page: Page, url: str) -> None:
-    """Nothing in red on the console, and no request to anywhere but the model."""
+    """Assert that nothing on the console is red, and that only the model was asked."""
     assert page.errors == []
     hosts = {urlsplit(request).netloc for request in page.requests if not request.startswith("data:")}
     assert hosts == {urlsplit(url).netloc}

@@ -22,7 +22,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(page: Page) -> Iterator[Page]:
-    """Nothing in red may be on the tab's console."""
+    """Assert that nothing on the tab's console is red."""
     yield page
     assert page.errors == []
 

@@ -26,7 +26,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def execute(page: Page, block: str) -> str:
-    """Presses Execute in an operation that is open; returns the status of the answer."""
+    """Press Execute in an operation that is open; return the status of the answer."""
     page.value(f"document.activeElement.blur(), document.querySelector('{block} .execute').click()")
     page.wait(f"document.querySelector('{block} .live-responses-table .response-col_status')")
     return page.text(f"{block} .live-responses-table .response .response-col_status").split()[0]

@@ -53,7 +53,7 @@ FAINT = """(() => {
 
 @contextmanager
 def proxy(url: str) -> Iterator[str]:
-    """A reverse proxy that takes PREFIX away and tells nobody; gives the address of the model behind it."""
+    """Run a reverse proxy that takes PREFIX away and tells nobody; yield the address of the model behind it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,7 +80,7 @@ def proxy(url: str) -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Say nothing."""
 
     with listening(Handler) as listener:
         yield f"http://127.0.0.1:{listener.server_port}{PREFIX}"
@@ -94,7 +94,7 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def url(direct: str) -> Iterator[str]:
-    """Where the model answers behind the proxy."""
+    """Yield the model's address behind the proxy."""
     with proxy(direct) as address:
         yield address
 
@@ -117,14 +117,14 @@ def data(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def assert_only_from(page: Page, url: str) -> None:
-    """Nothing was asked of anywhere but the model, and below its prefix."""
+    """Assert that nothing was asked of anywhere but the model, and all of it below its prefix."""
     asked = [request for request in page.requests if not request.startswith(("data:", "about:"))]
     assert asked
     assert [request for request in asked if not request.startswith(url + "/")] == []
 
 
 def send(page: Page, url: str, file: Path) -> str:
-    """Uploads a file on the page and returns the job's id."""
+    """Upload a file on the page; return the job's id."""
     page.open(f"{url}/AddJob")
     page.choose_file("#file", file)
     page.click("#add-job button")
