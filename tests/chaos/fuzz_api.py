@@ -75,7 +75,7 @@ MODELS: Mapping[str, Mapping[str, object]] = {
 
 @dataclass
 class Tally:
-    """What was sent, by kind, and what came back, by status."""
+    """The requests sent, by kind, and the answers to them, by status."""
 
     sent: Counter[str] = field(default_factory=Counter)
     answered: Counter[int] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class Tally:
         return sum(self.sent.values())
 
     def add(self, kind: str, status: int, text: str, inside: tuple[str, ...]) -> None:
-        """Counts an answer that is as it must be; raises AssertionError else."""
+        """Count an answer that is as it must be; raise AssertionError else."""
         self.sent[kind] += 1
         self.answered[status] += 1
         assert status < 500, f"{kind}: HTTP {status}: {text[:300]}"
@@ -267,7 +267,7 @@ class Fuzzer:
         self.kinds = (self.forms, self.multipart, self.results, self.paths, self.documents, self.bodies)
 
     def described(self, examples: int) -> None:
-        """Everything that the OpenAPI document describes: as described, and not quite."""
+        """Send everything that the OpenAPI document describes: as described, and not quite."""
         load_all_checks()
         schema = from_url(f"{self.url}/swagger/v1/swagger.json")
         for found in schema.get_all_operations():
@@ -277,7 +277,7 @@ class Fuzzer:
                     self._run(examples, self._described, operation.as_strategy(generation_mode=mode))
 
     def forms(self, examples: int) -> None:
-        """Jobs and mapping files: mappings, data, types."""
+        """Send jobs and mapping files: mappings, data, types."""
         self._run(
             examples,
             self._form,
@@ -291,7 +291,7 @@ class Fuzzer:
         )
 
     def multipart(self, examples: int) -> None:
-        """Bodies that are forms, or nearly."""
+        """Send bodies that are forms, or nearly."""
         addresses = [
             "/data/add-job",
             "/data/mapping",
@@ -312,7 +312,7 @@ class Fuzzer:
         )
 
     def documents(self, examples: int) -> None:
-        """JSON where JSON is taken."""
+        """Send JSON where JSON is taken."""
         body = (
             documents.map(str.encode)
             | contents
@@ -329,7 +329,7 @@ class Fuzzer:
         )
 
     def bodies(self, examples: int) -> None:
-        """Bodies that are the data, and tensors."""
+        """Send bodies that are the data, and tensors."""
         address = st.sampled_from(["/invocations", "/v2/models/csv/infer", "/v2/models/csv/versions/1/infer"])
         body = contents | inferences.map(lambda value: json.dumps(value).encode("utf-8", "replace"))
         kinds = types.map(
@@ -338,7 +338,7 @@ class Fuzzer:
         self._run(examples, self._raw, st.just("body"), st.just("POST"), address, body, kinds.map(str.strip))
 
     def paths(self, examples: int) -> None:
-        """Any path by any method."""
+        """Send any path by any method."""
         self._run(
             examples,
             self._raw,
@@ -350,7 +350,7 @@ class Fuzzer:
         )
 
     def results(self, examples: int) -> None:
-        """Status and results of jobs that there are, in all forms."""
+        """Ask for status and results of jobs that there are, in all forms; delete some."""
         kinds = st.sampled_from(["status", "result", "result", "result/json", "result/csv", "delete"])
         self._run(examples, self._result, kinds, st.integers(0, 10**6))
 
@@ -409,7 +409,7 @@ class Fuzzer:
 
 
 def run(fuzzers: list[Fuzzer], tally: Tally, wanted: int) -> None:
-    """Sends at least `wanted` requests, every kind to every server."""
+    """Send at least `wanted` requests, every kind to every server."""
     share = max(2, wanted // (len(fuzzers) * 200))
     for fuzzer in fuzzers:
         fuzzer.described(share)
@@ -421,7 +421,7 @@ def run(fuzzers: list[Fuzzer], tally: Tally, wanted: int) -> None:
 
 
 def manifest(model: str, folder: Path) -> str:
-    """The manifest of one of MODELS."""
+    """Return the manifest of one of MODELS."""
     document = {
         "name": model,
         "version": "1",
@@ -436,7 +436,7 @@ def manifest(model: str, folder: Path) -> str:
 
 @contextmanager
 def served(model: str, folder: Path, **variables: str) -> Iterator[str]:
-    """The URL of a server of its own process, with further `variables`, until the block ends."""
+    """Run a server in its own process, with further `variables`, until the block ends; yield its URL."""
     (folder / "model.json").write_text(manifest(model, folder), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -471,7 +471,7 @@ def served(model: str, folder: Path, **variables: str) -> Iterator[str]:
 
 
 def main() -> int:
-    """Runs all of it; returns the exit code."""
+    """Run all of it; return the exit code."""
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     start = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(10**6)
     tally = Tally()

@@ -69,7 +69,7 @@ grav.wait_for_requests(process)
 
 
 def payload(number: int, size: int) -> bytes:
-    """The data of a job: what its program is to do with them, its number, and bytes that are its own."""
+    """Return the data of a job: the deed that its program is to do, its number, and bytes that are its own."""
     head = f"{DEEDS[number % len(DEEDS)]} {number}\n".encode()
     rest = max(0, size - len(head))
     block = hashlib.sha512(head).hexdigest().encode() + b"\n"
@@ -77,7 +77,7 @@ def payload(number: int, size: int) -> bytes:
 
 
 def answer(number: int, data: bytes) -> bytes:
-    """What the program makes of data that reached it as they were sent."""
+    """Return the program's answer to data that reached it as they were sent."""
     return hashlib.sha256(data).hexdigest().encode() + (data if number % 2 else b"")
 
 
@@ -87,19 +87,19 @@ class Host(Protocol):
     url: str
 
     def start(self) -> None:
-        """Starts it, or starts it again; returns when it answers."""
+        """Start it, or start it again; return when it answers."""
 
     def server_pid(self) -> int | None:
-        """The server process, as this machine numbers it."""
+        """Return the server process, as this machine numbers it."""
 
     def kill_all(self) -> None:
-        """The end of the machine, as its processes see it."""
+        """Kill all its processes, as the end of the machine would."""
 
     def log(self) -> str:
-        """All that it ever wrote."""
+        """Return all that it ever wrote."""
 
     def remove(self) -> None:
-        """Leaves nothing."""
+        """Remove it, and leave nothing."""
 
 
 def manifest(python: str, folder: str, diary: str) -> str:
@@ -120,7 +120,7 @@ class ProcessHost:
     """A server from the sources, in a process group of its own."""
 
     def __init__(self, folder: Path, name: str, environment: dict[str, str], library_python: str = "") -> None:
-        """Starts nothing yet. `library_python`: the program is one of the library, which this Python has."""
+        """Prepare a host; start nothing. `library_python`: the program is one of the library, which this Python has."""
         self._log = folder / f"{name}.log"
         self._manifest = folder / "model.json"
         (folder / "main.py").write_text(LIBRARY_PROGRAM if library_python else PROGRAM, encoding="utf-8")
@@ -245,7 +245,7 @@ def program_of(server: int) -> int | None:
 
 
 def kill(pid: int) -> bool:
-    """Kills a process; tells whether it was still there."""
+    """Kill a process; tell whether it was still there."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -55,7 +55,7 @@ BUNDLE = "localhost/model-dockerize/model-server:chaos"
 
 @dataclass(frozen=True)
 class Count:
-    """What came out. `kills`, `killed`, `started_again`, `refused_late_results`: whether it was a fair trial."""
+    """The outcome. `kills`, `killed`, `started_again`, `refused_late_results` tell whether it was a fair trial."""
 
     jobs: int
     kills: dict[str, int]
@@ -84,13 +84,13 @@ class Pace:
     struck: int = 0
 
     def wait(self, number: int) -> None:
-        """Returns when it is time to send job `number`."""
+        """Return when it is time to send job `number`."""
         while number >= self.jobs * (self.struck + 1) // self.kills + AHEAD and self.struck < self.kills:
             time.sleep(0.005)
 
 
 def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int) -> Count:
-    """Sends `jobs` jobs to `hosts`, which run, while `kills` SIGKILLs hit them; waits for the end and counts."""
+    """Send `jobs` jobs to `hosts`, which run, while `kills` SIGKILLs hit them; wait for the end and count."""
     chance = random.Random(seed)  # noqa: S311 - for variety, not for secrets
     started = time.monotonic()
     sizes = [SMALLEST, LARGEST, *(round(SMALLEST * (LARGEST / SMALLEST) ** chance.random()) for _ in range(jobs - 2))]
@@ -122,7 +122,7 @@ def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int
 def _send_all(
     hosts: Sequence[Host], numbers: Sequence[int], sizes: Sequence[int], ids: dict[int, str], pace: Pace
 ) -> None:
-    """As a careful client: each job again and again, under its own key, to any host, until one has taken it."""
+    """Send as a careful client: each job again and again, under its own key, to any host, until one has taken it."""
     for number in numbers:
         pace.wait(number)
         key = uuid.uuid4().hex
@@ -142,7 +142,7 @@ def _send_all(
 
 
 def _strike(host: Host, kind: str) -> bool:
-    """Kills what `kind` says; a host that lies down is started again. False: there was nothing to kill."""
+    """Kill one process, or all of the host, and start that again; return false if there was nothing to kill."""
     server = host.server_pid()
     if server is None:
         host.kill_all()
@@ -159,7 +159,7 @@ def _strike(host: Host, kind: str) -> bool:
 
 
 def _end_of(hosts: Sequence[Host], job_id: str) -> tuple[str, bytes]:
-    """The job's state in the end, and its result or its error."""
+    """Return the job's state in the end, and its result or its error."""
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(requests.RequestException):
@@ -219,7 +219,7 @@ def _wait_for(condition: Callable[[], bool]) -> None:
 
 @contextlib.contextmanager
 def containers(environment: dict[str, str]) -> Iterator[tuple[list[Host], Path]]:
-    """Two containers on one volume, with the bundle that this checkout builds."""
+    """Run two containers on one volume, with the bundle that this checkout builds."""
     options = ["--target=model-server", *CA_SECRET, "--tag", BUNDLE]
     docker("buildx", "build", "--quiet", *options, str(ROOT))
     name = f"mdchaos-{uuid.uuid4().hex[:8]}"
