@@ -1,4 +1,4 @@
-"""What tests of several folders share.
+"""Fixtures and options that tests of several folders share.
 
 Generated tests are few and the same ones each time while working and in CI, many and new ones on request:
 `HYPOTHESIS_PROFILE=thorough ./scripts/test unit` takes minutes instead of seconds.
@@ -72,7 +72,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def new_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewHome]:
-    """Makes homes for sandboxes. Workers of one run are processes that share what lies above their folders."""
+    """Make homes for sandboxes. Workers of one run are processes that share the folder above theirs."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sandbox-environment"
     reaper = Reaper()
@@ -88,7 +88,7 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewHome]:
 
 @pytest.fixture(scope="module")
 def cli(new_home: NewHome) -> Iterator[Cli]:
-    """The command line with a sandbox home of its own; what it started and built is removed.
+    """Return the command line with a sandbox home of its own; remove all that it started and built.
 
     One for each file: a service that nobody needs any more takes a thirtieth of a processor, for its health checks.
     """
@@ -105,7 +105,7 @@ def cli(new_home: NewHome) -> Iterator[Cli]:
 
 @pytest.fixture
 def example(tmp_path: Path) -> Iterator[Any]:
-    """Copies an example into a folder whose path would break careless quoting."""
+    """Copy an example into a folder whose path would break careless quoting."""
 
     def copy(name: str, to: str = "") -> Path:
         return Path(shutil.copytree(ROOT / "examples" / name, tmp_path / "Modelle für Köln" / (to or name)))
