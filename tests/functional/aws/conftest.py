@@ -31,13 +31,13 @@ class Hooks:
             self.added.append((service, event, function))
 
     def listen_to(self, *services: str, calls: list[str]) -> None:
-        """Those services, from now on."""
+        """Hear those services, too, from now on."""
         former, self.services = self.services, services
         self.hear(calls)
         self.services = (*former, *services)
 
     def hear(self, calls: list[str]) -> None:
-        """Has every call noted in `calls`, as `service:Operation`."""
+        """Have every call noted in `calls`, as `service:Operation`."""
         self.add(lambda model, **_: calls.append(f"{model.service_model.service_name}:{model.name}"))
 
     def remove(self) -> None:
@@ -46,7 +46,7 @@ class Hooks:
         self.added.clear()
 
     def remember_deployment_configuration(self) -> None:
-        """moto takes how a service is deployed and forgets it; AWS gives it back."""
+        """Give back how a service is deployed, as AWS does; moto takes it and forgets it."""
         kept: dict[str, Any] = {}
 
         def keep(params: Any, model: Any, **_: Any) -> None:
@@ -62,7 +62,7 @@ class Hooks:
         self.add(give, "after-call")
 
     def give_batch_its_role(self) -> None:
-        """AWS makes a service-linked role where none is given; moto wants one."""
+        """Make a service-linked role where none is given, as AWS does; moto wants one."""
 
         def give(params: Any, model: Any, **_: Any) -> None:
             if model.name == "CreateComputeEnvironment" and "serviceRole" not in params:
@@ -85,7 +85,7 @@ class Account:
     stacks: Stacks
 
     def with_function(self) -> None:
-        """A bucket `data`, and ears for Lambda and S3 too."""
+        """Make a bucket `data`, and listen to Lambda and S3 too."""
         get_backend("lambda")[ACCOUNT].pop("us-east-1", None)
         get_backend("s3")[ACCOUNT]["aws"].reset()
         self.aws.s3.create_bucket(Bucket="data")
@@ -102,7 +102,7 @@ class Account:
         self.calls.clear()
 
     def changes(self) -> list[str]:
-        """The calls that were not reads."""
+        """Return the calls that were not reads."""
         reads = ("Describe", "List", "Get", "BatchGet")
         return [c for c in self.calls if not c.split(":")[1].startswith(reads)]
 
@@ -131,19 +131,19 @@ def environment(moto_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def connection(environment: dict[str, str]) -> Aws:
-    """One for all tests: botocore takes half a second to read what EC2 can do."""
+    """Connect once for all tests: botocore takes half a second to read what EC2 can do."""
     return connect(AwsSettings("", ""), environment, Said())
 
 
 @pytest.fixture(scope="session")
 def maker(connection: Aws) -> Aws:
-    """One that no test listens to."""
+    """Return a connection that no test listens to."""
     return connection.apart()
 
 
 @pytest.fixture
 def stacks(maker: Aws, monkeypatch: pytest.MonkeyPatch) -> Stacks:
-    """No stack yet. moto's own CloudFormation knows too little of the templates."""
+    """Stand in for CloudFormation, with no stack yet: moto's own knows too little of the templates."""
     made = Stacks(maker)
     for room in ("function.role", "ground.foundations", "ground.shared", "ground.volume"):
         monkeypatch.setattr(f"model_dockerize.aws.{room}.describe_stack", made.describe)
@@ -154,7 +154,7 @@ def stacks(maker: Aws, monkeypatch: pytest.MonkeyPatch) -> Stacks:
 
 @pytest.fixture
 def account(connection: Aws, stacks: Stacks) -> Iterator[Account]:
-    """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
+    """Empty the account, and listen to it anew. Hooks that a test puts on a client end with it."""
     for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling", "cloudformation"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     iam = get_backend("iam")[ACCOUNT]["aws"]

@@ -116,7 +116,7 @@ class Theirs:
                 there.update(deepcopy(self.shown))
 
     def _take(self, params: Any, model: Any, **_: Any) -> None:
-        """AWS changes what is asked for, and nothing else."""
+        """Change what is asked for, and nothing else, as AWS does."""
         if model.name == "UpdateService":
             assert params["platformVersion"] == "1.4.0"  # left out, AWS would take the latest
             self.shown |= {key: deepcopy(params[key]) for key in params.keys() & self.shown.keys()}

@@ -84,7 +84,7 @@ def test_every_input_of_service_and_jobs_is_here() -> None:
 
 
 def deployed(account: Account, **inputs: Any) -> None:
-    """A whole run of a service with these inputs."""
+    """Make a service with these inputs, by every stage of a run."""
     asked = settings(**inputs)
     made = ground.ensure_foundations(account.aws, asked, IRIS, account.said)
     wanted = made.settings
@@ -97,7 +97,7 @@ def deployed(account: Account, **inputs: Any) -> None:
 
 
 def jobs(account: Account, service: dict[str, Any], **inputs: Any) -> tuple[JobDefinition, JobQueue]:
-    """A whole run of jobs with these inputs."""
+    """Make jobs with these inputs, by every stage of a run."""
     wanted = batch_settings(**{"job_queue": "q", **inputs})
     asked = settings(**service)
     wanted, asked = batch.as_defined(account.aws, "iris", batch.place_of_jobs(account.aws, wanted), asked)
@@ -111,7 +111,7 @@ def jobs(account: Account, service: dict[str, Any], **inputs: Any) -> tuple[JobD
 
 
 def given(account: Account, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs, with a network that is there in place of `given`."""
+    """Return the inputs, with a network that is there in place of `given`."""
     ec2 = account.aws.ec2
     made = dict(inputs)
     account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument="{}")

@@ -29,7 +29,7 @@ ROLE = "arn:aws:iam::123456789012:role/other"
 
 
 def environment(**changes: Any) -> dict[str, Any]:
-    """An environment of ours on Fargate, as DescribeComputeEnvironments shows it."""
+    """Return an environment of ours on Fargate, as DescribeComputeEnvironments shows it."""
     shown = {
         "computeEnvironmentName": "e",
         "computeEnvironmentArn": f"{ARN}:compute-environment/e",
@@ -43,7 +43,7 @@ def environment(**changes: Any) -> dict[str, Any]:
 
 
 def queue(**changes: Any) -> dict[str, Any]:
-    """A queue of ours that feeds it."""
+    """Return a queue of ours that feeds it."""
     order = [{"order": 1, "computeEnvironment": f"{ARN}:compute-environment/e"}]
     return {
         "jobQueueName": "q",

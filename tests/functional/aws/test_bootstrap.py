@@ -1,4 +1,4 @@
-"""What an administrator makes once: the bound of all roles, the role that CloudFormation acts by, the shared stack."""
+"""An administrator makes once the bound of all roles, the role that CloudFormation acts by, and the shared stack."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_what_was_made_by_a_call_whose_answer_was_lost_is_found(
         plain = getattr(account.aws.iam, operation)
 
         def twice(*, plain: Any = plain, operation: str = operation, **asked: Any) -> Any:
-            """As botocore sends it, whose first answer does not come."""
+            """Send a request again, as botocore does when the first answer does not come."""
             plain(**asked)
             made.append(operation)
             return plain(**asked)

@@ -34,7 +34,7 @@ URL = "http://203.0.113.7"
 
 @pytest.fixture
 def three(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> tuple[Stage, Act]:
-    """A service that has had three revisions, and what calls the pipeline with its name and nothing else."""
+    """Deploy three revisions of a service; return it and a call of the pipeline with no more than its name."""
     service = stage(*[Story(steady=10)] * 4)
     for memory in (2048, 3072):
         assert service.run(memory=memory).outcome is Outcome.DEPLOYED

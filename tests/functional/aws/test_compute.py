@@ -109,7 +109,7 @@ class TestQueue:
 
 
 def legacy(**changes: Any) -> dict[str, Any]:
-    """An environment as the service of old made it: its own role, and no allocation strategy."""
+    """Return an environment as the service of old made it: its own role, and no allocation strategy."""
     resources = {
         **compute_resources(batch_settings(compute_type="EC2"), NETWORK, "linux/amd64"),
         "allocationStrategy": "BEST_FIT",

@@ -1,4 +1,4 @@
-"""What we made goes, in an order that AWS takes; what others made or use stays and is named."""
+"""All that we made goes, in an order that AWS takes; all that others made or use stays and is named."""
 
 import json
 from collections.abc import Callable
@@ -99,7 +99,7 @@ def kept_of(found: Destruction) -> dict[str, tuple[str, ...]]:
 
 
 def made_for_batch(account: Account, name: str, tags: dict[str, str] | None = None, alone: bool = False) -> None:
-    """A job definition, and unless it is `alone` a queue and an environment, all called `name`."""
+    """Make a job definition, and unless it is `alone` a queue and an environment, all called `name`."""
     batch, given = account.aws.batch, {"tags": tags or {"team": "theirs"}}
     container: Any = {"image": "i", "vcpus": 1, "memory": 512}
     batch.register_job_definition(jobDefinitionName=name, type="container", containerProperties=container, **given)
@@ -110,7 +110,7 @@ def made_for_batch(account: Account, name: str, tags: dict[str, str] | None = No
 
 
 def stack_of(account: Account, model: str, *tags: Any, name: str = "", **more: str) -> None:
-    """A stack as those of models are, of CloudFormation's own."""
+    """Make a stack as those of models are, of CloudFormation's own."""
     given = {"Model": model, "Repository": "iris", "LogGroup": f"/model-dockerize/{model}"}
     account.aws.client("cloudformation").create_stack(
         StackName=name or f"model-dockerize-{model}",
@@ -359,7 +359,7 @@ def test_whatever_is_deleted_bears_our_tag_where_aws_knows_one() -> None:
 
 
 class TestGone:
-    """What AWS says of what is not there, by the botocore models: the removal ends well."""
+    """AWS says in many ways, by the botocore models, that a thing is not there: the removal ends well."""
 
     @pytest.mark.parametrize(
         ("code", "message"),

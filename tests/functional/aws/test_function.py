@@ -47,7 +47,7 @@ def variables(account: Account) -> dict[str, str]:
 
 
 def theirs(account: Account, **more: Any) -> None:
-    """A function that somebody else made by hand."""
+    """Make a function as somebody else would by hand."""
     role = account.aws.iam.create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
@@ -275,7 +275,7 @@ def heard(account: Account) -> str:
 
 
 def give_a_revision(parsed: Any, model: Any, **_: Any) -> None:
-    """AWS always does; moto does not."""
+    """Add a revision, as AWS always does and moto does not."""
     if model.name == "GetFunction" and "Configuration" in parsed:
         parsed["Configuration"]["RevisionId"] = "r1"
 

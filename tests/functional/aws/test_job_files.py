@@ -28,7 +28,7 @@ BUCKET = f"model-dockerize-jobs-{ACCOUNT}-us-east-1"
 
 @pytest.fixture
 def s3(account: Account) -> Iterator[Any]:
-    """No bucket yet, and ears for S3."""
+    """Begin with no bucket, and listen to S3."""
     get_backend("s3")[ACCOUNT]["aws"].reset()
     account.hooks.listen_to("s3", calls=account.calls)
     yield account.aws.s3

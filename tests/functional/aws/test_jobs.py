@@ -174,7 +174,7 @@ def index(number: int) -> dict[str, str]:
 
 
 class TestFollowing:
-    """What DescribeJobs and ListJobs say is scripted: moto's arrays have neither logs nor failures."""
+    """The answers of DescribeJobs and ListJobs are scripted: moto's arrays have neither logs nor failures."""
 
     @pytest.fixture
     def story(self, account: Account) -> Iterator[list[dict[str, int]]]:

@@ -26,7 +26,7 @@ def foundations(account: Account, **changes: Any) -> Foundations:
 
 
 def had(account: Account) -> dict[str, str]:
-    """The parameters of the model's stack."""
+    """Return the parameters of the model's stack."""
     return dict(account.stacks.there["model-dockerize-iris"].parameters)
 
 
@@ -88,7 +88,7 @@ class TestOfOurOwn:
         assert had(account)["TestPort"] == "0"
 
     def test_nothing_that_an_input_says_changes_the_actions_of_a_rule(self) -> None:
-        """ECS reads the live side from them: a stack that wrote them again would move users to an empty group."""
+        """Compare the live side, which ECS reads from them: a stack that wrote it again would move users to nothing."""
         resources = yaml.load(load("model").body, Loader=_Loader)["Resources"]  # noqa: S506  a SafeLoader's child
         for rule, listener in (("Rule", "Listener"), ("TestRule", "TestListener")):
             properties = json.dumps(resources[rule]["Properties"])

@@ -21,7 +21,7 @@ def network(account: Account, **changes: Any) -> Network:
 
 
 def asked(account: Account) -> dict[str, str]:
-    """The parameters that the last change named."""
+    """Return the parameters that the last change named."""
     return dict(account.stacks.wanted[-1].parameters)
 
 

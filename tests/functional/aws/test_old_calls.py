@@ -174,7 +174,7 @@ def test_the_file_wins_over_the_dictionaries(account: Account, place: dict[str, 
 
 
 def test_what_a_description_does_not_say_stays(account: Account, place: dict[str, Any]) -> None:
-    """A default is for making, never for changing: of an environment and a definition that others have set up."""
+    """Leave an environment and a definition of others as they are: a default is for making, never for changing."""
     client, asked = account.aws.batch, list[Any]()
     account.hooks.add(
         lambda params, model, **_: asked.append(params) if model.name == "UpdateComputeEnvironment" else None,

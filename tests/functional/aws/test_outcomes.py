@@ -52,7 +52,7 @@ GROUND = Foundations(
 
 @dataclass(frozen=True)
 class Case:
-    """What happens, and how the run must end."""
+    """A story of events, and how the run must end."""
 
     story: Story
     outcome: str
@@ -162,7 +162,7 @@ class Stage:
 
 @pytest.fixture
 def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
-    """A service with a story. Every clock is the simulator's: the follower's, and that of botocore's back-off."""
+    """Make services with stories. Every clock is the simulator's: the follower's, and that of botocore's back-off."""
     told, connection = rig
 
     def begin(*stories: Story, running: str | None = "iris:1", refuses: tuple[Refusal, ...] = ()) -> Stage:
@@ -485,7 +485,7 @@ def test_what_a_killed_run_left_is_passed_over_until_it_proves_itself(stage: Cal
 
 
 def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Stage]) -> None:
-    """The configuration says that ECS goes back, it does not, and nobody may ask for the service deployment."""
+    """Play it: the configuration says that ECS goes back, it does not, and nobody may ask for the deployment."""
     deploying = stage(Story(dies=(8, 16), fails=16), refuses=(DENIED,))
     deploying.told.world.configuration = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     began = deploying.told.clock.monotonic()
@@ -508,7 +508,7 @@ def test_the_last_revisions_and_how_each_ended(stage: Callable[..., Stage]) -> N
 def test_going_back_goes_to_what_answered_a_sample_though_its_deployment_was_ended(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deployment that a newer one ends in its bake is STOPPED for ECS."""
+    """End a deployment in its bake by a newer one: it is STOPPED for ECS."""
     deploying = stage(*[Story(steady=10)] * 2)
     for memory in (2048, 3072):
         deploying.run(memory=memory)

@@ -32,7 +32,7 @@ NETWORK = {"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-01234
 
 
 def task(containers: Any) -> dict[str, Any]:
-    """A task that has ended."""
+    """Return a task that has ended."""
     return {
         "taskArn": TASK,
         "taskDefinitionArn": DEFINITION,
@@ -44,7 +44,7 @@ def task(containers: Any) -> dict[str, Any]:
 
 
 def world(containers: Any, more: Mapping[str, Any] = MappingProxyType({})) -> tuple[Aws, list[tuple[str, Any]]]:
-    """An account in which a task of iris has ended, and its log has a line; and what it is asked."""
+    """Make an account in which a task of iris has ended, with a line in its log; return also the calls to it."""
     definitions = [{"name": "sidecar", "image": "s"}, {"name": "iris", "image": "i", "logConfiguration": LOG}]
     services = [{"networkConfiguration": {"awsvpcConfiguration": NETWORK}}]
     return answering(

@@ -20,7 +20,7 @@ from .conftest import Account
 
 
 def everything(connection: Aws, said: Any, image: str = IMAGE, queue: str = "", **changes: Any) -> Foundations:
-    """Every stage of a run, without what it waits for; the image is there."""
+    """Ask every stage of a run, without any wait; the image is there."""
     asked = replace(to_settings([]), service=settings(**changes), batch=batch_settings(job_queue=queue))
     prepared = Prepared(Named("iris", "latest"), "no such build", "linux/amd64", Expectation(""))
     release = Release(Run(asked, {}, Recorder(Quiet())), prepared, connection, uri=image)
@@ -32,7 +32,7 @@ def everything(connection: Aws, said: Any, image: str = IMAGE, queue: str = "", 
 
 
 def rehearsed(account: Account, **changes: Any) -> tuple[Rehearsal, list[str]]:
-    """The plan, and the operations that left the process for it."""
+    """Return the plan, and the operations that left the process for it."""
     rehearsal = rehearse(account.aws)
     sent: list[str] = []
     rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))

@@ -50,7 +50,7 @@ def actions(*documents: dict[str, Any]) -> set[str]:
 
 
 def function_of(settings: Settings, after_bootstrap: bool = False) -> dict[str, Any]:
-    """The document for the function, which is asked for."""
+    """Return the document for the function, which is asked for."""
     document = function_policy(settings, WHERE, after_bootstrap)
     assert document
     return document
@@ -70,7 +70,7 @@ def called(calls: Iterable[str]) -> set[str]:
 
 
 def use(account: Account, settings: Settings) -> None:
-    """What a run calls, as far as moto can follow."""
+    """Call all that a run calls, as far as moto can follow."""
     service = settings.service
     where = {"zones": service.zones, "assign_public_ip": service.assign_public_ip, "volume": service.volume}
     everything(account.aws, account.said, **where)
@@ -144,7 +144,7 @@ def test_the_documents_fit_into_iam(configuration: str) -> None:
 
 
 def job_definition(folder: Path, image: str, **inputs: str) -> dict[str, list[str]]:
-    """What a run of an old file that pushes nothing may do, and on what."""
+    """Return what a run of an old file that pushes nothing may do, and on what."""
     file = folder / "BatchConfig.yml"
     file.write_text(f"job_def:\n  job_definition_name: iris\n  image: {image}\n", encoding="utf-8")
     nothing_pushed = {"push_to_ecr": "false", "create_job_def": "true", "deploy_service": "false"}
@@ -189,7 +189,7 @@ SWITCHES = st.fixed_dictionaries(
 
 
 def swept_actions() -> set[str]:
-    """Of all configurations of the sweep."""
+    """Return the actions of all configurations of the sweep."""
     every = (documents(configured(**each.inputs), WHERE) for each in CONFIGURATIONS.values())
     return {action for two in every for action in actions(*two)}
 

@@ -52,7 +52,7 @@ class TestRules:
 
 
 def answers(**found: Any) -> dict[str, Any]:
-    """What ECR says of the repository iris."""
+    """Return the answers of ECR about the repository iris."""
     repository = {"repositoryName": "iris", "repositoryUri": "r/iris", "repositoryArn": "a", **found}
     image = {"repositoryName": "iris", "imageDigest": DIGEST, "imageTags": ["1.0", "latest"]}
     return {
@@ -89,7 +89,7 @@ class TestScan:
     """ECR as it documents scans: of what is pushed while they are on, else by request, once a day."""
 
     def scan(self, *, begun: bool, refuses: str = "") -> list[str]:
-        """The operations that are called for an image which was pushed with or without a scan."""
+        """Return the operations that are called for an image which was pushed with or without a scan."""
         scanned = [begun]
 
         def findings(_: Any) -> Any:

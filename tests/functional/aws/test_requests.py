@@ -1,4 +1,4 @@
-"""What is asked of ECS and EC2, field by field: with no input at all, and with everything chosen."""
+"""ECS and EC2 are asked field by field: with no input at all, and with everything chosen."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .test_network import Given
 
 
 def asked(account: Account, name: str = "iris", family: str = "iris", **changes: Any) -> dict[str, Any]:
-    """A service is made; every request that makes something, by its operation."""
+    """Make a service; return every request that makes something, by its operation."""
     requests: dict[str, Any] = {}
     account.hooks.add(lambda params, model, **_: requests.update({model.name: dict(params)}), "provide-client-params")
     wanted = settings(**changes)

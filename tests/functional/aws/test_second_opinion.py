@@ -181,7 +181,7 @@ def lasting(account: Account) -> None:
 
 
 def named(account: Account) -> None:
-    """What a user may name, and we only look at."""
+    """Make the things that a user may name and we only look at, and use them."""
     given = Given(account)
     subnets = [given.subnet(zone, given.public) for zone in "ab"]
     account.aws.elbv2.create_load_balancer(Name="theirs", Subnets=subnets)
@@ -198,7 +198,7 @@ def named(account: Account) -> None:
 
 
 def files(account: Account) -> None:
-    """The models of the region, and files on their way to jobs; `destroy` finds the bucket."""
+    """Look at the models of the region, and at files on their way to jobs; `destroy` finds the bucket."""
     assert [each.service.name for each in history.every_service(account.aws)] == ["iris"]
     assert "iris" in batch.every_job_definition(account.aws)
     role = f"arn:aws:iam::{ACCOUNT}:role/model-dockerize-i"

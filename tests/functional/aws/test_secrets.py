@@ -30,7 +30,7 @@ SECRETS = (("PASSWORD", f"{SECRET}:password::"), ("KEY", PARAMETER))
 
 
 def readable(account: Account, model: str = "iris") -> tuple[str, str]:
-    """What the model's own execution role may read."""
+    """Return the secrets and parameters that the model's own execution role may read."""
     had = account.stacks.there[f"model-dockerize-{model}"].parameters
     return had["Secrets"], had["SecretParameters"]
 

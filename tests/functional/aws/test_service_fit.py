@@ -21,18 +21,18 @@ ARN = "arn:aws:ecs:us-east-1:123456789012:service/c/iris"
 
 
 def service(**changes: Any) -> dict[str, Any]:
-    """A service as DescribeServices shows it."""
+    """Return a service as DescribeServices shows it."""
     return {"serviceName": "iris", "serviceArn": ARN, "schedulingStrategy": "REPLICA", "loadBalancers": [], **changes}
 
 
 def balanced(*containers: tuple[str, int]) -> dict[str, Any]:
-    """One that load balancers send requests to."""
+    """Return a service that load balancers send requests to."""
     targets = [{"targetGroupArn": "t", "containerName": name, "containerPort": port} for name, port in containers]
     return service(loadBalancers=targets)
 
 
 def provided(*names: str) -> dict[str, Any]:
-    """One whose tasks run where capacity providers put them: AWS shows no launch type."""
+    """Return a service whose tasks run where capacity providers put them: AWS shows no launch type."""
     return service(capacityProviderStrategy=[{"capacityProvider": name, "weight": 1, "base": 0} for name in names])
 
 
@@ -113,7 +113,7 @@ def test_a_number_that_no_input_says_is_left_as_it_is(inputs: dict[str, Any], no
 
 
 def deployed(account: Account, family: str = "iris", **inputs: Any) -> Service:
-    """The service iris, deployed with these inputs."""
+    """Deploy the service iris with these inputs."""
     wanted = settings(**inputs)
     ground = ensure_foundations(account.aws, wanted, IRIS, account.said)
     container = container_of(account.aws, wanted, IMAGE, "linux/amd64", ground).with_volume(ground.volume)
@@ -122,7 +122,7 @@ def deployed(account: Account, family: str = "iris", **inputs: Any) -> Service:
 
 
 def tasks(account: Account) -> int:
-    """How many are wanted."""
+    """Return how many are wanted."""
     found = account.aws.ecs.describe_services(cluster="model-dockerize", services=["iris"])["services"]
     return found[0]["desiredCount"]
 
@@ -206,7 +206,7 @@ def test_a_service_that_is_alone_is_not_moved_between_zones(account: Account) ->
 def test_a_bad_version_is_put_back_to_one_that_was_good(
     others: list[tuple[str, str | None, int]], expected: str | None
 ) -> None:
-    """While another rollout is under way, too: `others` are (task definition, state, running tasks)."""
+    """Choose it while another rollout is under way, too: `others` are (task definition, state, running tasks)."""
     shown = [
         {"taskDefinition": name, "runningCount": running, **({"rolloutState": state} if state else {})}
         for name, state, running in others

@@ -1,4 +1,4 @@
-"""Who we are is decided by the environment that is handed in, never by this process's own."""
+"""The environment that is handed in decides who we are, never this process's own."""
 
 import time
 from pathlib import Path

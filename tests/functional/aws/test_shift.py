@@ -78,7 +78,7 @@ class Ecs:
 
     @property
     def turned_at(self) -> float:
-        """When it turned back: asked to, by itself, or because nobody came to our pause in time."""
+        """Return when it turned back: asked to, by itself, or because nobody came to our pause in time."""
         asked = [self.turned] if self.turned is not None else []
         expired = [self.expires] if self.continued is None and self.now >= self.expires else []
         return min([*asked, *expired, *([self.breaks] if self.now >= self.breaks else [])], default=1e9)

@@ -110,7 +110,7 @@ def rig() -> Iterator[tuple[Simulator, Aws]]:
 
 @pytest.fixture
 def play(rig: tuple[Simulator, Aws], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Play]]:
-    """A service with stories to come. Every clock is the simulator's."""
+    """Make a service with stories to come. Every clock is the simulator's."""
     told, account = rig
     told.clock, told.refusals, told.calls = Clock(), [], []
     monkeypatch.setattr("model_dockerize.aws.ecs.rollout.target_health.unwell", lambda *_: ())

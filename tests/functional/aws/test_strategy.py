@@ -1,4 +1,4 @@
-"""How a service is asked to move traffic: by whom, with which pause, and what of it others said."""
+"""A service behind a load balancer waits in a pause of ours; a rolling one stays so; settings of others are kept."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def balanced(**changes: Any) -> ServiceSettings:
 
 
 def made(account: Account, asked: ServiceSettings) -> dict[str, Any]:
-    """A service as ECS would show it after CreateService."""
+    """Return a service as ECS would show it after CreateService."""
     return {**request(account.aws, asked, DEFINITION, ground(asked), 300), "desiredCount": 1}
 
 

@@ -91,7 +91,7 @@ class TestMade:
 
 class TestGiven:
     def make(self, account: Account, subnet: str, open_to: str = "") -> str:
-        """A file system of somebody else with a mount target in `subnet`."""
+        """Make a file system of somebody else with a mount target in `subnet`."""
         efs, ec2 = account.aws.efs, account.aws.ec2
         system = efs.create_file_system(CreationToken="theirs")["FileSystemId"]
         vpc = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"]
