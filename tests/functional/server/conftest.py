@@ -96,18 +96,18 @@ class Server:
     workers: Workers
 
     def send(self, content: bytes, **fields: str) -> str:
-        """Adds a job and returns its id."""
+        """Add a job; return its id."""
         answer = requests.post(f"{self.url}/data/add-job", files={"File": ("x.csv", content)}, data=fields, timeout=10)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["data"]["id"])
 
     def stored(self) -> set[Path]:
-        """Every file of jobs on the volume: inputs, results, and what is being received."""
+        """Return every file of jobs on the volume: inputs, results, and uploads under way."""
         patterns = ("inputs/*", "results/*", "instances/*/uploads/*")
         return {path for pattern in patterns for path in self.data.glob(pattern)}
 
     def wait(self, job_id: str) -> dict[str, object]:
-        """Waits until the job is over and returns its envelope."""
+        """Wait until the job is over; return its envelope."""
 
         def over() -> dict[str, object] | None:
             body = requests.get(f"{self.url}/data/status/{job_id}", timeout=10).json()
@@ -127,7 +127,7 @@ def write_program(folder: Path) -> Path:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Is set as soon as a request waits for a job's end."""
+    """Return an event that is set as soon as a request waits for a job's end."""
     waits, watch = threading.Event(), Watchers.watch
 
     @contextmanager
@@ -156,7 +156,7 @@ def running(
     keep: int = 0,
     **changes: object,
 ) -> Iterator[Server]:
-    """A server until the block ends; `extra` is of its Services, `data` its volume, `changes` are of the manifest.
+    """Run a server until the block ends; `extra` is of its Services, `data` its volume, `changes` are of the manifest.
 
     Its volume must keep `keep` bytes free.
     """
@@ -239,14 +239,14 @@ def running(
 
 @pytest.fixture
 def start_server(tmp_path: Path, program_folder: Path) -> Iterator[StartServer]:
-    """Starts servers of the test's own; see `running` for the arguments."""
+    """Start servers of the test's own; see `running` for the arguments."""
     with ExitStack() as stack:
         yield lambda **changes: stack.enter_context(running(tmp_path, program_folder, **changes))
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that leave it as it was."""
+    """Start one server for all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("server")
     with running(folder, write_program(folder / "program")) as started:
         yield started

@@ -1,4 +1,4 @@
-"""What converters are given to do, in a module that is soon imported."""
+"""Work for converters, in a module that is soon imported."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What a Batch job reads and writes: the n-th line of a list, objects of S3. Behind S3 stands moto, over HTTP."""
+"""A Batch job reads and writes the n-th line of a list, or objects of S3. Behind S3 stands moto, over HTTP."""
 
 import base64
 import json

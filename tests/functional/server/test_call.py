@@ -1,4 +1,4 @@
-"""What a job's input and output are called, and which file is the result: by the runner, in both modes."""
+"""A job's input and output have their names, and one file is the result: by the runner, in both modes."""
 
 import errno
 import json
@@ -22,7 +22,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 def run(folder: Path, mode: str, code: str, *arguments: str) -> tuple[Outcome, Path]:
-    """One job of a script that is this code, with a folder of its own, as in a server."""
+    """Run one job of a script that is this code, with a folder of its own, as in a server."""
     (folder / "main.py").write_text(f"import os, sys\n{code}\n", encoding="utf-8")
     manifest = folder / "model.json"
     command = [sys.executable, "main.py", *(arguments or ("{input}", "{output}"))]

@@ -24,7 +24,7 @@ def engine(tmp_path: Path) -> Engine:
 
 
 def level(connection: Connection) -> int:
-    """SQLite's: 1 NORMAL, 2 FULL, which waits for the disk."""
+    """Return SQLite's level: 1 NORMAL, 2 FULL, which waits for the disk."""
     return int(connection.execute(text("PRAGMA synchronous")).scalar_one())
 
 

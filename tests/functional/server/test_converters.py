@@ -45,7 +45,7 @@ def test_what_is_short_is_done_here_and_what_is_long_in_a_process_that_is_less_u
 def test_a_mapping_of_many_rules_makes_short_data_long(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """2000 rules on each of 5000 records took more than a minute in the server's own interpreter."""
+    """Map 5000 records by 2000 rules each, which took more than a minute in the server's own interpreter."""
     apart: list[str] = []
 
     def do_apart(self: Converters, function: Any, *arguments: Any) -> Any:
@@ -102,7 +102,7 @@ def test_all_end_with_the_server_and_none_begins_afterwards(long_file: Path) -> 
 
 
 def kill_a_converter() -> bool:
-    """Kills one that works; false if there is none."""
+    """Kill one that works; return false if there is none."""
     for pid in children(os.getpid()):
         if b"convert" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
             return kill(pid)
@@ -112,7 +112,7 @@ def kill_a_converter() -> bool:
 def test_a_job_whose_conversion_was_killed_is_done_again(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not refused: its data are right."""
+    """Expect it to be done, not refused: its data are right."""
     monkeypatch.setattr(bounds, "CHECKED_BYTES", bounds.QUICK_BYTES)
     server = start_server(schema=NUMBERS, limits=LIMITS)
     job_id = server.send(b"n\n" + b"1\n" * 300_000)

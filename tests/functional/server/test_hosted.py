@@ -81,7 +81,7 @@ def test_a_job_is_over_when_it_is_answered_and_its_link_is_its_result(server: Se
 
 
 def test_the_form_of_the_net_client_is_read(server: Server) -> None:
-    """Names of parts without quotes, and a type for each."""
+    """Send names of parts without quotes, and a type for each."""
     data = json.dumps({"version": None, "jobName": None, "mimeType": None, "mapping": None, "outputMapping": None})
     body = (
         "--b1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Disposition: form-data; name=data\r\n\r\n"

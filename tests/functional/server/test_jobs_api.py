@@ -1,4 +1,4 @@
-"""What the API says about jobs beyond the main path: lists, waiting, keys, callbacks, room, metrics, logs."""
+"""The API lists jobs, waits for them, and takes keys and callbacks; it guards its room, and tells metrics and logs."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ from .conftest import Server, StartServer
 
 @dataclass
 class Receiver:
-    """Whom callbacks call: answers with the statuses in turn, the last one for ever."""
+    """The server that callbacks call: it answers with the statuses in turn, with the last one forever."""
 
     statuses: list[int]
     url: str = ""
@@ -204,7 +204,7 @@ def test_a_callback_that_nobody_takes_is_given_up_and_says_why(server: Server, m
 
 @contextmanager
 def dripping() -> Iterator[tuple[str, list[socket.socket]]]:
-    """A receiver that never comes to the end of its answer; its address, and the calls that it got."""
+    """Start a receiver that never comes to the end of its answer; yield its address, and the calls that it got."""
     calls: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
 
@@ -305,7 +305,7 @@ def test_a_name_that_leads_to_the_servers_own_computer_is_not_called(start_serve
 
 
 def test_what_is_checked_is_what_is_called(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first look-up says one address, later ones another: as a name whose owner attacks."""
+    """Look the name up once as one address, later as another: so does one whose owner attacks."""
     looked_up = []
 
     async def look_up(url: str) -> str:
@@ -352,7 +352,7 @@ MIB = 1024 * 1024
 
 
 def upload(server: Server, size: int, length: int | None) -> tuple[socket.socket, bytes]:
-    """A connection on which so many bytes of a file were sent, of a body of this length or one that does not say it."""
+    """Send so many bytes of a file, of a body of this length or one that does not say it; return also the answer."""
     connection = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 30)
     framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     kind = "Content-Type: multipart/form-data; boundary=b"
@@ -375,7 +375,7 @@ def upload(server: Server, size: int, length: int | None) -> tuple[socket.socket
 
 
 def test_room_is_reserved_while_data_comes(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether it says how much it is or not, an upload takes no more than others left, and they keep theirs."""
+    """Upload with and without a length: each takes no more than others left, and they keep theirs."""
     server = start_server(limits={"timeout_seconds": 20, "upload_bytes": 10**12}, keep=50 * MIB)
 
     def free(_folder: Path) -> int:

@@ -94,7 +94,7 @@ def probe(root: Path, writable: bool) -> list[str]:
 
 @pytest.fixture
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that another user may enter and list."""
+    """Make a folder that another user may enter and list."""
     folder = tmp_path_factory.mktemp("open")
     for path in (folder, *folder.parents):
         if path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o005 != 0o005:

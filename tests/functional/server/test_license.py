@@ -1,4 +1,4 @@
-"""Licence keys: issued by the command, checked by the server, refused with the reason; what the API says of them."""
+"""License keys are issued by the command, checked by the server, refused with the reason, and shown by the API."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ def publisher(tmp_path: Path) -> Publisher:
 
 @pytest.fixture
 def licensed(start_server: StartServer, publisher: Publisher) -> Server:
-    """A server that wants a key."""
+    """Start a server that wants a key."""
     return start_server(license_public_key=publisher.public)
 
 
@@ -235,7 +235,7 @@ def test_a_private_key_that_is_none_is_said_without_its_content(tmp_path: Path, 
 
 
 def built(folder: Path, public: str, **changes: object) -> Path:
-    """The manifest of an image that was built with this public key."""
+    """Write the manifest of an image that was built with this public key."""
     folder.mkdir()
     path = folder / "model.json"
     path.write_text(manifest_text(write_program(folder / "program"), license_public_key=public, **changes), "utf-8")

@@ -1,4 +1,4 @@
-"""What a job is called: the uploaded name, its rows and bytes, and the name of the download."""
+"""A job has the uploaded name, its rows and bytes are counted, and its download is called after it."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a runner leaves that was killed itself ends all the same; a process of its own, for it adopts for good."""
+"""All that a killed runner leaves ends all the same; a process of its own, for it adopts for good."""
 
 import os
 import subprocess

@@ -26,7 +26,7 @@ def body_of(head: bytes, content: bytes, end: bytes = b"\r\n--bound--\r\n") -> b
 
 
 def read(body: bytes, kind: bytes, length: bytes | None) -> dict[str, Any] | tuple[int, str]:
-    """All that is made of a body that comes in one piece, or its refusal."""
+    """Return all that is made of a body that comes in one piece, or its refusal."""
     headers = [(b"content-type", kind), *([] if length is None else [(b"content-length", length)])]
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 

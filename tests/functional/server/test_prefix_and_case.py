@@ -57,7 +57,7 @@ def test_names_of_fields_and_keys_count_in_any_case(server: Server, change: Call
 
 
 def links(page: str, at: str) -> list[str]:
-    """Where a page's links lead, and what it loads."""
+    """Return the addresses that a page's links lead to, and those that it loads."""
     base = re.search(r'<base href="([^"]+)"', page)
     start = urljoin(at, base[1]) if base else at
     return [urljoin(start, link) for link in re.findall(r'(?:href|src)="([^"#]+)"', page.replace("<base href", ""))]
@@ -65,7 +65,7 @@ def links(page: str, at: str) -> list[str]:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_links_are_right_where_a_proxy_has_removed_the_prefix(server: Server, slash: str) -> None:
-    """With and without the last slash, which the server cannot know; the proxy says the prefix, as Traefik does."""
+    """Follow links with and without the last slash, which the server cannot know; like Traefik, say the prefix."""
     prefix = "/models/iris"
     page = requests.get(f"{server.url}/", headers={"X-Forwarded-Prefix": prefix}, timeout=60).text
     found = links(page, f"{server.url}{prefix}{slash}")

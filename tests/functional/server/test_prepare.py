@@ -21,7 +21,7 @@ from .conftest import manifest_text
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Makes a folder and sets PATH to nothing else."""
+    """Make a folder; set PATH to nothing else."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))

@@ -87,7 +87,7 @@ def expectation(tmp_path: Path) -> smoke.Expectation:
 
 
 def asked_of(model: Any, expectation: smoke.Expectation, start: float = 1, most: int = 7000) -> smoke.SmokeResult:
-    """As a run does it, without the task."""
+    """Ask as a run does, without the task."""
     text, _ = smoke.question(expectation, start, 5, most)
     lines: list[str] = []
     probe(model.url, Question.read(text), lines.append)
@@ -175,7 +175,7 @@ def test_the_command(model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_the_probe_keeps_to_the_smoke_tests_list_of_checks(model: Any, expectation: smoke.Expectation) -> None:
-    """The server may not import this program: the names, their order, and what is repeated are the contract."""
+    """Compare the names, their order, and the repeated ones: the server may not import this program."""
     names = [check.name for check in asked_of(model, expectation).checks]
     assert names == [name for name in smoke.CHECKS if name in names]
     assert server_probe._REPEATS == smoke.REPEATS

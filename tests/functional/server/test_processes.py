@@ -90,7 +90,7 @@ class Door:
 
 
 def counted(door: Door) -> bytes:
-    """The lines of /metrics that count jobs."""
+    """Return the lines of /metrics that count jobs."""
     lines = door.ask("GET", "/metrics")[1].splitlines()
     return b"\n".join(line for line in lines if line.startswith((b"model_job_", b"model_jobs")))
 

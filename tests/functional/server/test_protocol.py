@@ -26,7 +26,7 @@ Asked = list[tuple[str, bytes]]
 
 
 def protocol_with(asked: Asked, go_on: asyncio.Event, other: Any = None) -> Protocol:
-    """A connection whose application, if it is no `other`, reads each request once `go_on` is set."""
+    """Make a connection whose application, if it is no `other`, reads each request once `go_on` is set."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await go_on.wait()
@@ -119,7 +119,7 @@ def is_open(server: Server, connection: socket.socket) -> bool:
 
 
 def told(server: Server, *pieces: bytes, half_closed: bool = False, pause: float = 0) -> bytes:
-    """All that the server says to these pieces until it hangs up, perhaps before it has them all."""
+    """Return all that the server says to these pieces until it hangs up, perhaps before it has them all."""
     with socket.create_connection(("127.0.0.1", port(server)), 10) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
@@ -135,7 +135,7 @@ def told(server: Server, *pieces: bytes, half_closed: bool = False, pause: float
 
 
 def posted(path: bytes, content: bytes, *headers: bytes) -> bytes:
-    """A request with the form of a job."""
+    """Return a request with the form of a job."""
     body = b'--b\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n%b\r\n--b--\r\n' % content
     kind = b"Content-Type: multipart/form-data; boundary=b"
     head = [b"POST %b HTTP/1.1" % path, b"Host: x", kind, b"Content-Length: %d" % len(body), *headers]

@@ -37,7 +37,7 @@ def queue(tmp_path: Path, clock: Clock) -> Queue:
 
 
 def left(path: Path, layout: int) -> Path:
-    """Makes the database of an older server."""
+    """Make the database of an older server."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript((Path(__file__).parent / f"layout-{layout}.sql").read_text(encoding="utf-8"))
     return path
@@ -150,7 +150,7 @@ def test_the_journal_follows_the_file_system(tmp_path: Path) -> None:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Whatever workers do, in whatever order: a job is recorded once, by the holder of its newest token."""
+    """A queue with workers who do anything in any order: a job is recorded once, by the holder of its newest token."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ TestQueueMachine.settings = settings(max_examples=25, stateful_step_count=25, de
 
 
 def test_any_number_of_threads_may_ask_and_the_queue_goes_on(tmp_path: Path) -> None:
-    """Connections that are kept for questions are none that others wait for."""
+    """Ask by twelve threads at once: few connections are kept for questions, and none that others wait for."""
     engine = database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False)
     pool = engine.pool
     assert isinstance(pool, QueuePool)

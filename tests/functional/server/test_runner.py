@@ -40,7 +40,7 @@ RUNNER = Path(__file__).parents[3] / "lib/model_runner/runner.py"
 
 @cache
 def oldest_and_newest() -> tuple[str, str]:
-    """The Pythons of this computer at both ends, tests' own included."""
+    """Return the Pythons of this computer at both ends, tests' own included."""
     own = sys.version_info.minor
     oldest = next(filter(None, map(python_of, range(6, own))), sys.executable)
     newest = next(filter(None, map(python_of, range(19, own, -1))), sys.executable)
@@ -48,7 +48,7 @@ def oldest_and_newest() -> tuple[str, str]:
 
 
 def python_of(minor: int) -> str | None:
-    """The path of a Python 3.`minor` that starts."""
+    """Return the path of a Python 3.`minor` that starts."""
     for folder in (*os.get_exec_path(), *map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin"))):
         path = shutil.which(f"python3.{minor}", path=folder)
         if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
@@ -209,7 +209,7 @@ def test_what_the_program_leaves_behind_is_killed_and_does_not_hold_up_the_job(
 
 
 def sleeping(tmp_path: Path, program_folder: Path) -> tuple[Path, Path]:
-    """A manifest whose program writes its process id into its input's place and sleeps."""
+    """Write a manifest whose program writes its process id into its input's place and sleeps."""
     code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
     path = tmp_path / "model.json"
     text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
@@ -263,7 +263,7 @@ def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manife
 
 
 def stub(words: str) -> RunnerClient:
-    """A runner of a few words: `call` is its connection, `ask()` waits for a request."""
+    """Make a runner of a few words: `call` is its connection, `ask()` waits for a request."""
     code = f"""import json, socket, sys, time
 call = socket.socket(fileno=int(sys.argv[1])); call.recv(65536)
 say = lambda **words: call.sendall(json.dumps(words).encode() + b"\\n")
@@ -344,13 +344,13 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
 
 
 def process_of(client: RunnerClient) -> "subprocess.Popen[bytes] | None":
-    """The runner."""
+    """Return the runner's process."""
     assert isinstance(client._slot, OwnSlot)
     return client._slot.process
 
 
 def descriptors() -> int:
-    """Counts the open ones, once the loop has done what it has to do."""
+    """Count the open descriptors, once the loop has done what it has to do."""
     LOOP.run(asyncio.sleep(0.01))
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -446,7 +446,7 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     others: list[socket.socket] = []
 
     def late(connection: socket.socket) -> Message:
-        """What a thread does that is put to sleep when it has read the number, and before it waits there."""
+        """Act as a thread that is put to sleep when it has read the number, and before it waits there."""
         number = connection.fileno()
         stopping = threading.Thread(target=client.stop)
         stopping.start()

@@ -1,4 +1,4 @@
-"""What is left of a runner's processes when the one above them is gone: nothing, and no word of it."""
+"""Nothing is left of a runner's processes when the one above them is gone, and no word of it."""
 
 import array
 import json

@@ -138,7 +138,7 @@ FIT = {
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Writes a module that is not the program's; HOME is the test's own."""
+    """Write modules that are not the program's; HOME is the test's own."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def write(name: str, text: str) -> None:

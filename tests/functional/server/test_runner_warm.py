@@ -96,7 +96,7 @@ def program(folder: Path, code: str, **files: str) -> Path:
 def client(
     python: str, folder: Path, mode: str = "auto", changes: dict[str, Any] | None = None, **limits: int
 ) -> Iterator[RunnerClient]:
-    """A runner with this program; `changes` are of the manifest."""
+    """Start a runner with this program; `changes` are of the manifest."""
     manifest = folder / "model.json"
     command = [python, "main.py", "{input}", "{output}"]
     document = {"command": command, "working_directory": str(folder), "sample": "sample.txt", **(changes or {})}
@@ -112,7 +112,7 @@ def client(
 
 
 def once(client: RunnerClient, folder: Path) -> tuple[Outcome, str | None]:
-    """Runs a job; returns how it ended and its output."""
+    """Run a job; return how it ended and its output."""
     output = folder / "output"
     output.unlink(missing_ok=True)
     outcome = client.run("1", folder / "input", output, 20)

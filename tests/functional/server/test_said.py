@@ -1,4 +1,4 @@
-"""What a program prints while it runs, from the runner's log to the server's page."""
+"""The lines that a program prints while it runs reach the server's page from the runner's log."""
 
 import asyncio
 import json

@@ -38,7 +38,7 @@ def engine_of(data: Volume) -> Engine:
 
 
 def stores(data: Volume, count: int = 2) -> list[Store]:
-    """One queue, as each process has it, in the running loop."""
+    """Make the stores of one queue, as each process has it, in the running loop."""
     found = []
     for family in siblings.make(count):
         found.append(Store(data, Queue(engine_of(data), "m", 3), siblings=family))
@@ -47,7 +47,7 @@ def stores(data: Volume, count: int = 2) -> list[Store]:
 
 
 async def added(store: Store, **wish: str) -> Job:
-    """A durable job, claimed by nobody."""
+    """Add a durable job that nobody has claimed."""
     request = JobRequest("text/csv", **wish)  # type: ignore[arg-type]
     return await asyncio.wrap_future(store.submit_small(b"1", request, f"job-{time.monotonic_ns()}"))
 

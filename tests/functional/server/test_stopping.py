@@ -38,7 +38,7 @@ def connected(server: Started) -> socket.socket:
 
 
 def said(connection: socket.socket) -> str:
-    """All that comes until the server hangs up."""
+    """Read until the server hangs up; return that in small letters."""
     with connection:
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode().lower()
 

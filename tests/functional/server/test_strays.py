@@ -1,4 +1,4 @@
-"""What a resident program lets go is found after the job, and not looked for where there can be none."""
+"""Processes that a resident program lets go are found after the job, and not looked for where there can be none."""
 
 import subprocess
 import sys

@@ -94,7 +94,7 @@ def made(
 
 
 def fields(*entries: str, is_table: bool = True) -> tuple[schema.Field, ...]:
-    """Of texts like "age number" or "name string optional"."""
+    """Parse fields from texts like "age number" or "name string optional"."""
     words = [entry.split() for entry in entries]
     document = [{"Path": path, "DataType": kind, "Optional": bool(rest)} for path, kind, *rest in words]
     return schema.parse_fields(document, is_table)

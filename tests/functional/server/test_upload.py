@@ -31,7 +31,7 @@ ALIKE = [
 
 
 def received(pieces: list[bytes], folder: Path) -> tuple[bytes | None, dict[str, str]]:
-    """The data file and the fields of a body that comes in these pieces."""
+    """Return the data file and the fields of a body that comes in these pieces."""
     left = list(pieces)
 
     async def receive() -> dict[str, Any]:

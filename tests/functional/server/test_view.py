@@ -1,4 +1,4 @@
-"""What a page shows of a result: bounded, whatever the result is."""
+"""A page shows a bounded part of a result, whatever the result is."""
 
 import json
 from pathlib import Path

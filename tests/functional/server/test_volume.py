@@ -1,4 +1,4 @@
-"""Who owns a data directory; the manifest; the settings; the health probe."""
+"""A data directory belongs to one model; bad manifests and settings are refused, and the probe knows health."""
 
 import json
 import os
@@ -244,7 +244,7 @@ def test_any_other_word_is_a_program_of_the_image_and_its_exit_code_is_ours() ->
 
 
 def as_nobody(function: Callable[[], object]) -> str:
-    """What goes wrong with `function` for a user who is not root and owns nothing."""
+    """Return what goes wrong with `function` for a user who is not root and owns nothing."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -265,7 +265,7 @@ def as_nobody(function: Callable[[], object]) -> str:
 
 
 def test_a_volume_that_this_user_cannot_write_is_refused_by_name(tmp_path: Path) -> None:
-    """As one that was used by another user before, or is mounted read-only."""
+    """Take rights away, as after another user's use or with a mount that is read-only."""
     claimed = volume.claim(tmp_path / "data", "iris", None)
     claimed.database.touch()
     volume.check(claimed)

@@ -63,7 +63,7 @@ def volume(tmp_path: Path) -> Volume:
 
 @pytest.fixture
 def store(volume: Volume) -> Store:
-    """Its workers look into the queue only when they are notified."""
+    """Make a store whose workers look into the queue only when they are notified."""
     store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
     store.idle_workers = IdleWorkers(3600)
     return store
@@ -94,7 +94,7 @@ async def end_of(store: Store, job_id: str) -> Job:
 
 
 async def one_job(store: Store, work: Path, does: Callable[[Path], Outcome], job_id: str = "it") -> Job:
-    """How a job ended, with a worker that knows that the queue is empty, and stops afterwards."""
+    """Run one job by a worker that knows that the queue is empty, and stops afterwards; return how the job ended."""
     one = worker_of(store, work, does)
     working = asyncio.create_task(one.run())
     while not store.idle_workers._idle:
@@ -178,7 +178,7 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
 def test_a_result_that_is_a_file_has_a_thread_and_one_in_memory_needs_none(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file may take a network's time."""
+    """Publish a file, which may take a network's time, and a result in memory."""
     threads: list[threading.Thread] = []
 
     def noted(function: Callable[P, R]) -> Callable[P, R]:
