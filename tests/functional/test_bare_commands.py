@@ -33,7 +33,7 @@ IN_NOTHING = {**IN_A_PROGRAM, **dict.fromkeys((*_BUILDS, *_ASKS_AWS, "dockerfile
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Lists every command and group with its whole name."""
+    """List every command and group with its whole name."""
     for name, command in cli.commands.items():
         yield name, command
         if isinstance(command, click.Group):
@@ -42,7 +42,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Makes an empty current folder, in a process that reaches nothing."""
+    """Make an empty current folder, in a process that reaches nothing."""
     nothing, home = tmp_path / "nothing", tmp_path / "home"
     nothing.mkdir()
     home.mkdir()
@@ -63,7 +63,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def program(alone: Path) -> Path:
-    """Puts a program into the current folder."""
+    """Put a program into the current folder."""
     (alone / "main.py").write_text("import sys\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read())\n")
     return alone
 
@@ -114,7 +114,7 @@ def test_the_first_help_has_an_example() -> None:
 
 
 def examples(text: str) -> list[list[str]]:
-    """Finds the command lines in a help text, without their first word."""
+    """Find the command lines in a help text, without their first word."""
     return [shlex.split(line) for line in re.findall(r"^ +model-dockerize (.+)$", text, re.MULTILINE)]
 
 

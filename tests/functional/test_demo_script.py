@@ -12,7 +12,7 @@ SET_UP_NOTHING = "setup_python() { :; }\nsetup_docker() { :; }\n"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout whose `model-dockerize` prints the folder it was called in and its arguments, and exits as told."""
+    """Make a checkout whose `model-dockerize` prints its current folder and its arguments, and exits as told."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "demo", tmp_path / "scripts" / "demo")
     (tmp_path / "scripts" / "setup.sh").write_text(SET_UP_NOTHING)

@@ -29,7 +29,7 @@ DIGEST = "sha256:" + "ab" * 32
 
 
 def task(**changes: Any) -> dict[str, Any]:
-    """A RegisterTaskDefinition request of Fargate."""
+    """Return a RegisterTaskDefinition request of Fargate."""
     container = {"name": "m", "image": f"r@{DIGEST}", "portMappings": [{"containerPort": 80, "protocol": "tcp"}]}
     return {
         "family": "m",
@@ -43,7 +43,7 @@ def task(**changes: Any) -> dict[str, Any]:
 
 
 def rule(description: str) -> dict[str, Any]:
-    """An AuthorizeSecurityGroupIngress request."""
+    """Return an AuthorizeSecurityGroupIngress request."""
     ranges = [{"CidrIp": "0.0.0.0/0", "Description": description}]
     return {
         "GroupId": "sg-0123456789abcdef0",
@@ -221,7 +221,7 @@ PARTITIONS = pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"
 
 
 def where(partition: str) -> Where:
-    """Where the policies of these tests are for."""
+    """Return the place that the policies of these tests are for."""
     return Where("123456789012", "us-east-1", partition)
 
 

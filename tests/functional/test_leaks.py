@@ -52,7 +52,7 @@ def test_written(tmp_path): (tmp_path / "report.json").write_text(planted("z"))
 
 
 def session(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
-    """A session of its own, in which the search is switched on as in ours."""
+    """Run a session of its own, in which the search is switched on as in ours."""
     (folder / "conftest.py").write_text(HOOKS, encoding="utf-8")
     (folder / "test_them.py").write_text(tests, encoding="utf-8")
     environment = {

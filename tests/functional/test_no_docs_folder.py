@@ -11,7 +11,7 @@ TEMPLATES = (".j2", ".html", ".R", ".yml")
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Yields what a file may show: a template whole, of Python all texts but docstrings."""
+    """Yield the texts that a file may show: a template whole, of Python all texts but docstrings."""
     if path.suffix in TEMPLATES:
         yield path.read_text(encoding="utf-8")
         return
