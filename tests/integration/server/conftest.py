@@ -10,7 +10,7 @@ from tests.rig.waiting import BUSY_SECONDS
 
 @pytest.fixture(scope="session")
 def library_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The Python of an environment that has it."""
+    """Install the library; return the Python of an environment that has it."""
     folder = tmp_path_factory.mktemp("library") / "venv"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -49,7 +49,7 @@ Made = Callable[[str, str], str]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    """Builds the image of a model that copies its input: on a base by this Dockerfile, with the server of `bundle`."""
+    """Build the image of a model that copies its input: on a base by this Dockerfile, with the server of `bundle`."""
     names = []
 
     def make(base: str, bundle: str) -> str:
@@ -79,7 +79,7 @@ def serves(image: str) -> None:
 
 @pytest.fixture(scope="module")
 def source_python() -> str:
-    """An image with a CPython built from its sources, as the real ones have it; minutes, once for an engine."""
+    """Build an image with a CPython built from its sources, as the real ones have it; minutes, once for an engine."""
     dockerfile = ROOT / "tests/rig/source_python.Dockerfile"
     docker("buildx", "build", "--quiet", f"--file={dockerfile}", f"--tag={SOURCE_PYTHON}", str(ROOT))
     return SOURCE_PYTHON

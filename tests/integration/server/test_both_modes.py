@@ -16,7 +16,7 @@ WITH_LIBRARIES = [name for name in FILES if LIBRARIES.issuperset(needs(name))]
 
 @pytest.fixture(scope="module")
 def python_with_libraries(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Makes a Python that has LIBRARIES."""
+    """Make a Python that has LIBRARIES."""
     return install(tmp_path_factory.mktemp("libraries"), WITH_LIBRARIES, oldest_and_newest()[-1])
 
 

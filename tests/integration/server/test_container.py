@@ -89,7 +89,7 @@ class Container:
         return False
 
     def job(self) -> str:
-        """Sends a job and returns its id once it is over."""
+        """Send a job; return its id once it is over."""
         answer = requests.post(f"{self.url}/data/add-job", files={"File": b"x"}, timeout=60)
         job_id = answer.json()["data"]["id"]
 

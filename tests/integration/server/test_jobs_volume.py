@@ -25,7 +25,7 @@ from tests.rig.waiting import eventually
 
 @pytest.fixture
 def network_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder of a real file system in user space, which is one that servers on other hosts may share."""
+    """Mount a folder of a real file system in user space, which is one that servers on other hosts may share."""
     if shutil.which("bindfs") is None:
         debian.refresh()
         debian.install("bindfs")
@@ -39,7 +39,7 @@ def network_folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[list[ProcessHost]]:
-    """Makes no host yet; removes those that are put in."""
+    """Make no host yet; remove those that are put in."""
     made: list[ProcessHost] = []
     yield made
     for host in made:

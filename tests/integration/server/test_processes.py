@@ -1,4 +1,4 @@
-"""What a durable queue promises, shown on real server processes that are killed, doubled and stopped."""
+"""A durable queue keeps its promises on real server processes that are killed, doubled and stopped."""
 
 import json
 import os
@@ -59,11 +59,11 @@ class Place:
         return self.folder / "starts"
 
     def enough(self) -> None:
-        """Ends the program now, however long it was to take, and later ones at once."""
+        """End the program now, however long it was to take, and later ones at once."""
         (self.folder / "starts-enough").touch()
 
     def start(self, **environment: str) -> Server:
-        """Starts a server on the volume and waits until it answers."""
+        """Start a server on the volume; wait until it answers."""
         (self.folder / "main.py").write_text(PROGRAM, encoding="utf-8")
         command = [sys.executable, "main.py", "{input}", "{output}", str(self.starts), str(self.seconds)]
         manifest = {
@@ -102,7 +102,7 @@ class Place:
         return server
 
     def started(self) -> list[str]:
-        """The inputs that the program was started with, in order."""
+        """Return the inputs that the program was started with, in order."""
         return self.starts.read_text(encoding="utf-8").splitlines() if self.starts.exists() else []
 
     def log(self) -> str:
@@ -131,7 +131,7 @@ def wait_for_starts(place: Place, count: int) -> None:
 
 
 def text_of(number: int) -> str:
-    """In turn small, which lies in the queue, and large, which is a file."""
+    """Return in turn a small text, which lies in the queue, and a large one, which is a file."""
     return f"text {number}" + "x" * (number % 2 * SMALL_BYTES)
 
 

@@ -72,7 +72,7 @@ def signed_in(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
 
 
 def jobs_of(batch: Any) -> list[dict[str, Any]]:
-    """All jobs of the queue, as DescribeJobs shows them."""
+    """Return all jobs of the queue, as DescribeJobs shows them."""
     named = [{"name": "JOB_NAME", "values": ["*"]}]
     found = batch.list_jobs(jobQueue="model-dockerize", filters=named)["jobSummaryList"]
     return list(batch.describe_jobs(jobs=[job["jobId"] for job in found])["jobs"]) if found else []

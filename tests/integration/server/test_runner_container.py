@@ -62,7 +62,7 @@ def once(
 
 
 def log_of(name: str) -> str:
-    """What a container wrote to standard error."""
+    """Return all that a container wrote to standard error."""
     return subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True).stderr
 
 

@@ -111,7 +111,7 @@ class Program:
         return self._client.record
 
     def __call__(self, text: str, seconds: float = 20) -> str:
-        """Runs a job; returns its output or its error."""
+        """Run a job; return its output or its error."""
         source, target = self._folder / "input", self._folder / "output"
         source.write_text(text, encoding="utf-8")
         target.unlink(missing_ok=True)
@@ -194,7 +194,7 @@ def test_a_program_that_cannot_serve_says_why(mode: str, library_python: str, tm
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the sample comes to: the mode, why, and how often the program is started, in a build and later."""
+    """The choice by a sample: the mode, why, and how often the program is started, in a build and later."""
 
     code: str
     sample: str | None

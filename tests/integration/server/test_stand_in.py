@@ -74,7 +74,7 @@ write("\\n".join(map(str, facts)))
 
 @dataclass(frozen=True)
 class Row:
-    """What a program does, job after job."""
+    """The behavior of a program, job after job."""
 
     jobs: tuple[str, ...]
     main: str = SYNC
@@ -269,7 +269,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Played:
-    """What became of each job, and what was printed."""
+    """The end of each job, and the lines printed."""
 
     #: Status, error, output.
     ends: list[tuple[object, str | None, bytes | None]]

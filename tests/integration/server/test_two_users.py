@@ -56,7 +56,7 @@ def send(container: Container, text: str) -> str:
 
 
 def end_of(container: Container, job_id: str) -> str:
-    """The error of a job that is over, "" if it has none."""
+    """Return the error of a job that is over, "" if it has none."""
 
     def over() -> dict[str, object] | None:
         body = requests.get(f"{container.url}/data/status/{job_id}", timeout=30).json()
@@ -81,7 +81,7 @@ def found_by_root(container: Container) -> object:
 
 
 def assert_nothing_is_found(container: Container, places: str) -> None:
-    """Has one customer's jobs leave their word wherever they can, and another's look for it, on both workers."""
+    """Have one customer's jobs leave their word wherever they can, and another's look for it, on both workers."""
     assert result(container, f"plant {WORD} {places}")["said"] == WORD
     assert result(container, f"plant {WORD} {places}{LARGE}")["said"] == WORD
     holding = send(container, f"hold {HELD} folder{LARGE}")
