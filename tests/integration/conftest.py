@@ -1,4 +1,4 @@
-"""What integration tests import: the command line as a child process. Its fixtures are those of all tests."""
+"""Names for integration tests: the command line as a child process. Their fixtures are those of all tests."""
 
 from tests.rig.command import ROOT, Cli, Completed
 

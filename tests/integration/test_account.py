@@ -62,7 +62,7 @@ class World:
     uri: str = ""
 
     def everything(self, connection: Aws) -> JobDefinition:
-        """What a run makes, without the image."""
+        """Make all that a run makes, without the image."""
         uri = self.uri or f"mdacct@sha256:{'0' * 64}"
         ecr.ensure_repository(connection, "mdacct", self.said)
         ground = ensure_foundations(connection, SERVICE, Model("mdacct", "mdacct"), self.said)
@@ -77,7 +77,7 @@ class World:
         return job
 
     def planned(self) -> tuple[Rehearsal, list[str]]:
-        """The plan of it, and the operations that reached AWS."""
+        """Return the plan of it, and the operations that reached AWS."""
         rehearsal, sent = rehearse(self.aws), list[str]()
         rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))
         self.everything(rehearsal.aws)
@@ -96,7 +96,7 @@ def world(new_home: NewHome) -> Iterator[World]:
 
 
 def pushed(world: World) -> str:
-    """The image of the jobs in the sandbox's registry: its digest's address."""
+    """Push the image of the jobs to the sandbox's registry; return its address by digest."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         entry = tarfile.TarInfo("Dockerfile")

@@ -136,7 +136,7 @@ class Theirs:
         return dict(self.ecs.describe_services(cluster=CLUSTER, services=[NAME], include=["TAGS"])["services"][0])
 
     def fields(self) -> dict[str, Any]:
-        """All that has to stay, by its place."""
+        """Return all that has to stay, by its place."""
         service = self.service()
         definition = self.ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
         web, agent = (

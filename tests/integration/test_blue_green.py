@@ -25,13 +25,13 @@ _MUTATING = ("ModifyRule", "ModifyListener", "UpdateService", "CreateService")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One service for all tests, which stand on one another."""
+    """Return the folder of one service for all tests, which stand on one another."""
     return tmp_path_factory.mktemp("shifted") / "shifted"
 
 
 @pytest.fixture(scope="module")
 def url(cli: Cli, folder: Path) -> Iterator[str]:
-    """Its first version, which runs; a minute of the sandbox takes four seconds."""
+    """Deploy its first version; yield the address. A minute of the sandbox takes four seconds."""
     first = cli.run(model(folder, "one", "one"), *ASKED)
     assert (first.code, first.report["outcome"]) == (0, "deployed"), first.verdict + first.log
     assert first.report["rollout"] == {"strategy": "blue-green", "bake_minutes": 1, "is_baking": False}
@@ -161,7 +161,7 @@ def test_after_the_bake_it_goes_back_by_a_deployment_that_the_command_itself_con
 
 
 def test_rolling_and_back_again_on_a_service_that_is_asked_all_the_time(cli: Cli, folder: Path, url: str) -> None:
-    """The service's users are at either group; rolling is for the first, so it may take a deployment more."""
+    """Begin with users at either group; rolling is for the first, so it may take a deployment more."""
     with clients(url) as answers:
         for version, way in (("seven", "rolling"), ("eight", "rolling"), ("nine", "blue-green")):
             model(folder, version, version)

@@ -78,7 +78,7 @@ def layers_of(made: image.Image) -> list[str]:
 
 
 def forget(mark: str, name: str) -> None:
-    """What a fresh runner does not have. Only the steps of this test: the engine's cache serves others, too."""
+    """Remove all that a fresh runner does not have, of this test only: the engine's cache serves others, too."""
     subprocess.run(["docker", "rmi", "--force", f"{name}:1"], capture_output=True, check=True)
     with closing(docker.from_env()) as client:
         records = client.df()["BuildCache"] or []

@@ -26,7 +26,7 @@ def identity(name: str) -> str:
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Makes images of somebody else's; returns their names."""
+    """Make images of somebody else's; return their names."""
     made = []
 
     def make(who: str, **labels: str) -> str:
@@ -50,7 +50,7 @@ def engine() -> image.Engine:
 
 
 def saved(name: str, file: Path) -> Path:
-    """The image as an archive; the engine has forgotten it."""
+    """Save the image as an archive; make the engine forget it."""
     docker("save", "--output", file, name)
     docker("rmi", name)
     return file

@@ -397,7 +397,7 @@ def test_a_second_mount_target_of_a_zone_is_refused(account: Account) -> None:
 
 @pytest.fixture(scope="module")
 def strict(new_home: NewHome) -> Iterator[Account]:
-    """The account's owner, where policies count."""
+    """Return the account's owner, where policies count."""
     home = new_home("mdcfniam")
     box = sandbox.start(home, Silent(), "enforced")
     yield Account(boto3.Session(box.account_id, box.secret_key, region_name=box.region), box.endpoint_url)
@@ -405,7 +405,7 @@ def strict(new_home: NewHome) -> Iterator[Account]:
 
 
 def allowed(owner: Account, *actions: str, **more: Any) -> Account:
-    """A new user who may do that and nothing else."""
+    """Make a user who may do that and nothing else."""
     iam, name = owner.client("iam"), f"u{uuid.uuid4().hex}"
     iam.create_user(UserName=name)
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*", **more}

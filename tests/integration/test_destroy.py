@@ -69,7 +69,7 @@ class World:
         return self.ensure(names.stack, MODEL, Shared=SHARED, **wish, **parameters)
 
     def push(self, repository: str) -> str:
-        """The image in the repository, by its digest."""
+        """Push the image to the repository; return it by its digest."""
         uri = ecr.ensure_repository(self.aws, repository, self.said).uri
         login = ecr.login(self.aws)
         self.engine.images.build(fileobj=context(), custom_context=True, tag=f"{uri}:one", rm=True)
@@ -120,7 +120,7 @@ class World:
         return True
 
     def deploy(self, names: Names) -> str:
-        """What a run makes of a model: the ARN of the service, whose task answers."""
+        """Make all that a run makes of a model; return the ARN of the service, whose task answers."""
         place = self.shared().outputs
         out = self.model(names).outputs
         if names.cluster != SHARED:
@@ -166,7 +166,7 @@ class World:
         return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
     def answers(self, service: str) -> bool:
-        """Whether every running task of the service answers, and there is one."""
+        """Tell whether every running task of the service answers, and there is one."""
         return bool(eventually(lambda: self._answering(service), tell=lambda: self._events(service)))
 
     def _events(self, service: str) -> Any:
@@ -184,7 +184,7 @@ class World:
         return True
 
     def goes_on(self, names: Names, service: str) -> None:
-        """The service answers, scales, restarts and deploys."""
+        """Assert that the service answers, scales, restarts and deploys."""
         cluster = names.cluster
         assert self.answers(service)
         self.aws.ecs.update_service(cluster=cluster, service=service, desiredCount=2)
@@ -198,7 +198,7 @@ class World:
         assert self.answers(service)
 
     def with_volume(self, names: Names) -> str:
-        """A service of the model whose jobs are on a volume: the id of its file system."""
+        """Make a service of the model whose jobs are on a volume; return the id of its file system."""
         place = self.shared().outputs
         volume = self.ensure(
             stack_names.volume_stack(names.volume),
@@ -214,7 +214,7 @@ class World:
         return system
 
     def submit(self, names: Names) -> str:
-        """A job that runs, in a queue and an environment of ours: its id."""
+        """Start a job in a queue and an environment of ours; return its id."""
         place, batch = self.shared().outputs, self.aws.batch
         resources: Any = {
             "type": "FARGATE",
@@ -256,12 +256,12 @@ class World:
         return found
 
     def stacks(self) -> set[str]:
-        """What stacks there are."""
+        """Return the names of the stacks that there are."""
         shown = self.aws.client("cloudformation").describe_stacks()["Stacks"]
         return {stack["StackName"] for stack in shown if stack["StackStatus"] != "DELETE_COMPLETE"}
 
     def left(self) -> dict[str, list[str]]:
-        """Everything that could have been forgotten."""
+        """Return everything that could have been forgotten."""
         services = [
             arn
             for cluster in self.aws.ecs.list_clusters()["clusterArns"]

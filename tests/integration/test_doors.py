@@ -17,13 +17,13 @@ NAME = "closed"
 
 @pytest.fixture
 def leaves_nothing(cli: Cli, example: Any) -> Iterator[None]:
-    """No container that holds the key stays: another file's test searches all of them."""
+    """Remove all containers that hold the key: another file's test searches all of them."""
     yield
     cli.run(example("is-prime", "gone"), "--image-name", NAME, "--yes", command="destroy")
 
 
 def secret(cli: Cli, value: str) -> str:
-    """ARN of a secret in the sandbox."""
+    """Make a secret in the sandbox; return its ARN."""
     lines = [line.removeprefix("export ") for line in cli("sandbox", "start").stdout.splitlines()]
     said = dict(line.split("=", 1) for line in lines if "=" in line)
     client = boto3.client(

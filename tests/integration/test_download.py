@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def saved(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Completed:
-    """A model with a build of its own, saved by us; the engine has forgotten its archive's name."""
+    """Save a model with a build of its own; make the engine forget its archive's name."""
     folder = Path(shutil.copytree(ROOT / "examples" / "is-prime", tmp_path_factory.mktemp("saved") / "saved-prime"))
     (folder / "build.txt").write_text(secrets.token_hex(8))
     done = cli.run(folder, "--archive", folder.parent / "out put", command="save")
@@ -52,7 +52,7 @@ def saved(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Completed:
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Iterator[Any]:
-    """Archives that `docker save | gzip` wrote of images that know nothing of us; the engine has forgotten them."""
+    """Make archives that `docker save | gzip` wrote of images that know nothing of us; the engine forgets them."""
     made = []
 
     def make(kind: str) -> Path:
@@ -72,7 +72,7 @@ def foreign(tmp_path: Path) -> Iterator[Any]:
 
 
 def archive(command: Cli, path: Path, *arguments: str | Path, step: str = "run") -> Completed:
-    """A step of `--from-archive`, in a folder where no model-dockerize.yml is."""
+    """Run a step of `--from-archive`, in a folder where no model-dockerize.yml is."""
     return command.run(path.parent, "--from-archive", path, *arguments, command=step)
 
 
@@ -259,7 +259,7 @@ def _wait(url: str) -> str:
 
 
 def _job(url: str, folder: Path) -> str:
-    """A job that is over."""
+    """Send a job; return its id once it is over."""
     sample = folder / "smoke" / "input.txt"
     sent = subprocess.run(
         ["curl", "--silent", "-F", f"File=@{sample}", f"{url}/data/add-job"],

@@ -44,7 +44,7 @@ class Built:
     log: str
 
     def cached(self, part: str) -> bool:
-        """Whether the one step whose text holds `part` was taken from the cache."""
+        """Tell whether the one step whose text holds `part` was taken from the cache."""
         steps = [line for line in self.log.splitlines() if re.match(r"#\d+ \[", line) and part in line]
         numbers = {line.split()[0] for line in steps}
         assert len(numbers) == 1, f"{len(numbers)} steps with {part!r}:\n{self.log}"
@@ -64,14 +64,14 @@ def look(folder: Path, *, command: str = "", requirements: str = "", init: str =
 
 
 def ca_bundle() -> dict[str, Path]:
-    """The build secret that a network which intercepts TLS asks for."""
+    """Return the build secret that a network which intercepts TLS asks for."""
     path = os.environ.get("SSL_CERT_FILE")
     return {"ca-bundle": Path(path)} if path else {}
 
 
 @pytest.fixture(scope="module")
 def server() -> str:
-    """The real server's image."""
+    """Build the real server's image where it is absent; return its name."""
     sources = image.find_sources()
     engine = image.probe(os.environ)
     return image.server_image(engine, image.server_version(sources), engine.platform, sources, Silent(), ca_bundle())
@@ -79,7 +79,7 @@ def server() -> str:
 
 @pytest.fixture(scope="module")
 def build(server: str) -> Iterator[Build]:
-    """Builds a program from its context's tar, as the pipeline does; the images are gone afterwards."""
+    """Build a program from its context's tar, as the pipeline does; the images are gone afterwards."""
     tags: set[str] = set()
 
     def run(program: Program, *options: str, server: str = server) -> Built:
@@ -103,12 +103,12 @@ def build(server: str) -> Iterator[Build]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Callable[[str], Path]:
-    """Copies an example to a path with a space and an umlaut."""
+    """Copy an example to a path with a space and an umlaut."""
     return lambda name: Path(shutil.copytree(EXAMPLES / name, tmp_path / "Modelle für Köln" / name))
 
 
 def inside(tag: str, *command: str) -> str:
-    """What a command in the image prints, as the user that models run as."""
+    """Run a command in the image as the user that models run as; return all that it prints."""
     done = completed("run", "--rm", "--network=none", "--user=1000:1000", "--entrypoint=", tag, *command)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
@@ -134,7 +134,7 @@ def _number(text: str) -> float | str:
 
 
 def listing(tag: str) -> list[str]:
-    """The files of /program that were shipped."""
+    """Return the files of /program that were shipped."""
     return inside(tag, "find", "/program", "-name", "__pycache__", "-prune", "-o", "-type", "f", "-print").splitlines()
 
 

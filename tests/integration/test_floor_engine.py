@@ -1,4 +1,4 @@
-"""Why our Dockerfiles are written as they are: what the oldest engine that we support can and cannot build.
+"""The oldest engine that we support can build what our Dockerfiles use, and cannot build what they avoid.
 
 Docker Engine 20.10 knows cache and secret mounts, but neither heredocs nor `COPY --link`. The day a test here that
 expects a refusal fails, the floor has risen and the style may change.
@@ -52,7 +52,7 @@ NEEDS_FLOOR = pytest.mark.needs("root-on-debian")
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An old engine of its own with a new client."""
+    """Start an old engine of its own with a new client."""
     with floor_engine([make_small_base()]) as engine:
         assert engine.docker("version", "--format", "{{.Server.Version}}").stdout.startswith("20.10.")
         assert "buildx" in engine.docker("buildx", "version").stdout
@@ -99,7 +99,7 @@ def test_what_a_base_image_lacks_or_brings(floor: Engine, tmp_path: Path) -> Non
 
 @NEEDS_FLOOR
 def test_a_name_on_localhost_is_asked_of_no_other_registry(floor: Engine, tmp_path: Path) -> None:
-    """Builds from such a name, as the model server's image has one."""
+    """Build from such a name, as the model server's image has one."""
     name = "localhost/floor-test/server:1"
     context = write(tmp_path, f"FROM {BASE}\nCOPY --from={name} /made /made\n")
     (tmp_path / "server").mkdir()

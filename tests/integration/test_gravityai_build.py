@@ -106,7 +106,7 @@ def test_a_model_that_runs_is_asked_without_an_engine(tmp_path: Path) -> None:
 
 
 def answers(url: str) -> bool:
-    """Tells whether the model answers there now."""
+    """Tell whether the model answers there now."""
     with contextlib.suppress(requests.RequestException):
         return requests.get(f"{url}/health", timeout=5).ok
     return False

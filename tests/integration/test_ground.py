@@ -100,7 +100,7 @@ SHARED = {"Network": "true", "ZoneA": "us-east-1a", "ZoneB": "us-east-1b", "Clus
 
 
 def check_public(account: Account, subnet: str) -> None:
-    """Checks that the subnet has an internet gateway, that names resolve, and that nothing else is paid for."""
+    """Check that the subnet has an internet gateway, that names resolve, and that nothing else is paid for."""
     ec2 = account.aws.ec2
     (vpc,) = {each["VpcId"] for each in ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]}
     (table,) = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]

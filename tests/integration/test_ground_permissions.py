@@ -64,7 +64,7 @@ def signed_in(box: Sandbox, **keys: str) -> Caller:
 
 @pytest.fixture(scope="module")
 def administrator(box: Sandbox) -> Caller:
-    """Who has made, once, the role and the bound."""
+    """Make, once, the role and the bound as an administrator does."""
     owner = signed_in(box)
     iam = owner.client("iam")
     bound = json.dumps(permissions.boundary_policy(WHERE))
@@ -80,7 +80,7 @@ def administrator(box: Sandbox) -> Caller:
 
 @pytest.fixture(scope="module")
 def ci(box: Sandbox, administrator: Caller) -> Caller:
-    """Who runs model-dockerize from then on."""
+    """Make the user who runs model-dockerize from then on."""
     iam = administrator.client("iam")
     iam.create_user(UserName="ci")
     document = json.dumps(permissions.caller_policy(WHERE))
@@ -163,7 +163,7 @@ def test_a_caller_changes_no_stack_but_those_of_models_and_only_by_the_role(admi
 
 
 def role(policy: dict[str, Any], **properties: Any) -> Template:
-    """A template of an attacker who may change stacks of models."""
+    """Return a template of an attacker who may change stacks of models."""
     statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
     made = {
         "Type": "AWS::IAM::Role",

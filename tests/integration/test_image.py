@@ -73,7 +73,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 def context(dockerfile: str, **files: str) -> Callable[[BinaryIO], None]:
-    """A build context in memory."""
+    """Return a build context in memory."""
 
     def write(pipe: BinaryIO) -> None:
         with tarfile.open(fileobj=pipe, mode="w|") as tar:
@@ -94,7 +94,7 @@ def remove(engine: Engine, *refs: str) -> None:
 
 @pytest.fixture(scope="module")
 def web(engine: Engine) -> Iterator[Image]:
-    """An image that serves its own directory on port 80, with a build id of its own."""
+    """Build an image that serves its own directory on port 80, with a build id of its own."""
     build_id = secrets.token_hex(16)
     serve = '["httpd", "-f", "-vv", "-p", "80"]'
     text = f"FROM {BASE}\nRUN echo made > /made.txt\nWORKDIR /srv\nCOPY page .\nCMD {serve}\n"
@@ -410,7 +410,7 @@ with run(engine, "mdimg-web:1.0", {}, "mdimg-inside") as container:
 
 @pytest.mark.parametrize("network", ["bridge", "mdimg-net"])
 def test_from_inside_a_container_the_address_is_that_of_our_network(engine: Engine, web: Image, network: str) -> None:
-    """As in a GitHub Action: the engine's socket, a network of its own. The host's libraries are only lent."""
+    """Run as in a GitHub Action: the engine's socket, a network of its own. The host's libraries are only lent."""
     with closing(connect(engine)) as client:
         made = client.networks.create(network) if network != "bridge" else None
         try:
@@ -477,7 +477,7 @@ class Registry:
     box: Sandbox
 
     def login(self) -> RegistryAuth:
-        """A password that is good now."""
+        """Return a password that is good now."""
         token = self.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
         user, password = base64.b64decode(token).decode().split(":", 1)
         return RegistryAuth(user, password, self.repository.partition("/")[0])
@@ -616,7 +616,7 @@ def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
 
 
 def oci_layout(folder: Path) -> Path:
-    """An image in the form of OCI, as the default engine's builder writes it, packed with zstandard; without a name."""
+    """Make an image in the form of OCI, as the default engine's builder does, packed with zstandard; without a name."""
     made = folder / "layout"
     made.mkdir()
     (made / "Dockerfile").write_text(f"FROM {BASE}\nLABEL made={secrets.token_hex(8)}\n")

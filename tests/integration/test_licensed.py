@@ -25,7 +25,7 @@ with open(sys.argv[2], "w", newline="") as file:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program, its publisher's keys, and a license key for it and for another model."""
+    """Make a program, its publisher's keys, and a license key for it and for another model."""
     made = tmp_path_factory.mktemp("licensed")
     for name, text in FILES.items():
         path = made / "doubler" / name

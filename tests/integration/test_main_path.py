@@ -27,7 +27,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def post_file(url: str, path: Path) -> str:
-    """As a user would: curl, then poll, then the result."""
+    """Send, poll and fetch the result as a user would; curl sends."""
     done = subprocess.run(
         ["curl", "-sS", "-F", f"File=@{path}", f"{url}/data/add-job"], capture_output=True, text=True, check=True
     )
@@ -77,7 +77,7 @@ class Events:
                 self.seen.append((event["Action"], actor["ID"]))
 
     def _catch_up(self) -> None:
-        """Makes a container and waits until it is seen: what happened before has been seen then, too."""
+        """Make a container and wait until it is seen: all that happened before has been seen then, too."""
         made: set[str] = set()
 
         def is_seen() -> bool:

@@ -28,7 +28,7 @@ NAME = f"mdnet-{os.getpid()}:1"
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """Finds the engine of this computer."""
+    """Find the engine of this computer."""
     make_small_base()
     return probe(os.environ)
 
@@ -99,7 +99,7 @@ def test_no_password_of_a_proxy_is_in_the_provenance(engine: Engine, tmp_path: P
 
 @contextmanager
 def registry(status: int, code: str) -> Iterator[str]:
-    """Runs a registry that answers everything with one error; yields its HOST:PORT."""
+    """Run a registry that answers everything with one error; yield its HOST:PORT."""
 
     class Handler(BaseHTTPRequestHandler):
         default_request_version = "HTTP/1.1"  # so that TLS is refused in HTTP, after which engines try without

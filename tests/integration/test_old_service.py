@@ -38,7 +38,7 @@ class OldService:
     secret: str
 
     def __call__(self, *arguments: str, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
-        """A script of scripts/ from another folder than its own, with files of ours."""
+        """Run a script of scripts/ from another folder than its own, with files of ours."""
         script, *rest = arguments
         words = [str(self.folder / word) if (self.folder / word).is_file() else word for word in rest]
         done = subprocess.run(
@@ -54,7 +54,7 @@ class OldService:
         return done
 
     def config(self, name: str = "Config.ini", **values: str) -> str:
-        """A Config.ini with other values; the base image is one that is at hand, which is the additional key."""
+        """Write a Config.ini with other values; the base image is one that is at hand, which is the additional key."""
         lines = []
         for line in existing_files.CONFIG.splitlines():
             key = line.partition(" =")[0]
@@ -73,12 +73,12 @@ class OldService:
         file.write_text(text, encoding="utf-8")
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """The sandbox, asked by somebody else than us."""
+        """Return a client of the sandbox, as somebody else would have it."""
         session = boto3.Session("123456789012", self.secret, region_name=region)
         return session.client(service, endpoint_url=self.environment["AWS_ENDPOINT_URL"])
 
     def tags(self, repository: str) -> dict[str, str]:
-        """The tags of a repository in ECR, with their digests."""
+        """Return the tags of a repository in ECR, with their digests."""
         images = self.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
         return {tag: image["imageDigest"] for image in images for tag in image["imageTags"]}
 
@@ -87,7 +87,7 @@ class OldService:
 
 
 def as_the_console_left_it(service: OldService) -> None:
-    """The two roles that the files name, which we use and never make."""
+    """Make the two roles that the files name, which we use and never make."""
     iam = service.client("iam")
     for role, principal in (("AWSBatchServiceRole", "batch"), ("ecsInstanceRole", "ec2")):
         trust = {"Effect": "Allow", "Principal": {"Service": f"{principal}.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -137,7 +137,7 @@ def old(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldServi
 
 @pytest.fixture(scope="module")
 def shipped(old: OldService) -> subprocess.CompletedProcess[str]:
-    """One run of everything, on which the tests of this module stand."""
+    """Run everything once; the tests of this module stand on it."""
     journal(old.cli, reset=True)
     done = old("main.py", "Config.ini")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -316,7 +316,7 @@ def test_keys_of_another_account_are_refused_before_anything_is_made(old: OldSer
 
 @pytest.fixture(scope="module")
 def aws_cli() -> Iterator[str]:
-    """An image with a real AWS CLI 2, docker, dash and busybox."""
+    """Build an image with a real AWS CLI 2, docker, dash and busybox."""
     name = "mdtest-aws-cli"
     dockerfile = (ROOT / "tests" / "rig" / "aws-cli.Dockerfile").read_text(encoding="utf-8")
     both_outputs("buildx", "build", "--load", "--tag", name, "-", stdin=dockerfile)
@@ -405,7 +405,7 @@ def test_push_to_ecr_sh_refuses_what_it_cannot_do(
 
 @pytest.fixture
 def credentials(old: OldService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sandbox's, in this process's environment, and its folder as the current one."""
+    """Set the sandbox's credentials in this process's environment, and its folder as the current one."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", old.environment["AWS_ENDPOINT_URL"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "123456789012")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", old.secret)
@@ -415,7 +415,7 @@ def credentials(old: OldService, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("credentials")
 def test_the_examples_of_the_library_run(old: OldService) -> None:
-    """Every example of the old modules in docs/library.md, one after the other, as it stands there."""
+    """Run every example of the old modules in docs/library.md, one after the other, as it stands there."""
     text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8").partition("## The old service")[2]
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(examples) >= 3
@@ -486,7 +486,7 @@ def test_the_calls_make_the_image_and_push_it_by_position_and_by_keyword(old: Ol
 
 
 def _ended(batch: Any, queue: str) -> Any:
-    """The newest job of the queue, once it is over."""
+    """Return the newest job of the queue, once it is over."""
 
     def listed() -> list[Any]:
         states = ("SUCCEEDED", "FAILED")

@@ -39,7 +39,7 @@ PROVIDER = "token.actions.githubusercontent.com"
 
 @pytest.fixture(scope="module")
 def box(new_home: NewHome) -> Iterator[Sandbox]:
-    """A sandbox in which policies count."""
+    """Start a sandbox in which policies count."""
     home = new_home("mdiam")
     yield sandbox.start(home, Silent(), "enforced")
     sandbox.stop(home, Silent())
@@ -118,7 +118,7 @@ def refused(*calls: Callable[[], object]) -> None:
 
 
 def test_nobody_tags_what_others_made_and_then_deletes_it(box: Sandbox) -> None:
-    """With all three documents at once."""
+    """Try it with all three documents at once."""
     role = trial(box)
     role.allow(role.printed(destroy=True))
     names, ecs = names_of(role.settings, MODEL), role.owner("ecs")
@@ -241,7 +241,7 @@ def test_what_a_stack_lacks_ends_the_run_by_name_and_leaves_nothing_half_made(bo
 
 
 def asked_for(action: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The calls of which the policies were asked that."""
+    """Return the calls of which the policies were asked that."""
     return [call for call in calls if any(asked.startswith(f"{action} ") for asked in call["asked"])]
 
 

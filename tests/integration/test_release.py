@@ -25,12 +25,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, public: str) -> Iterator[Rehe
 
 
 def at(made: Rehearsal, *arguments: str) -> str:
-    """Runs git in the remote."""
+    """Run git in the remote."""
     return run("git", *arguments, cwd=made.remote)
 
 
 def fresh(made: Rehearsal, folder: Path) -> Path:
-    """Makes the checkout of another job of the same run."""
+    """Make the checkout of another job of the same run."""
     checkout = folder / "job"
     run("git", "clone", "--quiet", "--depth=1", f"--branch=release/{made.tag}", made.remote.as_uri(), str(checkout))
     return checkout
@@ -96,7 +96,7 @@ def test_a_job_that_is_run_again_changes_nothing(made: Rehearsal, public: str, t
 
 
 def small_image(folder: Path, name: str) -> str:
-    """Pushes an image of a few bytes as a release does; its name by digest."""
+    """Push an image of a few bytes as a release does; return its name by digest."""
     folder.mkdir()
     (folder / "Dockerfile").write_text("FROM scratch\nLABEL of=test\n")
     images.build_and_push(folder, f"{name}-amd64", {})
@@ -118,7 +118,7 @@ def test_a_release_is_never_moved(made: Rehearsal, public: str, tmp_path: Path) 
 def test_an_image_that_needs_a_login(
     made: Rehearsal, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refuses it in a public repository before a tag moves; in a private one the tag keeps the Dockerfile."""
+    """Refuse it in a public repository before a tag moves; in a private one keep the Dockerfile in the tag."""
     tag = "v2.0.0"
     at(made, "branch", f"release/{tag}", "main")
     before = at(made, "for-each-ref", "refs/tags")

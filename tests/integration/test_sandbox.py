@@ -46,14 +46,14 @@ CHECK = "wget -q -O /dev/null http://127.0.0.1:80/"
 
 
 def code_of(call: Callable[[], object]) -> str:
-    """The AWS error code that a call is refused with."""
+    """Return the AWS error code that a call is refused with."""
     with pytest.raises(ClientError) as caught:
         call()
     return str(caught.value.response["Error"]["Code"])
 
 
 def fetch(url: str) -> str | None:
-    """The body that a URL answers, None if it does not."""
+    """Return the body that a URL answers, None if it does not."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with contextlib.suppress(OSError):
         return str(opener.open(url, timeout=2).read().decode().strip())
@@ -145,7 +145,7 @@ class Cloud:
 
     @cached_property
     def subnet(self) -> str:
-        """A subnet with a route to the internet."""
+        """Make a subnet with a route to the internet."""
         vpc = self.vpc
         subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
         gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -764,7 +764,7 @@ def test_the_journal_tells_reading_from_changing(cloud: Cloud) -> None:
 
 
 def test_stop_leaves_no_container_no_image_and_no_process(new_home: NewHome, cloud: Cloud) -> None:
-    """On a sandbox of its own, so that it may run in any order."""
+    """Stop a sandbox of its own, so that it may run in any order."""
     home = new_home("stopped")
     running = sandbox.start(home, Silent())
     outside = dict(os.environ)
@@ -794,7 +794,7 @@ def test_stop_leaves_no_container_no_image_and_no_process(new_home: NewHome, clo
 
 
 def test_what_containers_wrote_as_users_of_their_own_can_be_removed(tmp_path: Path) -> None:
-    """Removes it by the engine, as an ordinary user must; what links in it name stays."""
+    """Remove it by the engine, as an ordinary user must; the targets of links in it stay."""
     kept, folder = tmp_path / "kept", tmp_path / "state"
     kept.write_text("kept")
     (folder / "file-system").mkdir(parents=True)

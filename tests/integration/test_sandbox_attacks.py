@@ -84,7 +84,7 @@ REFUSED = {attack: (400,) if attack == "a target" else (401, 403) for attack in 
 
 @pytest.fixture(scope="module", params=["off", "enforced"])
 def box(request: pytest.FixtureRequest, new_home: NewHome) -> Iterator[Sandbox]:
-    """A sandbox in each of its two modes."""
+    """Start a sandbox in each of its two modes."""
     home = new_home(f"attacked-{request.param}")
     running = sandbox.start(home, Silent(), request.param)
     try:
@@ -126,7 +126,7 @@ def test_nothing_is_answered_that_nobody_signed(box: Sandbox, attack: str) -> No
 
 
 def forged(box: Sandbox) -> dict[str, urllib.request.Request]:
-    """Requests whose signature is not that of the sandbox's secret, or not that of the request."""
+    """Return requests whose signature is not that of the sandbox's secret, or not that of the request."""
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
 
     def good(**changes: str) -> urllib.request.Request:
@@ -329,14 +329,14 @@ def in_container(script: str, *options: str) -> str:
 
 @pytest.fixture(scope="module")
 def bridge(box: Sandbox) -> str:
-    """Where containers reach the sandbox."""
+    """Return the address at which containers reach the sandbox."""
     settings = docker.from_env().api.inspect_network("bridge")["IPAM"]["Config"]
     gateway = next(config["Gateway"] for config in settings if "Gateway" in config)
     return f"http://{gateway}:{box.endpoint_url.rpartition(':')[2]}"
 
 
 def knocking(box: Sandbox, bridge: str) -> str:
-    """A program that tries everything from a container, with the sandbox's own secret too; it prints what it got."""
+    """Write a program that tries everything from a container, even with the sandbox's secret; it prints the answers."""
     tries: list[tuple[str, str, str, dict[str, str], tuple[int, ...]]] = [
         (method, bridge + path, body.decode(), headers, REFUSED[name])
         for name, (method, path, body, headers) in UNSIGNED.items()

@@ -174,7 +174,7 @@ def shop(new_home: NewHome) -> Iterator[Shop]:
 
 @pytest.fixture(scope="module")
 def strict_shop(new_home: NewHome) -> Iterator[Shop]:
-    """The same where policies count."""
+    """Make the same where policies count."""
     with sandbox_account(new_home("mdbgstrict"), "enforced") as account:
         yield Shop(account)
 

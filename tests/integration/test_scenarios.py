@@ -42,7 +42,7 @@ def read(text: str) -> Case:
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[Callable[[str], None]]:
-    """Makes base images, each once for all cases."""
+    """Make base images, each once for all cases."""
     made: set[str] = set()
 
     def make(name: str) -> None:
@@ -108,7 +108,7 @@ def test_scenario(name: str, cli: Cli, base: Callable[[str], None], tmp_path: Pa
 
 
 def test_every_base_image_is_tried() -> None:
-    """A folder of the list in docs/base-images.md without a case would look tested."""
+    """Compare the list in docs/base-images.md with the cases: a folder without one would look tested."""
     tried = {read(path.read_text(encoding="utf-8")).get("base") for path in SCENARIOS.glob("on-*/case.yml")}
     assert tried == {path.name.removesuffix(".Dockerfile") for path in BASES.iterdir()}
 

@@ -29,14 +29,14 @@ def run_docker(*arguments: str) -> str:
 
 
 def inspected(containers: list[str]) -> str:
-    """As `docker inspect` shows them."""
+    """Return containers as `docker inspect` shows them."""
     with contextlib.closing(docker.from_env()) as client:
         return json.dumps([client.api.inspect_container(container) for container in containers])
 
 
 @pytest.fixture
 def flags(tmp_path: Path) -> list[str | Path]:
-    """Inputs that hold secrets: a package index with a password, a licence key and the publisher's key behind it."""
+    """Return inputs that hold secrets: a package index with a password, a license key, the key behind it."""
     # Not of `pip install`: nobody listens there, and the server's image may have to be built too.
     index = f"[download]\nextra-index-url = https://me:{planted('pip-password')}@127.0.0.1:9/simple\n"
     pip = planted_file(tmp_path / "pip.conf", index)
@@ -126,7 +126,7 @@ def test_no_secret_in_anything_that_a_run_makes(
 
 
 def session(said: dict[str, str]) -> dict[str, str]:
-    """The variables of temporary credentials, whose secret and token are looked for."""
+    """Return the variables of temporary credentials, whose secret and token are looked for."""
     given = client("sts", said).get_session_token()["Credentials"]
     learn(given["SecretAccessKey"])
     learn(given["SessionToken"])
@@ -138,7 +138,7 @@ def session(said: dict[str, str]) -> dict[str, str]:
 
 
 def secret_of_the_container(said: dict[str, str]) -> str:
-    """ARN of a secret in the sandbox, of which the run knows nothing else."""
+    """Make a secret in the sandbox, of which the run knows nothing else; return its ARN."""
     made = client("secretsmanager", said).create_secret(Name=NAME, SecretString=planted("of-the-container"))
     return str(made["ARN"])
 

@@ -50,7 +50,7 @@ class Model:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    """The example is-prime, with a build of its own."""
+    """Build the example is-prime, with a build of its own."""
     home = {"MODEL_DOCKERIZE_HOME": str(tmp_path_factory.mktemp("home"))}
     engine, silent = image.probe({**os.environ, **home}), Silent()
     folder = Path(shutil.copytree(ROOT / "examples" / "is-prime", tmp_path_factory.mktemp("smoke") / "is prime"))

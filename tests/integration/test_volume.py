@@ -23,7 +23,7 @@ NAME = "mdtwo"
 
 @pytest.fixture(scope="module")
 def queue() -> Iterator[str]:
-    """URL of a real PostgreSQL that containers reach."""
+    """Start a real PostgreSQL that containers reach; yield its URL."""
     with contextlib.closing(docker.from_env()) as engine:
         gateway = str(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
     with postgres.running(gateway) as server:
@@ -46,7 +46,7 @@ class Account:
         return list(ecs.describe_tasks(cluster="model-dockerize", tasks=arns)["tasks"])
 
     def story(self) -> str:
-        """Tells what the scheduler did, and how tasks ended."""
+        """Tell what the scheduler did, and how tasks ended."""
         ecs = self.client("ecs")
         (service,) = ecs.describe_services(cluster="model-dockerize", services=[NAME])["services"]
         ended = ecs.list_tasks(cluster="model-dockerize", serviceName=NAME, desiredStatus="STOPPED")["taskArns"]
@@ -85,7 +85,7 @@ def result(url: str, job: str) -> str:
 
 
 def attempts(url: str) -> int:
-    """How many jobs this very server has taken."""
+    """Return how many jobs this very server has taken."""
     return int(
         sum(float(n) for n in re.findall(r"^model_job_attempts_total\S* (\S+)$", get(f"{url}/metrics")[1], re.M))
     )
@@ -93,7 +93,7 @@ def attempts(url: str) -> int:
 
 @pytest.fixture
 def leaves_nothing(cli: Cli, example: Any) -> Iterator[None]:
-    """A test that fails leaves no containers that hold its secret: another file's test searches all of them."""
+    """Remove all containers that hold a secret, even if a test fails: another file's test searches all of them."""
     yield
     cli.run(example("is-prime", NAME), "--image-name", NAME, "--yes", command="destroy")
 
