@@ -1,4 +1,4 @@
-"""What is done beside a build: waited for where it is needed, left where the build has failed."""
+"""Work beside a build is waited for where it is needed, and left where the build has failed."""
 
 import threading
 import time

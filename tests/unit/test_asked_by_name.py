@@ -19,7 +19,7 @@ Calls = list[tuple[Settings, bool]]
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
-    """The settings of each call of the pipeline, and whether it was by name."""
+    """Return the settings of each call of the pipeline, and whether it was by name."""
     made: Calls = []
 
     def stand_in(by_name: bool | None) -> Callable[..., Outcome]:

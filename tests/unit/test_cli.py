@@ -23,7 +23,7 @@ from model_dockerize.settings.model import BY_NAME
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """The settings with which the pipeline was called; it answers that it built."""
+    """Return the settings with which the pipeline was called; it answers that it built."""
     settings: list[Settings] = []
 
     def run(run: Run) -> Outcome:
@@ -69,7 +69,7 @@ def test_a_flag_may_have_words_of_its_own(
 
 
 def test_an_empty_flag_is_not_given(asked: list[Settings], tmp_path: Path) -> None:
-    """As a script writes it whose variable is empty."""
+    """Call it as a script does whose variable is empty."""
     result = call("run", tmp_path, "--deploy-service", "", "--push-to-ecr", "false")
     assert result.exit_code == 0, result.output
     assert not asked[0].service.deploy_service
@@ -182,7 +182,7 @@ def test_a_signal_is_an_end_with_words(
 
 
 def flags_of(text: str) -> list[str]:
-    """The inputs whose flags a help text shows, in its order."""
+    """Return the inputs whose flags a help text shows, in its order."""
     shown = re.findall(r"^  --([a-z-]+) ", text, re.MULTILINE)
     return [name for name in shown if name in BY_NAME]
 

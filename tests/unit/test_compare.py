@@ -1,4 +1,4 @@
-"""When two results count as the same, and what is said of the first place where they are not."""
+"""Two results count as the same if they mean the same; else the first place where they do not is told."""
 
 import json
 from typing import Any

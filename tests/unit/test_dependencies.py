@@ -27,7 +27,7 @@ EXTRAS = {"cryptography"}
 
 
 def plain(name: str) -> str:
-    """The one form of a name (PyPA, "Names and normalization"); stubs count as what they are for."""
+    """Return the one form of a name (PyPA, "Names and normalization"); stubs count as what they are for."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,4 +1,4 @@
-"""What `destroy` asks: what goes, what stays in AWS, and what stays on this computer with the command for it."""
+"""The question of `destroy` says what goes, what stays in AWS or on this computer, and the command for the latter."""
 
 import shlex
 import subprocess

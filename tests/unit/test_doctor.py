@@ -244,7 +244,7 @@ def test_a_role_that_no_task_can_be_given_is_named() -> None:
 
 
 def test_limits_are_asked_by_the_codes_of_service_quotas() -> None:
-    """Sources: `aws service-quotas list-service-quotas` of vpc and of fargate."""
+    """Compare with `aws service-quotas list-service-quotas` of vpc and of fargate."""
     asked = []
 
     def get_service_quota(**which: str) -> dict[str, dict[str, float]]:

@@ -22,7 +22,7 @@ Look = Callable[..., tuple[FromArchive, Run]]
 
 @pytest.fixture
 def look(tmp_path: Path) -> Look:
-    """Inspects an archive that holds an image of this configuration."""
+    """Inspect an archive that holds an image of this configuration."""
 
     def inspect(
         configuration: bytes, file: str, environment: Mapping[str, str] | None = None, **flags: str

@@ -1,4 +1,4 @@
-"""A dry run does nothing; who cannot say what it would do refuses it."""
+"""A plan does nothing; who cannot say what it would do refuses it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which program a folder holds: the same words wherever its repository is checked out."""
+"""The program in a folder has the same words wherever its repository is checked out."""
 
 import subprocess
 import time

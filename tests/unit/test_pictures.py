@@ -32,7 +32,7 @@ def test_each_page_is_seen_on_a_desktop_a_phone_and_in_the_dark() -> None:
 
 
 def lines(name: str) -> int:
-    """How many lines a terminal shows, from the one below the command to the last that has words."""
+    """Count the lines that a terminal shows, from the one below the command to the last that has words."""
     picture = (PICTURES / f"terminal-{name}.svg").read_text("utf-8")
     places = [float(y) for y in re.findall(r'<text class="terminal-\d+-r\d+" x="[\d.]+" y="([\d.]+)"[^>]*>.', picture)]
     return round((max(places) - min(places)) / ROW)

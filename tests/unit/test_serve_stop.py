@@ -114,7 +114,7 @@ def test_an_argument_names_its_folder_by_the_name_that_it_has(engine: Engine, wo
 
 
 def test_what_runs_has_its_own_name_and_may_go_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that a killed `serve` left is called NAME-before, and is labelled NAME."""
+    """Leave out one that a killed `serve` left: it is called NAME-before, and is labeled NAME."""
     asked: list[dict[str, Any]] = []
 
     def listed(**options: Any) -> list[Any]:

@@ -24,7 +24,7 @@ SHOWN = {
 
 
 def section(title: str) -> str:
-    """The text under a heading, to the next one."""
+    """Return the text under a heading, to the next one."""
     found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
     assert found, title
     return found[1]

@@ -1,4 +1,4 @@
-"""What to do where a test on this computer fails for want of a secret that only AWS gives."""
+"""A failure on this computer for want of a secret that only AWS gives says what to do."""
 
 from dataclasses import replace
 from pathlib import Path

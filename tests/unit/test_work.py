@@ -1,4 +1,4 @@
-"""What `submit` is asked to do: told apart, and refused before anything is paid."""
+"""The files and inputs of `submit` are told apart, and refused before anything is paid."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ S3 = "s3://data/a.csv"
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two files in data/, one of the same name in more/."""
+    """Write files in data/, one of the same name in more/, and a hidden one."""
     for name in ("data/a.csv", "data/b.csv", "data/...csv", "more/a.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)

@@ -18,7 +18,7 @@ def test_every_aws_service_that_is_called_is_in_the_image() -> None:
 
 
 def test_every_base_image_names_its_debian_release() -> None:
-    """So it does not change when Docker Hub moves a tag; and each can be made where no registry is."""
+    """Compare them with those that we can make where no registry is; a release stays when Docker Hub moves a tag."""
     defaults = re.findall(r"^ARG \w+_BASE=(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(defaults) == 2
     others = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("bases/*.Dockerfile")]

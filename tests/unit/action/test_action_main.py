@@ -85,7 +85,7 @@ Act = Callable[[Run], Outcome]
 
 @pytest.fixture
 def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], None]:
-    """Puts a function in the pipeline's place, for what a pipeline does only on a bad day."""
+    """Put a function in the pipeline's place, for what a pipeline does only on a bad day."""
     return lambda function: monkeypatch.setattr(pipeline, "run", function)
 
 

@@ -1,4 +1,4 @@
-"""What the runner makes of what we print, by its own grammars."""
+"""The runner reads our lines rightly by its own grammars, and obeys nobody else's."""
 
 import io
 from pathlib import Path

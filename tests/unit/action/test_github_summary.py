@@ -33,7 +33,7 @@ GOOD = Report(
 
 
 def read(text: str) -> str:
-    """As a person sees it."""
+    """Return a text as a person sees it."""
     return html.unescape(text)
 
 

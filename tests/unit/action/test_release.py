@@ -138,7 +138,7 @@ def test_a_program_that_is_missing_or_hangs_is_told() -> None:
 
 @pytest.fixture
 def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Makes a bare repository with one commit on main."""
+    """Make a bare repository with one commit on main."""
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "somebody")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "somebody@localhost")
@@ -211,7 +211,7 @@ def test_what_is_published_was_attested_before() -> None:
 
 
 def test_nothing_unpinned_runs_in_a_job_with_rights() -> None:
-    """Actions by commit; pip only in the wheel's environment, by hash."""
+    """Find actions by commit only, and pip only in the wheel's environment, by hash."""
     jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]
     steps = [step for job in jobs.values() for step in job["steps"]]
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)

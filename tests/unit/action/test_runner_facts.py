@@ -1,4 +1,4 @@
-"""What the run itself says: the image's version, and whether a fork asked."""
+"""A run says the image's version, and whether a fork asked for it."""
 
 import json
 from pathlib import Path

@@ -18,7 +18,7 @@ OURS = re.compile(rf"({re.escape(NAME)}@|\./$)")
 
 
 def steps_of(document: Any) -> list[dict[str, Any]]:
-    """Every step anywhere in a piece of a workflow."""
+    """Return every step anywhere in a piece of a workflow."""
     if isinstance(document, list):
         return [step for item in document for step in steps_of(item)]
     if isinstance(document, dict):
@@ -28,7 +28,7 @@ def steps_of(document: Any) -> list[dict[str, Any]]:
 
 
 def scripts_of(document: Any) -> list[str]:
-    """Every `run:` of a workflow."""
+    """Return every `run:` of a workflow."""
     if isinstance(document, list):
         return [script for item in document for script in scripts_of(item)]
     if isinstance(document, dict):
@@ -38,7 +38,7 @@ def scripts_of(document: Any) -> list[str]:
 
 
 def snippets() -> list[tuple[str, str]]:
-    """All YAML that a reader may copy: whole workflows, and pieces in pages."""
+    """Return all YAML that a reader may copy: whole workflows, and pieces in pages."""
     pieces = [(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in WORKFLOWS]
     pieces += [(f".github/{path.name}", path.read_text("utf-8")) for path in (ROOT / ".github/workflows").glob("*.yml")]
     for page in PAGES:
@@ -71,7 +71,7 @@ def test_a_pull_request_gets_no_token_in_the_reusable_workflow() -> None:
 
 
 def test_a_private_copy_is_not_red_for_want_of_code_scanning() -> None:
-    """That is GitHub's for public repositories; private ones buy it."""
+    """Keep code scanning to public repositories, where it is GitHub's; private ones buy it."""
     jobs = yaml.safe_load((ROOT / ".github/workflows/codeql.yml").read_text(encoding="utf-8"))["jobs"]
     assert [job.get("if") for job in jobs.values()] == ["${{ !github.event.repository.private }}"]
 
@@ -103,7 +103,7 @@ def test_every_action_is_pinned_by_commit_and_alike_everywhere() -> None:
 
 
 def lines_of(name: str) -> int:
-    """Lines that somebody must write and keep right: the contents of `with:`, `run:` and `env:` of all steps."""
+    """Count the lines that somebody must write and keep right: the contents of `with:`, `run:` and `env:` of steps."""
     text = (ROOT / "docs/workflows" / name).read_text(encoding="utf-8")
     count, inside = 0, 0
     for line in text.splitlines():

@@ -31,7 +31,7 @@ def wanted(**changes: Any) -> dict[str, Any]:
 
 
 def as_aws_answers(request: dict[str, Any]) -> dict[str, Any]:
-    """The same definition as DescribeTaskDefinition gives it back: with all that AWS adds."""
+    """Return the same definition as DescribeTaskDefinition does: with all that AWS adds."""
     container = {
         **request["containerDefinitions"][0],
         "cpu": 0,

@@ -23,7 +23,7 @@ AWS = "model-1.eu-central-1.elb.amazonaws.com"
 
 
 def account(name: str, protocol: str, port: int, *actions: dict[str, Any]) -> Any:
-    """An account with one load balancer of this DNS name, one listener and one rule of these actions."""
+    """Make an account with one load balancer of this DNS name, one listener and one rule of these actions."""
     pages = {
         "describe_listeners": [{"Listeners": [{"ListenerArn": "l", "Protocol": protocol, "Port": port}]}],
         "describe_rules": [{"Rules": [{"RuleArn": "r", "Actions": actions}]}],

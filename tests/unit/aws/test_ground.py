@@ -81,7 +81,7 @@ def test_a_fingerprint_is_of_the_meaning() -> None:
 
 
 def wished(name: str) -> st.SearchStrategy[dict[str, str]]:
-    """Parameters as they come: of some a value that says no more than its default, of some one that says something."""
+    """Return parameters to draw: some say no more than the default, some say something."""
     says = {"TestPort": "10080", "Port": "443", "LoadBalancer": "own"}
     each = {
         parameter: st.sampled_from(("", says.get(parameter, "x"), "true", "false"))
@@ -140,7 +140,7 @@ TEMPLATE = Template("body", "f1", frozenset({"Fingerprint", "A", "B"}))
 
 
 def shown(**changes: Any) -> dict[str, Any]:
-    """A stack as DescribeStacks shows it."""
+    """Return a stack as DescribeStacks shows it."""
     return {
         "StackName": "s",
         "StackId": "arn:s",
@@ -399,7 +399,7 @@ def test_a_value_that_is_too_long_is_refused_before_it_is_sent() -> None:
 
 
 def rules(group: str, **parameters: str) -> list[tuple[str, Any]]:
-    """The addresses, and ports, that a security group of a model's stack admits with these parameters."""
+    """Return the addresses, and ports, that a security group of a model's stack admits with these parameters."""
     told = templates.document(load(MODEL).body)
     given = {**{name: each.get("Default", "") for name, each in told["Parameters"].items()}, **parameters}
 

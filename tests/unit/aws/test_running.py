@@ -1,4 +1,4 @@
-"""What a service runs, and whether that has proved itself."""
+"""A service runs one revision, and tells whether that has proved itself."""
 
 from types import SimpleNamespace
 from typing import Any

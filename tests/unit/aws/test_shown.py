@@ -1,4 +1,4 @@
-"""What a plan shows of a value, and what it does not."""
+"""A plan shows values, and neither secrets nor very long ones."""
 
 from typing import Any
 

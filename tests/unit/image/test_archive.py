@@ -1,4 +1,4 @@
-"""How much of an archive is written or loaded is told while it is."""
+"""Saving and loading tell how much of an archive is done."""
 
 import gzip
 from collections.abc import Iterable

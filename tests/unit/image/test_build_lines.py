@@ -1,4 +1,4 @@
-"""What a build prints is read line by line, and a signal is heard while it prints nothing."""
+"""A build is read line by line, and a signal is heard while it prints nothing."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a build says, in each of the forms in which buildx says it."""
+"""A build's words are understood in each of the forms in which buildx says them."""
 
 import base64
 import json

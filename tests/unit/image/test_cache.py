@@ -1,4 +1,4 @@
-"""Which cache is taken, for each engine and each set of tokens, and what buildx is told of it."""
+"""The best cache is taken for each engine and each set of tokens, and buildx is told of it."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ def test_why_not_a_better_one() -> None:
 
 
 def test_githubs_cache_is_not_said_to_be_for_actions_only_where_this_is_one() -> None:
-    """GitHub Enterprise Server hands an Action no address of it, either."""
+    """Name GitHub Enterprise Server, too: it hands an Action no address of the cache, either."""
     engine = replace(ENGINE, version="28.5.2", containerd_store=True)
     given = {**CI, "GITHUB_WORKSPACE": "/github/workspace", "ACTIONS_RUNTIME_TOKEN": "a-token"}
     assert choose_cache("gha", engine, True, given).passed_over == (

@@ -1,4 +1,4 @@
-"""What a failure advises: what tools print points at a cause, one sentence and one remedy.
+"""A failure advises by what tools print: it points at a cause, one sentence and one remedy.
 
 `failures/` holds what pip, uv and programs really printed: NAME.TOOL.txt, less the lines of copied files. Hosts of the
 public index have other names there.

@@ -48,7 +48,7 @@ def blob(content: bytes) -> tuple[str, bytes]:
 
 
 def docker_files(configuration: bytes = config(), *names: str) -> Files:
-    """As `docker save` wrote it before version 25."""
+    """Return the files that `docker save` wrote before version 25."""
     manifest = [{"Config": f"{digest(configuration)}.json", "RepoTags": list(names), "Layers": ["a/layer.tar"]}]
     return {
         f"{digest(configuration)}.json": configuration,
@@ -58,7 +58,7 @@ def docker_files(configuration: bytes = config(), *names: str) -> Files:
 
 
 def oci_files(*configurations: bytes, names: dict[str, str] | None = None) -> Files:
-    """An OCI layout; with several configurations, an index above them, as of an image for several platforms."""
+    """Return an OCI layout; with several configurations, an index above them, as of an image for several platforms."""
     files, entries = dict([blob(LAYER)]), []
     for configuration in configurations:
         layers = [{"digest": f"sha256:{digest(LAYER)}"}]

@@ -36,7 +36,7 @@ class Telling(Heard):
 
 
 class Builds:
-    """Stands in for buildx: each call ends as the next of `errors` says, the last one for ever."""
+    """Stands in for buildx: each call ends as the next of `errors` says, the last one forever."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *errors: str) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""Which platform an image is for, and the one sentence where this engine cannot make it."""
+"""An image is for one platform, and one sentence says where this engine cannot make it."""
 
 import os
 import stat
@@ -29,7 +29,7 @@ Labels:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    """An engine whose docker command, a script, prints what `PRINTED` says; its arguments are kept."""
+    """Make an engine whose docker command, a script, prints what `PRINTED` says; its arguments are kept."""
     cli = tmp_path / "docker"
     (tmp_path / "printed").write_text(PRINTED)
     cli.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat {tmp_path}/printed\n')

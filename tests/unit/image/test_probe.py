@@ -1,4 +1,4 @@
-"""What is said where docker is missing, broken, not permitted or too old."""
+"""One error tells that docker is missing, broken, not permitted or too old."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which proxies of the environment a build is told of, and what of them nobody may read."""
+"""A build is told of the proxies in the environment that it can reach, and nobody may read their passwords."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What a push's stream means: the digest, the layers, the cause of a failure."""
+"""The stream of a push tells the digest, the layers, and the cause of a failure."""
 
 from typing import Any
 

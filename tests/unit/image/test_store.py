@@ -1,4 +1,4 @@
-"""Which image of the engine is whose build."""
+"""An image of the engine is known by the build that made it, whoever has its name now."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ IMAGE = store.Image("iris:1", "sha256:1", 1, "", None, "linux/amd64")
 
 
 def engine_with(labels: dict[str, str], state: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """An engine whose only image bears these labels; its builds are noted in `state`."""
+    """Make an engine whose only image bears these labels; its builds are noted in `state`."""
     images = SimpleNamespace(get=lambda _: SimpleNamespace(labels=labels))
     monkeypatch.setattr(store, "connect", lambda _: SimpleNamespace(images=images, close=lambda: None))
     return SimpleNamespace(environment={"MODEL_DOCKERIZE_HOME": str(state), "XDG_STATE_HOME": str(state)})

@@ -1,4 +1,4 @@
-"""What the installer makes of pip's settings and requirements, and when it leaves the work to pip."""
+"""The installer hands pip's settings and requirements to uv, and leaves the work to pip where uv lacks something."""
 
 import os
 from collections.abc import Mapping

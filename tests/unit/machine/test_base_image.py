@@ -1,4 +1,4 @@
-"""Which base images can be made, and what their configuration says."""
+"""Certain base images can be made, and their configuration says that they are stand-ins."""
 
 from __future__ import annotations
 

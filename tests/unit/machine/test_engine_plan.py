@@ -1,4 +1,4 @@
-"""What is done about an engine, from what is found on a machine."""
+"""The plan for an engine follows from the findings on a machine."""
 
 from __future__ import annotations
 

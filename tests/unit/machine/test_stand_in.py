@@ -1,4 +1,4 @@
-"""How Debian's build of CPython is told that it lives in /usr/local."""
+"""Debian's build of CPython is told that it lives in /usr/local."""
 
 from __future__ import annotations
 

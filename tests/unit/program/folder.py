@@ -11,7 +11,7 @@ SERVER = "localhost/model-dockerize/model-server:1.2.3"
 
 
 class Heard:
-    """What a stage said."""
+    """Keeps all that a stage said."""
 
     def __init__(self) -> None:
         self.infos: list[str] = []
@@ -35,7 +35,7 @@ class Heard:
 
 
 def fill(folder: Path, files: Mapping[str, str | bytes]) -> Path:
-    """Writes the files and gives the folder."""
+    """Write the files; return the folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def look(
     smoke_expected: Path | None = None,
     smoke_mapping: Path | None = None,
 ) -> Program:
-    """`inspect` with these settings."""
+    """Inspect a folder with these settings."""
     return inspect(
         ProgramSettings(
             folder,

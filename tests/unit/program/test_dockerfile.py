@@ -42,7 +42,7 @@ PLAIN = Program(
 
 
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
-    """(keyword, arguments) as Docker's reference reads a file: comment lines, then `\\` at a line's end."""
+    """Return (keyword, arguments) as Docker's reference reads a file: comment lines, then `\\` at a line's end."""
     found, pending = [], ""
     for line in dockerfile.split("\n"):
         if line.lstrip().startswith("#") or not line.strip():
@@ -59,7 +59,7 @@ def instructions(dockerfile: str) -> list[tuple[str, str]]:
 
 
 def expand(word: str, variables: dict[str, str]) -> str:
-    """A word after BuildKit's expansion: quotes, backslashes, variables."""
+    """Return a word after BuildKit's expansion: quotes, backslashes, variables."""
     result, index = "", 0
     while index < len(word):
         char = word[index]
@@ -76,7 +76,7 @@ def expand(word: str, variables: dict[str, str]) -> str:
 
 
 def copied(arguments: str) -> tuple[list[str], str]:
-    """Sources and target of a COPY in JSON form, as Docker finds them on disk."""
+    """Return sources and target of a COPY in JSON form, as Docker finds them on disk."""
     *sources, target = (expand(word, {"MODEL_CONTEXT": "."}) for word in json.loads(arguments))
     literal = [re.sub(r"\[(.)\]", r"\1", source) for source in sources]
     for source in sources:

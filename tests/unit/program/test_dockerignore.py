@@ -1,4 +1,4 @@
-"""Which files a .dockerignore leaves out: what the engine did with random ones, and what a person should know."""
+"""A .dockerignore leaves out the files that the engine left out by random ones, and those that a person expects."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ RECORD = json.loads((Path(__file__).parent / "dockerignore.json").read_text(enco
 
 
 def left_out(text: str) -> list[str] | None:
-    """The files that stay out; None: the .dockerignore is refused."""
+    """Return the files that stay out; None: the .dockerignore is refused."""
     try:
         ignore = DockerIgnore(patterns_of(text))
         return sorted(name for name in RECORD["files"] if ignore.ignores(name))

@@ -1,4 +1,4 @@
-"""What is shipped and what is not."""
+"""All that a program needs is shipped; tools, credentials and special files are not."""
 
 import json
 import os

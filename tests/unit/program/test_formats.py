@@ -57,7 +57,7 @@ def copied(name: str, folder: Path) -> Path:
 
 
 def text(files: dict[str, str], folder: Path) -> list[str]:
-    """The translated requirements of a folder, without the first line."""
+    """Return the translated requirements of a folder, without the first line."""
     return look(fill(folder, {"main.py": "", **files})).packages.text.splitlines()[1:]
 
 

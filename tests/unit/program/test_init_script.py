@@ -1,4 +1,4 @@
-"""Which files an init script reads: certain ones, or any."""
+"""An init script reads certain files, or any."""
 
 from pathlib import Path
 

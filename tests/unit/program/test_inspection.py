@@ -1,4 +1,4 @@
-"""What is found in a folder without being told, and what is said when something is wrong."""
+"""A folder is understood without being told, and a clear sentence says what is wrong."""
 
 from datetime import date
 from pathlib import Path
@@ -358,7 +358,7 @@ def test_a_python_that_is_none_of_ours_is_refused_unless_an_input_says_another(t
     ],
 )
 def test_what_other_tools_write_about_python(tmp_path: Path, content: str, version: str) -> None:
-    """Their file may hold the name of an environment, which says no version: the folder is not wrong for that."""
+    """Pass over the name of an environment, which says no version: the folder is not wrong for that."""
     folder = fill(tmp_path, {"main.py": "", ".python-version": content})
     heard, silent = Heard(), Heard()
     assert look(folder, heard).python_version == (version or "3.13")

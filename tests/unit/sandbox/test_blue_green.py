@@ -1,4 +1,4 @@
-"""What the scheduler does with a service whose traffic shifts, second by second, without a container."""
+"""The scheduler shifts a service's traffic as ECS does, second by second, without a container."""
 
 import re
 from typing import Any

@@ -212,7 +212,7 @@ def test_ec2_takes_only_its_characters_in_descriptions(text: str, is_allowed: bo
 
 
 class Ec2:
-    """What the checks use of ministack's EC2."""
+    """The part of ministack's EC2 that the checks use."""
 
     @staticmethod
     def _p(params: dict[str, str], name: str) -> str:

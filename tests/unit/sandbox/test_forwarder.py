@@ -78,7 +78,7 @@ def test_an_open_connection_moves_on_between_two_requests() -> None:
 
 
 def through(at: tuple[str, int] | None, body: bytes = b"") -> tuple[int, str]:
-    """Status and reason that a client gets whose load balancer has this target."""
+    """Return status and reason that a client gets whose load balancer has this target."""
     requests = Requests()
     forwarder = Forwarder("127.0.0.1", 0, lambda: at, lambda _: True, requests)
     client = http.client.HTTPConnection("127.0.0.1", forwarder.port, timeout=60)

@@ -1,4 +1,4 @@
-"""What AWS asks of policies for a request, by the Service Authorization Reference."""
+"""The policies are asked for each request as AWS asks them, by the Service Authorization Reference."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the service scheduler decides, second by second, without a container."""
+"""The service scheduler decides as ECS does, second by second, without a container."""
 
 import pytest
 

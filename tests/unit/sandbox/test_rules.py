@@ -1,4 +1,4 @@
-"""What AWS refuses or lets wait, as the sandbox holds it: rules of Batch, texts of policies, roles that are new."""
+"""The sandbox refuses and delays what AWS does: rules of Batch, texts of policies, roles that are new."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What ECS takes for a way to deploy, and what it refuses: strategies, hooks, rules of load balancers, decisions."""
+"""The sandbox takes and refuses ways to deploy as ECS does: strategies, hooks, load balancers' rules, decisions."""
 
 import re
 import threading
@@ -166,7 +166,7 @@ class TestLoadBalancers:
 class TestDecisions:
     @pytest.fixture
     def stage(self) -> Stage:
-        """A service that waits at its pause."""
+        """Make a service that waits at its pause."""
         stage = Stage(strategy="BLUE_GREEN", bakeTimeInMinutes=1, lifecycleHooks=[pause()])
         stage.now = time.time()
         stage.deploy("one", BALANCER)

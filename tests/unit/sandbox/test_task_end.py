@@ -12,7 +12,7 @@ from model_sandbox.tokens import Scope
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, target_state: str, asked_for: int, exits_after: int = 99) -> list[str]:
-    """What happens, in order, to a task that still answers for so many looks, or dies after some."""
+    """Return what happens, in order, to a task that still answers for so many looks, or dies after some."""
     happened: list[str] = []
 
     def is_asked(address: str) -> bool:

@@ -79,7 +79,7 @@ _TEXTS = {"Config.ini": CONFIG, "AwsConfig.ini": AWS_CONFIG, "BatchConfig.yml": 
 
 @st.composite
 def broken_ini(draw: st.DrawFn) -> Broken:
-    """A Config.ini or AwsConfig.ini with an unknown name, a value that cannot be, a repetition, or nonsense."""
+    """Draw a Config.ini or AwsConfig.ini with an unknown name, a value that cannot be, a repetition, or nonsense."""
     name = draw(st.sampled_from(["Config.ini", "AwsConfig.ini"]))
     text = _TEXTS[name]
     lines = text.splitlines()
@@ -111,7 +111,7 @@ def broken_ini(draw: st.DrawFn) -> Broken:
 
 @st.composite
 def broken_yaml(draw: st.DrawFn) -> Broken:
-    """A BatchConfig.yml with an unknown name, a value that cannot be, a repetition, or what is no YAML."""
+    """Draw a BatchConfig.yml with an unknown name, a value that cannot be, a repetition, or what is no YAML."""
     lines = BATCH_CONFIG.splitlines()
     key = draw(st.sampled_from(sorted(_YAML_VALUES)))
     at = next(number for number, line in enumerate(lines) if line.startswith(f"    {key}:"))
@@ -143,7 +143,7 @@ def broken_yaml(draw: st.DrawFn) -> Broken:
 
 @pytest.fixture(scope="module")
 def asked() -> Iterator[tuple[str, list[str]]]:
-    """An endpoint that stands for AWS, and what it was asked: nothing must be."""
+    """Start an endpoint that stands for AWS; yield its address and all that it was asked: nothing must be."""
     calls: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -32,7 +32,7 @@ def settings(config: Path, **flags: str) -> Settings:
 
 
 def changed(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
-    """The file with texts in it replaced, each of which must be there."""
+    """Replace texts in the file, each of which must be there."""
     file = folder / name
     text = file.read_text(encoding="utf-8")
     for old, new in changes:

@@ -14,7 +14,7 @@ from model_dockerize.settings.sources import from_flags, from_inputs
 
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Path, Path]:
-    """Two program folders, each with a model-dockerize.yml that names its image."""
+    """Make two program folders, each with a model-dockerize.yml that names its image."""
     for name in "ab":
         (tmp_path / name / "src").mkdir(parents=True)
         (tmp_path / name / "main.py").touch()

@@ -1,4 +1,4 @@
-"""Who can reach a deployed model: the inputs about it, what becomes of them, and what a run says of it."""
+"""A run says who can reach a deployed model, and acts on the inputs about that."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What somebody says is told from what nobody does: a default is for making only."""
+"""An input that somebody gives is told from one that nobody does: a default is for making only."""
 
 from pathlib import Path
 

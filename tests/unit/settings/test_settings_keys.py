@@ -11,7 +11,7 @@ from model_dockerize.settings import Given, Settings, to_settings
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, str]:
-    """What the license command makes, each in a file of its input's name, too."""
+    """Make what the license command does, each in a file of its input's name, too."""
     made = {"license-public-key": licenses.make_pair(tmp_path / "publisher.pem")}
     made["license-key"] = licenses.issue(tmp_path / "publisher.pem", "iris", "Ann", "ann@example.com", 30)
     for name, text in made.items():

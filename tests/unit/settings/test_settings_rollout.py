@@ -1,4 +1,4 @@
-"""Which ways of a rollout go with which inputs: what does not is refused by the input's name, before any call."""
+"""Inputs that do not go with a way of a rollout are refused by their name, before any call."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was given and where: inputs of the Action, flags, model-dockerize.yml, the environment."""
+"""Each setting comes with its place: an input of the Action, a flag, model-dockerize.yml, the environment."""
 
 from pathlib import Path
 

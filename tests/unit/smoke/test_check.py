@@ -25,7 +25,7 @@ ALL = ["reachable", "health", "build-id", "swagger", "add-job", "status", "resul
 
 @dataclass
 class Behaviour:
-    """What the fake model answers; a test changes what it is about."""
+    """The answers of the fake model; a test changes those that it is about."""
 
     health: list[tuple[int, str]] = field(default_factory=lambda: [(200, "Health check is ok")])
     header: str = BUILD_ID
@@ -58,7 +58,7 @@ def triple(status: str, error: str | None = None) -> dict[str, Any]:
 
 
 class FakeModel(ThreadingHTTPServer):
-    """Not a model: it answers what `behaviour` says, under the path `/prefix`."""
+    """Stands in for a model: it answers as a test tells it, under the path `/prefix`."""
 
     daemon_threads = True
 
