@@ -29,7 +29,7 @@ NAME = "mdbench-two"
 
 
 def server() -> float:
-    """The model server for arm64, compiled by qemu, where the engine has none of this version; the seconds."""
+    """Compile the model server for arm64 by qemu, where the engine has none of this version; return the seconds."""
     name = image.server_ref(image.server_version(image.find_sources()), "linux/arm64")
     bundle = os.environ.get("SSL_CERT_FILE", "")
     secret = ["--secret", f"id=ca-bundle,src={bundle}"] if bundle else []
@@ -45,7 +45,7 @@ def server() -> float:
 
 
 def pushed(cli: Cli, folder: Path, machine: str, *flags: str) -> dict[str, float]:
-    """The model's image for this processor as tag v1-MACHINE; stage -> seconds."""
+    """Push the model's image for this processor as tag v1-MACHINE; return stage -> seconds."""
     done = cli.run(
         folder,
         *("--image-name", NAME, "--version", f"v1-{machine}", "--platforms", f"linux/{machine}", *flags),
@@ -57,7 +57,7 @@ def pushed(cli: Cli, folder: Path, machine: str, *flags: str) -> dict[str, float
 
 
 def index(environment: dict[str, str], registry: str) -> list[str]:
-    """One name for both images, in the registry; the processors that it holds."""
+    """Give both images one name in the registry; return the processors that it holds."""
     name = f"{registry}/{NAME}:v1"
     imagetools = ["docker", "buildx", "imagetools"]
     run([*imagetools, "create", "--tag", name, f"{name}-amd64", f"{name}-arm64"], env=environment)
@@ -66,7 +66,7 @@ def index(environment: dict[str, str], registry: str) -> list[str]:
 
 
 def registry_of(home: Path) -> str:
-    """Where the sandbox of this home keeps its images."""
+    """Return the registry in which the sandbox of this home keeps its images."""
     started = sandbox.status(home)
     if started is None:
         raise SystemExit("the sandbox ended")

@@ -29,7 +29,7 @@ _RUNS = ("run", "first run"), *((("run", "unchanged"),) * 3), ("destroy", "destr
 
 
 def main() -> None:
-    """Prints a row a command, then what each asked for."""
+    """Print a row a command, then what each asked for."""
     home = Path(tempfile.mkdtemp(prefix="model-dockerize-calls-"))
     environment = {**os.environ, "MODEL_DOCKERIZE_HOME": str(home)}
     # With it every command would compile our modules; an installed one does not.

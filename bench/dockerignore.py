@@ -63,7 +63,7 @@ WRONG = ["!", "[", "[a", "[]", "a\\", "[z-a]", "[-a]", "\\y", "[^]", "\\é*"]
 
 
 def text(rng: random.Random) -> bytes:
-    """A random .dockerignore."""
+    """Return a random .dockerignore."""
     end = rng.choice(["\n"] * 8 + ["\r\n"])
     lines = [_line(rng) for _ in range(rng.randint(1, 6))]
     return (rng.choice([""] * 20 + ["\ufeff"]) + end.join(lines) + rng.choice(["", end])).encode()
@@ -85,7 +85,7 @@ def _line(rng: random.Random) -> str:
 
 
 def ours(content: bytes) -> set[str] | None:
-    """The files that we would ship; None: we refuse the file."""
+    """Return the files that we would ship; None: we refuse the file."""
     try:
         ignore = DockerIgnore(patterns_of(content.decode()))
         return {name for name in NAMES if not ignore.ignores(name)}
@@ -94,7 +94,7 @@ def ours(content: bytes) -> set[str] | None:
 
 
 def engines(root: Path, contents: list[bytes]) -> list[set[str]] | None:
-    """The files that the engine lets through, for each of the files; None: it refuses one of them."""
+    """Return the files that the engine lets through, for each of the files; None: it refuses one of them."""
     mounts = []
     options = []
     for number, content in enumerate(contents):

@@ -34,7 +34,7 @@ _KILLS = 50
 
 @dataclass
 class Results:
-    """What came of everything that was tried; kept in a file of JSON lines if there is one."""
+    """The outcome of everything that was tried; kept in a file of JSON lines if there is one."""
 
     file: Path | None
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -71,7 +71,7 @@ def matrix(rig: FaultRig, results: Results, courses: list[Course]) -> None:
 
 
 def cells(rig: FaultRig, results: Results, course: Course, operations: list[str]) -> Iterator[tuple[str, Kind]]:
-    """What is tried of one course."""
+    """Yield the faults to try in one course."""
     seen: set[str] = set()
     for former in list(COURSES.values())[: list(COURSES).index(course.name)]:
         known = results.find(what="operations", course=former.name)
@@ -103,7 +103,7 @@ def kills(rig: FaultRig, results: Results, courses: list[Course]) -> None:
 
 
 def tables(results: Results) -> int:
-    """Prints what there is; returns how much of it is wrong."""
+    """Print what there is; return how much of it is wrong."""
     tried = [entry for entry in results.entries if entry["what"] == "cell"]
     for key, names in (("course", tuple(COURSES)), ("kind", _KINDS)):
         print(f"\n| {key} | cells | converged | stopped, then finished | wrong |\n|---|---|---|---|---|")

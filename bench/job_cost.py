@@ -59,12 +59,12 @@ class Round:
 
     @property
     def total(self) -> float:
-        """Milliseconds a job of all PARTS."""
+        """Return the milliseconds a job of all PARTS."""
         return sum(self.cost.values())
 
 
 def ran(process: int, thread: int) -> float:
-    """Milliseconds that a thread has run; 0 if it is gone."""
+    """Return the milliseconds that a thread has run; 0 if it is gone."""
     try:
         text = Path(f"/proc/{process}/task/{thread}/schedstat").read_text(encoding="ascii")
     except OSError:
@@ -73,7 +73,7 @@ def ran(process: int, thread: int) -> float:
 
 
 def threads(process: int) -> list[int]:
-    """The threads of a process; none if it is gone."""
+    """Return the threads of a process; none if it is gone."""
     try:
         return [int(path.name) for path in Path(f"/proc/{process}/task").iterdir()]
     except OSError:
@@ -81,7 +81,7 @@ def threads(process: int) -> list[int]:
 
 
 def below(process: int) -> list[int]:
-    """All processes that a process started, and theirs."""
+    """Return all processes that a process started, and theirs."""
     found = []
     for thread in threads(process):
         try:
@@ -94,7 +94,7 @@ def below(process: int) -> list[int]:
 
 
 def is_server(process: int) -> bool:
-    """Tells whether a process is one of a server, or their parent."""
+    """Tell whether a process is one of a server, or their parent."""
     try:
         return b"model_server" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -102,7 +102,7 @@ def is_server(process: int) -> bool:
 
 
 def spent(server: int) -> dict[str, float]:
-    """Milliseconds by PARTS so far; of several processes their sums."""
+    """Return the milliseconds by PARTS so far; of several processes their sums."""
     loop = others = runners = 0.0
     for process in (server, *below(server)):
         of_threads = {thread: ran(process, thread) for thread in threads(process)}
@@ -115,7 +115,7 @@ def spent(server: int) -> dict[str, float]:
 
 
 def measure(port: int, server: int, call: load.Call, seconds: float, clients: int) -> Round:
-    """Puts a load on a server, all of which must be answered rightly."""
+    """Put a load on a server, all of which must be answered rightly."""
     before = spent(server)
     found = load.run(port, call, clients, seconds)
     after = spent(server)
@@ -125,7 +125,7 @@ def measure(port: int, server: int, call: load.Call, seconds: float, clients: in
 
 
 def bounds(cost: dict[str, float], processes: int, cores: int) -> dict[str, float]:
-    """Jobs a second that each part alone would let through, calculated from what a job costs it.
+    """Return the jobs a second that each part alone would let through, calculated from what a job costs it.
 
     Python runs one thread of a process at a time, so loop and other threads count together. Only one process at a time
     writes to SQLite: as if all that its thread does were writing.
@@ -139,7 +139,7 @@ def bounds(cost: dict[str, float], processes: int, cores: int) -> dict[str, floa
 
 
 def line(kind: Kind, best: Round) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     cost = " | ".join(f"{best.cost[part]:.2f}" for part in PARTS)
     late = best.load.percentile(0.99)
     return (
@@ -149,7 +149,7 @@ def line(kind: Kind, best: Round) -> str:
 
 
 def tell(found: dict[Kind, list[Round]], cores: int | None) -> None:
-    """Writes the tables."""
+    """Print the tables."""
     best = {kind: min(rounds, key=lambda one: one.total) for kind, rounds in found.items()}
     print(f"| lib | workers | processes | {' | '.join(PARTS)} | all, ms a job | jobs a second | median ms | p99 ms |")
     print("|---|---|---|" + "---|" * (len(PARTS) + 4))
@@ -168,7 +168,7 @@ def tell(found: dict[Kind, list[Round]], cores: int | None) -> None:
 
 
 def start(stack: ExitStack, kind: Kind, python: str, mode: str, with_csv: bool) -> tuple[int, int]:
-    """Starts a server; gives its port and its process."""
+    """Start a server; return its port and its process."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE)))
     if with_csv:
         (folder / "main.py").write_text(ECHO, encoding="utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load."""
+    """The outcome of a load."""
 
     completed: int
     refused: int
@@ -22,13 +22,13 @@ class Load:
         return self.completed / self.seconds
 
     def percentile(self, part: float) -> float:
-        """Of the completed calls, milliseconds."""
+        """Return a percentile of the completed calls, in milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else float("nan")
 
     @property
     def median(self) -> float:
-        """Of the completed calls, milliseconds."""
+        """Return the median of the completed calls, in milliseconds."""
         return 1000 * statistics.median(self.latencies) if self.latencies else float("nan")
 
 
@@ -41,7 +41,7 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def call(self, method: str, path: str, body: bytes = b"", kind: str = "") -> tuple[int, bytes]:
-        """Sends a request; returns the status and the body. A closed connection is opened again."""
+        """Send a request; return the status and the body. A closed connection is opened again."""
         for attempt in (1, 2):
             try:
                 return await self._call(method, path, body, kind)
@@ -81,7 +81,7 @@ Call = Callable[[Connection], Awaitable[bool]]
 
 
 def run(port: int, call: Call, clients: int, seconds: float) -> Load:
-    """Has `clients` do `call` again and again for `seconds`; `call` says whether it was completed."""
+    """Have `clients` do `call` again and again for `seconds`; `call` says whether it was completed."""
 
     async def everyone() -> Load:
         latencies: list[float] = []

@@ -33,7 +33,7 @@ def server(
     model: Mapping[str, object] | None = None,
     **environment: str,
 ) -> Iterator[tuple[int, int]]:
-    """Serves the program in `folder`; gives the port and the process number. The data lie beside the program.
+    """Serve the program in `folder`; yield the port and the process number. The data lie beside the program.
 
     Args:
         folder: with the program.
@@ -77,7 +77,7 @@ def server(
 
 
 def wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 90) -> None:
-    """Waits until `url` answers at all."""
+    """Wait until `url` answers at all."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -92,7 +92,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 90) 
 
 
 def form(content: bytes) -> bytes:
-    """The multipart form of add-job."""
+    """Return the multipart form of add-job."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="File"; filename="x.txt"\r\n\r\n'
     return head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
 
@@ -101,7 +101,7 @@ KIND = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 async def job(connection: Connection, content: bytes, expected: bytes | None) -> bool:
-    """Adds a job, waits for its end, fetches its result; tells whether it is the expected one (None: any)."""
+    """Add a job, wait for its end, fetch its result; tell whether it is the expected one (None: any)."""
     status, body = await connection.call("POST", "/data/add-job", form(content), KIND)
     if status != 200:
         return False
@@ -117,6 +117,6 @@ async def job(connection: Connection, content: bytes, expected: bytes | None) ->
 
 
 async def run_job(connection: Connection, content: bytes, expected: bytes) -> bool:
-    """The same in one request."""
+    """Do the same in one request."""
     status, body = await connection.call("POST", "/data/run-job", form(content), KIND)
     return status == 200 and body == expected

@@ -33,7 +33,7 @@ from model_dockerize.progress import Silent  # noqa: E402
 
 
 def main() -> int:
-    """Writes a line an action; the exit code says whether any could be spared without a reason."""
+    """Print a line an action; return by the exit code whether any could be spared without a reason."""
     printed = {
         name: actions(documents(configured(FOLDER, **each.inputs), Where("123456789012", "us-east-1")))
         for name, each in CONFIGURATIONS.items()

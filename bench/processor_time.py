@@ -43,7 +43,7 @@ def processor_seconds(top: int) -> dict[str, float]:
 
 
 def measure(python: str, mode: str, jobs: int, workers: int) -> dict[str, float]:
-    """Serves at least so many jobs; returns the milliseconds of one, by process."""
+    """Serve at least so many jobs; return the milliseconds of one, by process."""
     with tempfile.TemporaryDirectory(dir=CACHE) as text:
         folder = Path(text)
         shutil.copy(HERE / "double.py", folder / "main.py")

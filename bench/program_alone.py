@@ -28,7 +28,7 @@ class Client:
         self._given, self._made = folder / "input", folder / "output"
 
     async def call(self, content: bytes, expected: bytes) -> bool:
-        """Hands the data over; tells whether the result is the expected one."""
+        """Hand the data over; tell whether the result is the expected one."""
         self._given.write_bytes(content)
         names = {"inputFile": str(self._given), "outputFile": str(self._made)}
         message = json.dumps({"requestId": "1", **names}).encode()
@@ -48,7 +48,7 @@ class Client:
 
 
 async def connect(port: int, folder: Path) -> Client:
-    """A client of the program that will listen on `port`."""
+    """Return a client of the program that will listen on `port`."""
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -67,7 +67,7 @@ async def connect(port: int, folder: Path) -> Client:
 
 @contextmanager
 def programs(python: str, script: Path, number: int) -> Iterator[list[tuple[int, Path]]]:
-    """So many processes of the program: the port and the folder of each."""
+    """Start so many processes of the program; yield the port and the folder of each."""
     with tempfile.TemporaryDirectory(dir=script.parent) as text:
         places = [(ours.free_port(), Path(text, str(index))) for index in range(number)]
         started = []
@@ -84,7 +84,7 @@ def programs(python: str, script: Path, number: int) -> Iterator[list[tuple[int,
 
 
 def measure(python: str, script: Path, clients: int, seconds: float) -> load.Load:
-    """Has each of the clients call its own program for `seconds`."""
+    """Have each of the clients call its own program for `seconds`."""
     with programs(python, script, clients) as places:
         waiting = list(places)
 

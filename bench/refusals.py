@@ -1,4 +1,4 @@
-"""How long a run goes on after AWS has refused it something: from the refusal in the sandbox's journal to the report.
+"""Measures how long a run goes on after a refusal by AWS: from the refusal in the sandbox's journal to the report.
 
     python bench/refusals.py               # a minute; prints the table of docs/iam.md
 
@@ -35,7 +35,7 @@ ACTIONS = {
 
 
 def seconds_after(box: Sandbox, action: str) -> float:
-    """Seconds from the last refusal to the end of the run."""
+    """Return the seconds from the last refusal to the end of the run."""
     trial = Trial(box, CONFIGURATIONS[ACTIONS[action]])
     trial.allow(trial.printed())
     trial.calls()
@@ -52,7 +52,7 @@ def seconds_after(box: Sandbox, action: str) -> float:
 
 
 def main() -> None:
-    """Prints a line a refusal."""
+    """Print a line a refusal."""
     with tempfile.TemporaryDirectory() as home:
         box = sandbox.start(Path(home), Silent(), "enforced")
         try:

@@ -24,7 +24,7 @@ PLAIN = "import sys, json, csv\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).r
 
 
 def seconds(folder: Path, python: str, mode: str, keep: bool) -> float:
-    """Starts a runner and returns how long that takes; `keep`: what its self-test finds stays for the next."""
+    """Start a runner; return how long that takes; `keep`: what its self-test finds stays for the next."""
     manifest = folder / "model.json"
     command = [python, "main.py", "{input}", "{output}"]
     document = {"command": command, "working_directory": str(folder), "sample": "smoke/input.csv"}

@@ -1,4 +1,4 @@
-"""What the server itself costs: memory, time until it answers, and a large upload beside a plain write to the disk.
+"""Measures the server itself: memory, time until it answers, and a large upload beside a plain write to the disk.
 
 python bench/server_cost.py [--mib 300] [--rounds 5] [--large]
 """
@@ -31,7 +31,7 @@ def memory_mib(pid: int) -> float:
 
 
 def upload(port: int, size: int, declared: bool = True) -> tuple[float, int]:
-    """Sends a file of `size` bytes; returns the seconds until the answer, and its status.
+    """Send a file of `size` bytes; return the seconds until the answer, and its status.
 
     Args:
         port: of the server.
@@ -64,14 +64,14 @@ def upload(port: int, size: int, declared: bool = True) -> tuple[float, int]:
 
 
 def kept(folder: Path) -> int:
-    """Bytes of data files on the volume, whole or in part."""
+    """Return the bytes of data files on the volume, whole or in part."""
     volume = folder / "data-volume"
     files = [*volume.glob("inputs/*"), *volume.glob("instances/*/uploads/*")]
     return sum(path.stat().st_size for path in files)
 
 
 def write(folder: Path, mib: int) -> float:
-    """Writes as much to a file and waits for the disk; returns the seconds."""
+    """Write as much to a file and wait for the disk; return the seconds."""
     started = time.perf_counter()
     with (folder / "plain").open("wb") as file:
         for _ in range(mib):
@@ -84,7 +84,7 @@ def write(folder: Path, mib: int) -> float:
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """Of sorted times: the median, and from where to where they go."""
+    """Return the median of sorted times, and the first and the last of them."""
     return f"{median(seconds):.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f})"
 
 
@@ -134,7 +134,7 @@ def main() -> None:
 
 
 def refuse_or_keep(port: int, folder: Path) -> None:
-    """Sends what is just at the limit, and a byte more."""
+    """Send what is just at the limit, and a byte more."""
     for name, size, declared in (
         ("2 GiB, which is the limit", LIMIT, True),
         ("a byte more, declared", LIMIT + 1, True),

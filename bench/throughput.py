@@ -29,7 +29,7 @@ Peer = tuple[str, Callable[[str, int, Path], list[str]], str, object, Callable[[
 
 
 def python_of(name: str, *requirements: str | Path) -> str | None:
-    """The interpreter of an environment that has `requirements`, words of pip; None if they cannot be installed."""
+    """Return the Python of an environment that has `requirements`, words of pip; None if they cannot be installed."""
     folder = CACHE / name
     python, installed, wanted = folder / "bin/python", folder / "installed", "\n".join(map(str, requirements))
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:

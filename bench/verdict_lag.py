@@ -1,4 +1,4 @@
-"""How long after the end of a rollout a tool says so, with how many calls, and whether it is right.
+"""Measures how long after the end of a rollout a tool says so, with how many calls, and whether it is right.
 
     python bench/verdict_lag.py        # prints the tables of docs/benchmarks.md; a minute or two
 
@@ -41,7 +41,7 @@ Tool = Callable[[Simulator], str]
 
 @dataclass(frozen=True)
 class Told:
-    """What a tool said, when, and what it asked meanwhile."""
+    """The verdict of a tool, its time, and the number of calls meanwhile."""
 
     says: str
     at: float  # virtual seconds after the update
@@ -66,14 +66,14 @@ def ours(told: Simulator) -> str:
 
 
 def peer(python: Path, arguments: tuple[str, ...], told: Simulator) -> str:
-    """A peer's exit code, as green or red."""
+    """Return a peer's exit code, as green or red."""
     command = [str(python), str(ROOT / "bench" / "peers_clocked.py"), told.url, *arguments]
     done = subprocess.run(command, env=told.environment(), capture_output=True, text=True, timeout=300, check=False)
     return "green" if done.returncode == 0 else "red"
 
 
 def measure(tool: Tool, story: Story) -> Told:
-    """One rollout under one tool."""
+    """Play one rollout under one tool."""
     with simulator(story) as told:
         says = tool(told)
         begun = next(at for at, call in told.calls if call == "UpdateService")
@@ -82,7 +82,7 @@ def measure(tool: Tool, story: Story) -> Told:
 
 
 def lag(tools: dict[str, Tool]) -> None:
-    """The first table."""
+    """Print the first table."""
     seconds = [random.Random(2026 + i).uniform(20, 300) for i in range(ROLLOUTS)]  # noqa: S311 - a sample
     print(f"| {ROLLOUTS} rollouts of 20 to 300 s | mean lag | p95 | worst | calls a second | wrong |")
     print("|---|---|---|---|---|---|")
@@ -97,7 +97,7 @@ def lag(tools: dict[str, Tool]) -> None:
 
 
 def ends(tools: dict[str, Tool]) -> None:
-    """The second table: what each says of rollouts that did not deploy what was asked for."""
+    """Print the second table: what each says of rollouts that did not deploy what was asked for."""
     stories = {
         "crash; breaker trips at 20 s, rolled back at 40 s": Story(dies=(10, 20), fails=20, back=40),
         "crash; breaker trips at 20 s, no rollback": Story(dies=(10, 20), fails=20),

@@ -26,7 +26,7 @@ EXAMPLE = ours.ROOT / "examples/iris-classifier"
 
 
 def python_of_iris() -> str:
-    """The interpreter of an environment with the example's requirements and the library."""
+    """Return the interpreter of an environment with the example's requirements and the library."""
     python = python_of("iris", "--requirement", EXAMPLE / "requirements.txt", "gravityai==0.1.4.post2")
     if python is None:
         raise SystemExit("The example's packages could not be installed.")
