@@ -70,7 +70,9 @@ def test_a_word_of_another_language_is_refused(word: str) -> None:
     assert list(lint_words.docstrings(f'def f():\n    """Return the {word} of it."""'))
 
 
-def test_rooms_that_are_done_are_read_and_the_others_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_code_and_pages_are_read_and_the_files_of_users_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     wrong = 'def f():\n    """The job."""'
     pages = {"README.md": "A licence.\n", "docs/jobs.md": "A tarball.\n", "docs/glossary.md": "A tarball.\n"}
@@ -78,13 +80,19 @@ def test_rooms_that_are_done_are_read_and_the_others_are_not(tmp_path: Path, mon
         "lib/model_server/a.py": wrong,
         "scripts/generate": wrong,
         "scripts/demo": "#!/bin/sh\n",
+        "bench/load.py": wrong,
+        "tests/conftest.py": wrong,
         "tests/unit/a.py": wrong,
+        "tests/bases/a.py": wrong,
+        "tests/projects/uv/rows/a.py": wrong,
+        "tests/scenarios/shared/main.py": wrong,
     }
     for name, text in {**pages, **code}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     found = [line.partition(":")[0] for line in lint_words.findings()]
-    assert found == ["README.md", "docs/jobs.md", "lib/model_server/a.py", "scripts/generate"]
+    ours = ["lib/model_server/a.py", "scripts/generate", "tests/conftest.py", "tests/unit/a.py"]
+    assert found == ["README.md", "bench/load.py", "docs/jobs.md", *ours]
 
 
 def test_what_the_programs_print_is_spelled_as_the_docs_are() -> None:
