@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,7 +53,8 @@ class Stage:
         return settings.from_environment({**given, **variables})
 
     def do(self, source: str, target: str, **variables: str) -> int:
-        return single_job.run(self.settings(**variables), source, target)
+        with redirect_stderr(self.errors):
+            return single_job.run(self.settings(**variables), source, target)
 
 
 @pytest.fixture
@@ -64,7 +66,6 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(privileges, "harden", lambda: made.calls.append("harden"))
     monkeypatch.setattr(os, "geteuid", lambda: 5)
     monkeypatch.setattr(signal, "signal", lambda number, handler: setattr(made, "handler", (number, handler)))
-    monkeypatch.setattr(sys, "stderr", made.errors)
     monkeypatch.setattr(made.errors, "fileno", lambda: 2)
     monkeypatch.delenv("AWS_BATCH_JOB_ID", raising=False)
     return made
