@@ -382,12 +382,25 @@ def test_each_attempt_has_a_result_of_its_own() -> None:
 
 
 def test_what_is_flushed_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = sorted(path.name for path in Path("/proc/self/fd").iterdir())
-    sync(tmp_path)
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "broken")))
-    with pytest.raises(OSError, match="broken"):
+    closed, close = list[int](), os.close
+    flushed: list[int] = []
+
+    def noted(descriptor: int) -> None:
+        closed.append(descriptor)
+        close(descriptor)
+
+    def broken(descriptor: int) -> None:
+        flushed.append(descriptor)
+        raise OSError(5, "broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", noted)
+        patch.setattr(os, "fsync", flushed.append)
         sync(tmp_path)
-    assert sorted(path.name for path in Path("/proc/self/fd").iterdir()) == before
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="broken"):
+            sync(tmp_path)
+    assert (len(flushed), closed) == (2, flushed)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
