@@ -22,7 +22,7 @@ from model_server.jobs.job import Claim, Job, JobRequest, JobResult, State
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, copy, new_id, result_name, sync
 from model_server.siblings import News
-from model_server.volume import Volume, claim
+from model_server.volume import Volume
 
 CSV = JobRequest("text/csv")
 
@@ -47,8 +47,14 @@ def others() -> Others:
 
 
 @pytest.fixture
-def volume(tmp_path: Path) -> Volume:
-    return claim(tmp_path / "data", "m", None)
+def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Volume:
+    """Make the folders of a volume; nothing waits for the disk."""
+    made = Volume(tmp_path / "data")
+    for folder in (made.inputs, made.results, made.instances):
+        folder.mkdir(parents=True)
+    (made.root / "model-volume.json").write_text('{"model": "m", "layout": 1}', encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    return made
 
 
 class AtOnce:

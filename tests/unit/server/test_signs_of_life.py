@@ -22,7 +22,7 @@ from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.job import Lease
 from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.worker_pool import Workers
-from model_server.volume import Volume, claim
+from model_server.volume import Volume
 
 
 class Queue:
@@ -190,7 +190,11 @@ class TestHeartbeat:
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
-    return claim(tmp_path / "data", "m", None)
+    """Make the folders of a volume; nothing waits for the disk."""
+    made = Volume(tmp_path / "data")
+    for folder in (made.inputs, made.results, made.instances):
+        folder.mkdir(parents=True)
+    return made
 
 
 def keeper(store: Any, volume: Volume, clock: Clock, *, days: float | None = None, jobs: int | None = None) -> Any:
