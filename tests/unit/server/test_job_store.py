@@ -321,6 +321,13 @@ def test_a_job_that_is_deleted_leaves_no_file_and_all_are_told(
     assert (len(others.told), store.deleted.count) == (1, 1)
 
 
+def test_a_job_without_files_is_deleted_too(store: Store, volume: Volume) -> None:
+    store.queue.put("1", CSV)
+    assert store.queue.claim("me", 15.0)
+    assert store.delete("1")
+    assert files(volume) == []
+
+
 def test_an_output_becomes_the_result_of_its_attempt(store: Store, volume: Volume, tmp_path: Path) -> None:
     job = replace(store.queue.new("1", CSV), token=7)
     synced: list[str] = []

@@ -28,6 +28,10 @@ class Ours(socket.socket):
             self.stage.times.append(value)
         super().settimeout(value)
 
+    def shutdown(self, how: int) -> None:
+        self.stage.shut.append((how, self.stage.stops))
+        super().shutdown(how)
+
     def sendall(self, data: Any, *_: Any) -> None:
         super().sendall(data)
         self.stage.reply(bytes(data))
@@ -46,6 +50,7 @@ class Stage:
     def __init__(self) -> None:
         self.starts = self.stops = 0
         self.sent: list[bytes] = []
+        self.shut: list[tuple[int, int]] = []
         self.times: list[float | None] = []
         self.answers: list[bytes | None] = []
         self.fault: OSError | None = None
@@ -245,6 +250,7 @@ def test_a_stop_in_the_midst_of_a_job_ends_its_wait_and_leaves_the_connection_to
     with pytest.raises(RunnerDiedError, match="ended before the program did"):
         client.run("j", Path("/in"), Path("/out"), 20)
     assert (closed, stage.stops, client._connection) == ([False], 1, None)
+    assert stage.shut[0] == (socket.SHUT_RDWR, 0), "who waits is woken before the runner is"
     assert stage.ours is not None
     assert stage.ours.fileno() == -1
 
