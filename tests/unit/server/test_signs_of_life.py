@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from model_server.jobs import housekeeping, instance
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.job import Lease
-from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
+from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers, result_of
 from model_server.jobs.worker_pool import Workers
 from model_server.volume import Volume
 
@@ -418,6 +419,39 @@ class TestIdleWorkers:
             job: Any = "job"
             taken.give(job)
             assert await asyncio.wait_for(wait, 60) == "job"
+
+        asyncio.run(work())
+
+
+class TestResult:
+    """A result that comes later."""
+
+    def test_it_is_awaited_in_the_loop_whoever_sets_it(self) -> None:
+        class Now(Future[str]):
+            """Blocks nobody."""
+
+            def result(self, timeout: float | None = None) -> str:
+                assert self.done()
+                return super().result(timeout)
+
+        async def work() -> None:
+            for elsewhere in (False, True):
+                future = Now()
+                waits = asyncio.create_task(result_of(future))
+                await asyncio.sleep(0)
+                assert not waits.done()
+                if elsewhere:
+                    await asyncio.to_thread(future.set_result, "set")
+                else:
+                    future.set_result("set")
+                assert await asyncio.wait_for(waits, 60) == "set"
+                assert await result_of(future) == "set"
+            left = Now()
+            gone = asyncio.create_task(result_of(left))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.wait((gone,))
+            left.set_result("nobody waits")
 
         asyncio.run(work())
 
