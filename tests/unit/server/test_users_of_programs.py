@@ -185,6 +185,7 @@ def test_a_process_dies_with_its_parent(calls: Calls) -> None:
 @pytest.mark.parametrize("me", [0, 5])
 def test_root_becomes_the_user_and_anyone_is_hardened(calls: Calls, me: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: me)
+    monkeypatch.setattr(os, "access", lambda path, right: (path, right) == (sys.executable, os.X_OK))
     privileges.drop((30, 40))
     become: Calls = [("setgroups", []), ("setresgid", 40, 40, 40), ("setresuid", 30, 30, 30)]
     assert calls == [*([] if me else become), *HARDENED]
