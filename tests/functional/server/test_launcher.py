@@ -1,8 +1,11 @@
 """The launcher, which stays root: a process of its own that does three things and no other."""
 
+import json
 import os
 import socket
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,4 +42,39 @@ def test_a_server_without_its_launcher_stops(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(RunnerDiedError, match="could not be started"):
         client.prepare()
     assert ended == [15]
+    ours.close()
+
+
+#: Tells over its connection of whom it is the child, and waits for its end.
+PROGRAM = """
+import json, os, signal, sys
+with open(f"/proc/{os.getppid()}/status") as file:
+    status = dict(line.split(":", 1) for line in file)
+ignored = int(status["SigIgn"], 16) >> (signal.SIGINT - 1) & 1
+told = {"launcher": os.getppid(), "ignores Ctrl+C": ignored, "gets no privileges": int(status["NoNewPrivs"])}
+os.write(int(sys.argv[1]), json.dumps(told).encode())
+signal.pause()
+"""
+
+
+def test_it_keeps_nothing_of_the_server_and_ends_with_it_and_all_that_it_started(tmp_path: Path) -> None:
+    reading, writing = os.pipe()  # as the connection of a client
+    users: list[Any] = [None]
+    launched = launcher.launch([sys.executable, "-I", "-S", "-c", PROGRAM, "{connection}"], users, tmp_path)
+    os.close(writing)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        LaunchedSlot(launched, 0).start(theirs.fileno())
+    told = json.loads(ours.recv(65536))
+    os.set_blocking(reading, False)
+    assert os.read(reading, 1) == b"", "the client sees that the server hung up"
+    os.close(reading)
+    child = told.pop("launcher")
+    assert told == {"ignores Ctrl+C": 1, "gets no privileges": 1}
+    (tmp_path / ("a" * 32)).mkdir()
+    launched.remove_instance("a" * 32)
+    assert list(tmp_path.iterdir()) == []
+    launched.close()
+    assert os.waitpid(child, 0) == (child, 0)
+    assert ours.recv(1) == b""
     ours.close()
