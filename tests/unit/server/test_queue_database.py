@@ -171,6 +171,13 @@ def test_the_journal_is_that_of_the_file_system(tmp_path: Path, on_network: bool
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_database_that_moved_to_a_network_has_no_write_ahead_log_any_more(tmp_path: Path) -> None:
+    for on_network, mode in ((False, "WAL"), (True, "DELETE"), (False, "WAL")):
+        engine = database.open_sqlite(tmp_path / "jobs.sqlite3", on_network)
+        assert database.journal_mode(engine) == mode
+        engine.dispose()
+
+
 def test_a_file_system_without_shared_memory_has_no_write_ahead_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
