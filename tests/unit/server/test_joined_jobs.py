@@ -178,6 +178,19 @@ def test_a_runner_that_is_not_ready_is_told_and_serves(tmp_path: Path, caplog: p
     assert caplog.messages == ["the runner is not ready (it died); it is started again for the first job"]
 
 
+def test_nothing_is_joined_before_the_model_has_shown_that_it_may_be(tmp_path: Path) -> None:
+    async def work(joined: Joined) -> None:
+        jobs = [joined.bring(name, b"a\n1\n") for name in "12"]
+        joined.batches.start(asyncio.get_running_loop())
+        for job in jobs:
+            call, answer = await joined.runners[0].asked()
+            assert call[0] == job.job_id
+            answer.set_result(outcome(b"A\n1\n"))
+            await job.ended
+
+    run(tmp_path, work, start=False)
+
+
 @pytest.mark.parametrize(
     ("contents", "records", "runs"),
     [
@@ -357,12 +370,14 @@ def test_a_fault_of_a_run_is_told_to_its_job_and_the_runner_goes_on(tmp_path: Pa
 def test_a_job_that_is_withdrawn_while_it_waits_is_not_run(tmp_path: Path) -> None:
     async def work(joined: Joined) -> None:
         first, second = (joined.bring(name, b"a\n1\n") for name in "12")
+        second.arrived -= 7200
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert joined.runners[0].answers == [], "the first has not waited long enough"
         joined.batches.withdraw(first)
         with pytest.raises(RunnerDiedError, match=r"^its job was stopped$"):
             await first.ended
         assert first not in joined.batches._waiting
-        second.arrived -= 7200
-        joined.batches._changed.set()
         call, answer = await joined.runners[0].asked()
         assert call[0] == "2"
         answer.set_result(outcome(b"A\n1\n"))
