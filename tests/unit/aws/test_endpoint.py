@@ -1,6 +1,6 @@
 """The address of a listener, on AWS and in the sandbox."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from model_dockerize.aws.ecs import endpoint
+from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.run_task import Ended
+from model_dockerize.aws.model import Service
+from model_dockerize.errors import AwsError
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder
@@ -18,6 +21,7 @@ from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
 from tests.rig.progress import Said
 from tests.rig.reports import so_far
+from tests.rig.scripted import Call, Script, refused
 
 AWS = "model-1.eu-central-1.elb.amazonaws.com"
 
@@ -113,3 +117,135 @@ def test_inside_of_the_network_a_job_that_is_not_tried_is_told_once(
         told.append([warning.split(":")[0].split(".")[0] for warning in said.warnings])
     untried = "There is no sample input for the model, so no job is tried"
     assert told == ([[], ["No job is tried inside of the network"]] if has_sample else [[untried], [untried]])
+
+
+DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/iris:2"
+IRIS = Service("arn:iris", "iris", "c", True, "ecs-svc/1", DEFINITION, None)
+GROUP, BALANCER, LISTENER, RULE, TEST_RULE = "arn:group", "arn:balancer", "arn:listener", "arn:rule", "arn:test-rule"
+
+
+def listed(*pages: list[str]) -> Call:
+    asked = {"cluster": "c", "serviceName": "iris", "desiredStatus": "RUNNING"}
+    return "ecs:list_tasks", asked, [{"taskArns": page} for page in pages]
+
+
+def running(*arns: str, of: str = DEFINITION) -> Call:
+    detail = [{"name": "subnetId", "value": "subnet-1"}, {"name": "networkInterfaceId", "value": "eni-1"}]
+    task = {"taskDefinitionArn": of, "lastStatus": "RUNNING", "attachments": [{"details": detail}]}
+    return "ecs:describe_tasks", {"cluster": "c", "tasks": list(arns)}, {"tasks": [task]}
+
+
+def interface(answer: Any = None, **public: str) -> Call:
+    shown = {"PrivateIpAddress": "10.0.0.7", **({"Association": {"PublicIp": public["at"]}} if public else {})}
+    return (
+        "ec2:describe_network_interfaces",
+        {"NetworkInterfaceIds": ["eni-1"]},
+        answer or {"NetworkInterfaces": [shown]},
+    )
+
+
+def found_at(service: Service, *calls: Call, of_test: bool = False) -> tuple[Address, list[str]]:
+    with Script(*calls) as script:
+        address = endpoint.address_of(script.aws, service, script.said, of_test=of_test)
+    return address, script.said.infos
+
+
+def test_a_task_with_a_public_address_answers_there() -> None:
+    calls = listed(["t1"]), running("t1"), interface(at="203.0.113.7")
+    url = "http://203.0.113.7"
+    assert found_at(IRIS, *calls) == (Address(url, url, 30.0, "http://10.0.0.7"), [])
+
+
+def test_a_task_without_one_answers_inside_of_its_network() -> None:
+    url = "http://10.0.0.7"
+    assert found_at(IRIS, listed(["t1"]), running("t1"), interface()) == (
+        Address(url, url, 3.0, url),
+        ["service iris has no public IP: 10.0.0.7 answers inside its network only"],
+    )
+
+
+def test_tasks_are_described_a_hundred_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    arns = [f"t{number}" for number in range(101)]
+    unseen = interface(refused("InvalidNetworkInterfaceID.NotFound"))
+    calls = listed(arns[:60], arns[60:]), running(*arns[:100], of="other"), running("t100"), unseen, interface()
+    assert found_at(IRIS, *calls)[0].inside == "http://10.0.0.7"
+
+
+def test_a_service_whose_task_gets_no_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with Script(listed([]), listed(["t1"]), running("t1", of="other")) as script, pytest.raises(AwsError) as caught:
+        endpoint.address_of(script.aws, IRIS, script.said, seconds=1)
+    assert str(caught.value) == "No running task of service iris got an address within 1 s."
+    assert caught.value.remedy == "Run again; if it stays, look at the service's events in the ECS console."
+    assert pauses == [1.0]
+    with Script((*listed()[:2], refused("ServerException", "oh"))) as script, pytest.raises(AwsError) as caught:
+        endpoint.address_of(script.aws, IRIS, script.said)
+    assert str(caught.value) == "address of service iris: Operation failed: ServerException: oh"
+
+
+def balanced(
+    *, created: datetime | None = None, protocol: str = "HTTP", port: int = 80, scheme: str = "internet-facing"
+) -> list[Call]:
+    """A load balancer with one listener."""
+    shown = {
+        "DNSName": AWS,
+        "Scheme": scheme,
+        "CreatedTime": created or datetime.now(UTC),
+        "SecurityGroups": ["sg-1", "sg-2"],
+    }
+    listener = {"ListenerArn": LISTENER, "Protocol": protocol, "Port": port}
+    return [
+        (
+            "elbv2:describe_target_groups",
+            {"TargetGroupArns": [GROUP]},
+            {"TargetGroups": [{"LoadBalancerArns": [BALANCER]}]},
+        ),
+        ("elbv2:describe_load_balancers", {"LoadBalancerArns": [BALANCER]}, {"LoadBalancers": [shown]}),
+        ("elbv2:describe_listeners", {"LoadBalancerArn": BALANCER}, [{"Listeners": [listener]}]),
+    ]
+
+
+def rules(*arns: str, group: str = GROUP) -> Call:
+    shown = [{"RuleArn": arn, "Actions": [{"TargetGroupArn": group}]} for arn in arns]
+    return "elbv2:describe_rules", {"ListenerArn": LISTENER}, [{"Rules": [each]} for each in shown]
+
+
+TASK = [listed(["t1"]), running("t1"), interface(at="203.0.113.7")]
+BALANCED = Service(
+    "arn:iris", "iris", "c", True, "d", DEFINITION, None, target_groups=(GROUP,), rule_arns=(RULE, TEST_RULE)
+)
+OLD, YOUNG = (datetime.now(UTC) - timedelta(minutes=number) for number in (16, 14))
+
+
+@pytest.mark.parametrize(
+    ("calls", "patience"),
+    [
+        (balanced(created=YOUNG), 120.0),
+        (balanced(created=OLD), 3.0),
+        (balanced(created=YOUNG, scheme="internal"), 3.0),
+    ],
+)
+def test_a_load_balancer_answers_for_its_tasks_and_a_new_name_takes_time(calls: list[Call], patience: float) -> None:
+    address = Address(f"http://{AWS}", f"http://{AWS}", patience, "http://10.0.0.7", ("sg-1", "sg-2"))
+    assert found_at(BALANCED, *TASK, *calls, rules("arn:other", RULE)) == (address, [])
+
+
+def test_a_name_with_a_certificate_is_not_tried_from_outside() -> None:
+    calls = balanced(protocol="HTTPS", port=443)
+    address = Address(f"https://{AWS}", "", 120.0, "http://10.0.0.7", ("sg-1", "sg-2"))
+    assert found_at(BALANCED, *TASK, *calls, rules(RULE))[0] == address
+
+
+def test_the_test_port_is_that_of_the_last_rule() -> None:
+    calls = balanced(port=10080)
+    assert found_at(BALANCED, *TASK, *calls, rules(TEST_RULE), of_test=True)[0].url == f"http://{AWS}:10080"
+    unshifted = Service("arn:iris", "iris", "c", True, "d", DEFINITION, None, target_groups=(GROUP,))
+    # By no rule of ours, its age says nothing of when the listener came.
+    found = found_at(unshifted, *TASK, *balanced(created=OLD), rules("arn:any"))[0]
+    assert (found.url, found.patience) == (f"http://{AWS}", 120.0)
+
+
+def test_where_no_listener_forwards_to_it_the_task_answers_itself() -> None:
+    assert found_at(BALANCED, *TASK, *balanced(), rules(TEST_RULE))[0].url == "http://203.0.113.7"
