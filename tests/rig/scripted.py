@@ -51,8 +51,9 @@ class Token:
 class Script:
     """All clients of an account. Any call but the next one of the script fails the test."""
 
-    def __init__(self, *calls: Call) -> None:
+    def __init__(self, *calls: Call, forever: Call | None = None) -> None:
         self.left = list(calls)
+        self._forever = forever  # after all others, again and again
         self.said = Said()
         self.aws = Aws(
             Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/iris", REGION),
@@ -73,8 +74,8 @@ class Script:
 
     def answer(self, call: str, asked: dict[str, Any]) -> Any:
         """Answer what is asked, if that is what comes now."""
-        assert self.left, f"{call} is not in the script: {asked}"
-        expected, wanted, answer = self.left.pop(0)
+        assert self.left or self._forever, f"{call} is not in the script: {asked}"
+        expected, wanted, answer = self.left.pop(0) if self.left else self._forever or ("", {}, None)
         assert (call, asked) == (expected, wanted)
         if isinstance(answer, BaseException):
             raise answer

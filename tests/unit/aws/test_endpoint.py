@@ -146,7 +146,8 @@ def interface(answer: Any = None, **public: str) -> Call:
 
 def found_at(service: Service, *calls: Call, of_test: bool = False) -> tuple[Address, list[str]]:
     with Script(*calls) as script:
-        address = endpoint.address_of(script.aws, service, script.said, of_test=of_test)
+        which: Any = {"of_test": True} if of_test else {}
+        address = endpoint.address_of(script.aws, service, script.said, **which)
     return address, script.said.infos
 
 
