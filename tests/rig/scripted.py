@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 from tests.rig.progress import Said
 
 from model_dockerize.aws.client.account import Aws
@@ -89,7 +92,14 @@ class FakeClient:
         self._script, self._service = script, service
         self.exceptions = _Exceptions()
 
+    @property
+    def meta(self) -> Any:
+        """Return what is known of the service by its description."""
+        return SimpleNamespace(service_model=_model(self._service), events=_Nobody())
+
     def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation.startswith("__"):
+            raise AttributeError(operation)
         return lambda **asked: self._script.answer(f"{self._service}:{operation}", asked)
 
     def get_paginator(self, operation: str) -> "_Pages":
@@ -104,6 +114,19 @@ class _Pages:
         answer = self._script.answer(self._call, asked)
         assert isinstance(answer, list), f"{self._call} answers pages"
         yield from answer
+
+
+class _Nobody:
+    """Stands for a client's events, of which there are none."""
+
+    def register(self, *_: Any) -> None: ...
+
+    def unregister(self, *_: Any) -> None: ...
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 class _Exceptions:
