@@ -207,6 +207,54 @@ class TestRegister:
         with pytest.raises(BatchError):
             register(definitions(), new)
 
+    def test_whatever_asks_for_it_asks_by_a_name_that_batch_takes(self) -> None:
+        with Script(*[definitions(name="i" * 128)] * 3) as script:
+            job_definition.check_job_definition(script.aws, "i" * 130, adopt=False)
+            assert job_definition.secrets_of(script.aws, "i" * 130, settings()) == ()
+            given = batch_settings(), settings()
+            assert job_definition.as_defined(script.aws, "i" * 130, *given) == given
+        with Script(definitions(name="i" * 128)) as script, pytest.raises(InputError):
+            job_definition.latest_job_definition(script.aws, "i" * 130)
+
+    def test_what_stays_of_one_of_others_is_told_field_by_field(self) -> None:
+        outside = {
+            **{"retryStrategy": {"attempts": 3}, "timeout": {"attemptDurationSeconds": 60}, "schedulingPriority": 7},
+            **{"parameters": {"a": "1"}, "propagateTags": True, "platformCapabilities": ["EC2"]},
+        }
+        inside = {
+            **{"resourceRequirements": [{"type": "VCPU", "value": "1"}], "jobRoleArn": "arn:x:role/r"},
+            **{"executionRoleArn": "arn:x:role/e", "environment": [{"name": "A", "value": "secret"}]},
+            **{"secrets": [{"name": "S", "valueFrom": "arn:x:s"}], "volumes": [{"name": "v"}]},
+            **{"mountPoints": [{"sourceVolume": "v"}], "ulimits": [{"name": "n", "hardLimit": 1}]},
+            **{"linuxParameters": {"initProcessEnabled": True}, "logConfiguration": {"logDriver": "splunk"}},
+            **{"privileged": True, "user": "u", "networkConfiguration": {"assignPublicIp": "ENABLED"}},
+        }
+        there = {"tags": {}, **outside, "containerProperties": {"image": "theirs", **inside}}
+        with pytest.raises(InputError) as caught:
+            register(definitions({"revision": 1, **there}))
+        assert caught.value.details == (
+            "changes: image theirs -> the model's, command",
+            "stays: retryStrategy attempts 3",
+            "stays: timeout attemptDurationSeconds 60",
+            "stays: schedulingPriority 7",
+            "stays: parameters",
+            "stays: propagateTags true",
+            "stays: platformCapabilities EC2",
+            "stays: resourceRequirements VCPU 1",
+            "stays: jobRoleArn r",
+            "stays: executionRoleArn e",
+            "stays: environment name A",
+            "stays: secrets name S, valueFrom arn:x:s",
+            "stays: volumes name v",
+            "stays: mountPoints sourceVolume v",
+            "stays: ulimits name n, hardLimit 1",
+            "stays: linuxParameters initProcessEnabled true",
+            "stays: logConfiguration logDriver splunk",
+            "stays: privileged true",
+            "stays: user u",
+            "stays: networkConfiguration assignPublicIp ENABLED",
+        )
+
     def test_it_is_asked_by_a_name_that_batch_takes(self) -> None:
         name = "i" * 128
         given = batch_settings(compute_type="FARGATE")
@@ -585,6 +633,12 @@ class TestFollow:
         with Script(("logs:get_log_events", asked, {"events": [{"message": "x"}]})) as script:
             assert jobs.log_of(script.aws, "/g", replace(ONE, stream="s")) == ("x",)
             assert jobs.log_of(script.aws, "/g", ONE) == ()
+
+
+def test_a_tally_counts_states_in_words() -> None:
+    counted = replace(MANY, counts={"SUCCEEDED": 1, "FAILED": 1, "STARTING": 1})
+    assert jobs.tally([ONE, counted]) == "1/4 done, 1 failed, 1 starting, 1 waiting"
+    assert jobs.tally([replace(ONE, status="RUNNING")], done=3) == "3/4 done, 1 running"
 
 
 class TestArrays:

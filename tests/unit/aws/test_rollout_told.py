@@ -70,6 +70,10 @@ class TestJudge:
                 for status in ("PENDING", "IN_PROGRESS")
             ),
             (look(replace(OURS, state="COMPLETED", running=1), ours_status="ELSE"), None),
+            (
+                look(replace(OURS, state="COMPLETED", running=1), ours_status="ROLLBACK_SUCCESSFUL", ours_reason="o."),
+                (Outcome.DEPLOYED, "steady state."),
+            ),
             (look(replace(OURS, state="", running=1)), (Outcome.DEPLOYED, "all tasks run.")),
             (look(replace(OURS, state="", running=2, desired=2, pending=1)), None),
             (look(BACK, OTHER), (Outcome.ROLLED_BACK, "rolling back to ours.")),

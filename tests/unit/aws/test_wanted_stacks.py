@@ -968,9 +968,10 @@ class TestBootstrap:
 
     def test_boundary_role_and_shared_stack_are_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
         gone = refused("NoSuchEntityException")
-        whole = Needs(cluster=True, instances=True, zones=2, private=False, role="arn:role")
-        asked, told = self.needs(monkeypatch, *self.boundary(gone), *self.role(self.BOUND, gone))
-        assert asked == (self.BOUND, replace(whole, vpc_cidr=settings().vpc_cidr))
+        whole = Needs(cluster=True, instances=True, zones=2, private=False, vpc_cidr="10.9.0.0/16", role="arn:role")
+        calls = [*self.boundary(gone), *self.role(self.BOUND, gone)]
+        asked, told = self.needs(monkeypatch, *calls, vpc_cidr="10.9.0.0/16")
+        assert asked == (self.BOUND, whole)
         assert told == ["+ policy ModelDockerizeBoundary", "+ role ModelDockerizeGround"]
 
     @pytest.mark.parametrize(("versions", "held"), [(1, None), (4, {"old": 1}), (5, {"old": 1})])
