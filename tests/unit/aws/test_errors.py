@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.errors import passing, translate
 from model_dockerize.errors import AwsAccessError, AwsError
 
 
@@ -101,3 +101,143 @@ def test_our_own_errors_pass() -> None:
         raise KeyError
     with pytest.raises(OSError, match="no file of AWS"), translate("x"):
         raise OSError("no file of AWS's")
+
+
+SIGN_IN = (
+    "Give credentials: aws-actions/configure-aws-credentials before this step, AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY in the environment, or AWS_PROFILE. Without an account: --sandbox."
+)
+EXPIRED = (
+    AwsAccessError,
+    "cluster: the AWS credentials have expired (CreateCluster).",
+    "Sign in again and run again: what was made already is found and kept. In GitHub Actions, raise "
+    "role-duration-seconds or sign in right before this step.",
+)
+BAD = (
+    AwsAccessError,
+    "cluster: AWS does not accept the credentials (CreateCluster: {}).",
+    "The key is wrong, deleted, or of another account or partition; or the account has not enabled the region. "
+    + SIGN_IN,
+)
+NOT_ALLOWED = (
+    AwsAccessError,
+    "cluster: CreateCluster is not allowed for these credentials.",
+    "Allow CreateCluster in a policy of the role or user that runs this, or use other credentials.",
+)
+THROTTLED = (
+    AwsError,
+    "cluster: AWS kept throttling CreateCluster.",
+    "Run again in a minute: what was made already is found and kept.",
+)
+FAILED = (
+    AwsError,
+    "cluster: CreateCluster failed: {}: why",
+    "Read AWS's sentence above; after the change, run again: what was made already is found and kept.",
+)
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"), EXPIRED),
+        (
+            (
+                *("AuthFailure", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException"),
+                *("MissingAuthenticationToken", "SignatureDoesNotMatch", "UnrecognizedClientException"),
+            ),
+            BAD,
+        ),
+        (
+            (
+                *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"),
+                "AuthorizationError",
+            ),
+            NOT_ALLOWED,
+        ),
+        (
+            (
+                *("RequestLimitExceeded", "SlowDown", "ThrottledException", "Throttling", "ThrottlingException"),
+                "TooManyRequestsException",
+            ),
+            THROTTLED,
+        ),
+        (("ServerException", ""), FAILED),
+    ],
+)
+def test_each_code_has_its_sentence_and_remedy(codes: tuple[str, ...], said: tuple[type[Exception], str, str]) -> None:
+    kind, message, remedy = said
+    for code in codes:
+        with pytest.raises(kind) as caught, translate("cluster"):
+            raise refused(code, "why")
+        error = caught.value
+        assert type(error) is kind
+        assert (str(error), error.remedy) == (message.format(code), remedy)  # type: ignore[attr-defined]
+        assert error.details == ("why", "request id r-1")  # type: ignore[attr-defined]
+
+
+def test_a_deny_of_the_role_is_to_be_taken_out() -> None:
+    for named, arn in (("identity-based policy", ""), ("identity-based policy", ": arn:aws:iam::1:policy/p.")):
+        with pytest.raises(AwsAccessError) as caught, translate("cluster"):
+            raise refused("AccessDenied", f"{WHO} with an explicit deny in an {named}{arn}")
+        which = "identity-based policy arn:aws:iam::1:policy/p" if arn else "identity-based policy"
+        assert str(caught.value) == "cluster: ecs:CreateCluster on arn:c is not allowed for these credentials."
+        assert caught.value.remedy == (
+            f"A Deny in an {which} stands against ecs:CreateCluster on arn:c, and no Allow outweighs it: "
+            f"take it out, or "
+            "use other credentials."
+        )
+
+
+def test_an_error_without_request_id_or_message_is_told_too() -> None:
+    bare = ClientError({"Error": {"Code": "X"}}, "CreateCluster")
+    with pytest.raises(AwsError) as caught, translate("cluster"):
+        raise bare
+    assert str(caught.value) == f"cluster: CreateCluster failed: X: {bare}"
+    assert caught.value.details == (str(bare),)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message", "remedy"),
+    [
+        (NoCredentialsError(), AwsAccessError, "x: no usable AWS credentials: Unable to locate credentials", SIGN_IN),
+        (
+            EndpointConnectionError(endpoint_url="https://x"),
+            AwsError,
+            'x: AWS did not answer: Could not connect to the endpoint URL: "https://x"',
+            "Check the network, the proxy and the region's name; then run again, what was made is found again.",
+        ),
+        (ResponseParserError("page"), AwsError, "x: AWS did not answer: page", "Check the network, the proxy and"),
+        (
+            ParamValidationError(report="no name"),
+            AwsError,
+            "x: Parameter validation failed:\nno name",
+            "Check the inputs that this message names.",
+        ),
+        (
+            FileNotFoundError(2, "No such file", "/token"),
+            AwsAccessError,
+            "x: [Errno 2] No such file: '/token'",
+            "A variable of the environment or a profile names this file (AWS_WEB_IDENTITY_TOKEN_FILE, ",
+        ),
+    ],
+)
+def test_what_is_not_aws_own_is_told_whole(error: Exception, kind: type[Exception], message: str, remedy: str) -> None:
+    with pytest.raises(kind) as caught, translate("x"):
+        raise error
+    assert str(caught.value) == message
+    assert caught.value.remedy.startswith(remedy)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "found"),
+    [
+        *((code, 400, True) for code in ("Throttling", "SlowDown", "RequestTimeout", "ServerException")),
+        *(("X", 500, True), ("X", 503, True), ("X", 499, False), ("AccessDenied", 403, False)),
+    ],
+)
+def test_a_call_may_soon_work(code: str, status: int, found: bool) -> None:
+    shown = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    assert passing(ClientError(shown, "X")) is found  # type: ignore[arg-type]
+    assert passing(EndpointConnectionError(endpoint_url="u"))
+    assert not passing(ClientError({}, "X"))
+    assert not passing(ValueError())
