@@ -239,3 +239,13 @@ def test_a_stack_goes_once_nothing_stands_in_it_and_what_it_keeps_is_warned_of(
         _end_stack(script.aws, held, script.said)
     assert (pauses, deleted) == ([1.0], ["s"])
     assert script.said.warnings == ["Stack s keeps AWS::EFS::FileSystem fs-1."]
+
+
+def test_interfaces_that_stay_in_a_stack_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    held = Held(Stack("s", "arn:s", "CREATE_COMPLETE", {}, {}, (), ()), {"AWS::EC2::VPC": ("vpc-1",)}, frozenset())
+    filters = {"Filters": [{"Name": "vpc-id", "Values": ["vpc-1"]}]}
+    look = "ec2:describe_network_interfaces", filters, {"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1"}]}
+    with Script(forever=look) as script, pytest.raises(AwsError) as caught:
+        _end_stack(script.aws, held, script.said)
+    assert str(caught.value) == "The end of the interfaces in stack s is not ready after 602 s."

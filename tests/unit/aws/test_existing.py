@@ -466,6 +466,12 @@ class TestAdoption:
         assert list(adoption.changed(bare, settings(desired_count=3, task_definition="rose"))) == [
             "changes: task-definition iris -> rose"
         ]
+        place = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s1"], "assignPublicIp": "ENABLED"}}}
+        moved = replace(bare, service={**THEIR_SERVICE, **place})
+        assert list(adoption.changed(moved, settings(subnets=("s2",), assign_public_ip=False))) == [
+            "changes: assign-public-ip true -> false",
+            "changes: subnets s1 -> s2",
+        ]
         assert list(adoption.kept(bare, settings())) == [
             "stays: desiredCount 3",
             "stays: launchType FARGATE",

@@ -438,3 +438,156 @@ class TestRehearsal:
     )
     def test_only_known_verbs_read(self, operation: str, is_read: bool) -> None:
         assert rehearsal.is_read(operation) is is_read
+
+
+# ---- a deployment that moves traffic
+
+SHIFTING = replace(SERVICE, strategy="BLUE_GREEN", is_paused_by_us=True)
+PAUSE = {
+    **{"hookId": "h1", "status": "AWAITING_ACTION", "targetType": "PAUSE", "timeoutAction": "ROLLBACK"},
+    "expiresAt": datetime(2026, 1, 1, 12, 30, 15, tzinfo=UTC),
+}
+THEIRS = {**PAUSE, "hookId": "h2", "timeoutAction": "CONTINUE"}
+TEST = "POST_TEST_TRAFFIC_SHIFT"
+
+
+def service(status: str = "ACTIVE", current: str = "arn:sd", primary: str = "ecs-svc/2") -> Call:
+    shown = [deployment("", 1, id=primary)]
+    return looked(*shown, status=status, currentServiceDeployment=current)
+
+
+def shift(status: str = "IN_PROGRESS", stage: str = TEST, *hooks: Any, **more: Any) -> Call:
+    found = {
+        **{
+            "serviceDeploymentArn": "arn:sd",
+            "status": status,
+            "lifecycleStage": stage,
+            "lifecycleHookDetails": list(hooks),
+        },
+        **{"sourceServiceRevisions": [{"arn": "r1"}], "targetServiceRevision": {"arn": "x/2"}},
+        "deploymentConfiguration": {"bakeTimeInMinutes": 1},
+        **more,
+    }
+    return (*DESCRIBED, {"serviceDeployments": [found]})
+
+
+FIND = [service(), shift()]  # the service, and whether its current deployment is ours
+
+
+class TestShift:
+    def follow(
+        self, *calls: Call, of: Service = SHIFTING, timeout: float = 60, **given: Any
+    ) -> tuple[Verdict, Script, list[float]]:
+        clock = Clock()
+        with Script(*calls) as script:
+            verdict = follow(script.aws, of, timeout, script.said, clock.sleep, clock, **given)
+        return verdict, script, clock.pauses
+
+    def test_it_is_followed_to_our_pause(self) -> None:
+        calls = *FIND, shift(stage="SCALE_UP"), shift(stage="SCALE_UP"), shift("IN_PROGRESS", TEST, PAUSE)
+        verdict, script, pauses = self.follow(*calls)
+        assert (verdict.outcome, verdict.is_baking) == (Outcome.PAUSED, False)
+        assert verdict.pause == evidence.Pause("arn:sd", "h1", PAUSE["expiresAt"])
+        assert verdict.reason == (
+            "the new version waits for its test, until 12:30:15 UTC; without an answer ECS takes it back."
+        )
+        assert pauses == [2.2, 2.2]
+        assert script.said.infos == [
+            "iris:2: 1 of 1 running, 0 pending, 0 failed",
+            "SCALE_UP: the new version starts",
+            f"{TEST}: the new version answers on the test port",
+            f"service iris: {verdict.reason}",
+        ]
+        endless = {key: value for key, value in PAUSE.items() if key != "expiresAt"}
+        reason = "the new version waits for its test; without an answer ECS takes it back."
+        assert self.follow(*FIND, shift("IN_PROGRESS", TEST, endless))[0].reason == reason
+
+    def test_our_pause_that_is_over_is_passed(self) -> None:
+        calls = *FIND, shift("IN_PROGRESS", TEST, PAUSE), shift("SUCCESSFUL", "CLEAN_UP"), service()
+        verdict, _, _ = self.follow(*calls, decided="h1")
+        assert (verdict.outcome, verdict.reason) == (Outcome.DEPLOYED, "all traffic is at the new version.")
+        baking = *FIND, shift("IN_PROGRESS", "BAKE_TIME"), service()
+        verdict, _, _ = self.follow(*baking, skip_bake=True)
+        assert (verdict.outcome, verdict.is_baking) == (Outcome.DEPLOYED, True)
+
+    def test_a_hook_of_others_is_told_once_and_waited_for_in_vain(self) -> None:
+        waits = shift("IN_PROGRESS", TEST, THEIRS)
+        verdict, script, _ = self.follow(*FIND, waits, waits, timeout=2)
+        assert script.said.warnings == [
+            f"A hook that is not ours waits at {TEST}: h2. Whoever put it there has to continue it, in the "
+            f"console or by "
+            "ecs:ContinueServiceDeployment."
+        ]
+        assert (verdict.outcome, verdict.reason) == (Outcome.PAUSED, f"hook h2, which is not ours, waits at {TEST}.")
+
+    def test_one_that_does_not_come_to_its_test_is_turned_back(self) -> None:
+        stop = "ecs:stop_service_deployment", {"serviceDeploymentArn": "arn:sd", "stopType": "ROLLBACK"}, {}
+        early = shift(stage="SCALE_UP")
+        back = shift("ROLLBACK_SUCCESSFUL", "", statusReason="by us")
+        calls = *FIND, early, early, NO_TASKS, stop, back, service(), NO_TASKS
+        verdict, script, _ = self.follow(*calls, timeout=2)
+        why = "it did not come as far as its test within 2 s (wait-timeout)."
+        assert (verdict.outcome, verdict.reason) == (Outcome.ROLLED_BACK, why)
+        assert script.said.warnings[0] == f"service iris: {why} ECS is asked to go back."
+        assert script.said.warnings[1] == "the traffic is back at the former version: by us"
+        with pytest.raises(TimedOutError):
+            self.follow(*FIND, early, early, NO_TASKS, of=replace(SHIFTING, is_paused_by_us=False), timeout=2)
+
+    def test_the_minutes_of_its_strategy_come_on_top(self) -> None:
+        baking = shift("IN_PROGRESS", "BAKE_TIME")
+        clock = Clock()
+        with Script(forever=NO_TASKS) as script:
+            ecs = script.client("ecs").__dict__
+            ecs["describe_services"] = lambda **_: service()[2]
+            ecs["describe_service_deployments"] = lambda **_: baking[2]
+            with pytest.raises(TimedOutError):
+                follow(script.aws, SHIFTING, 10, script.said, clock.sleep, clock)
+        assert 660 <= clock.now - 100 < 665
+
+    @pytest.mark.parametrize(
+        ("after", "outcome", "reason"),
+        [
+            (service(current="arn:other"), Outcome.SUPERSEDED, "a newer deployment took over."),
+            (service(primary="ecs-svc/3"), Outcome.SUPERSEDED, "a newer deployment took over."),
+            (service(), Outcome.FAILED, "the deployment was stopped."),
+        ],
+    )
+    def test_one_that_was_stopped_is_replaced_or_failed(self, after: Call, outcome: Outcome, reason: str) -> None:
+        looked_at = [after, *([NO_TASKS] if "ecs-svc/3" in str(after) else [])]
+        calls = [*FIND, shift("STOPPED", ""), *looked_at, after, *([NO_TASKS] if outcome is Outcome.FAILED else [])]
+        verdict, _, _ = self.follow(*calls)
+        assert (verdict.outcome, verdict.reason) == (outcome, reason)
+
+    def test_a_service_that_is_deleted_is_no_success(self) -> None:
+        going = service("DRAINING"), shift(), shift(stage="SCALE_UP"), service("DRAINING"), NO_TASKS
+        verdict, _, _ = self.follow(*going)
+        assert (verdict.outcome, verdict.reason) == (Outcome.FAILED, "the service is being deleted (DRAINING).")
+
+    def test_it_is_found_by_its_number_where_the_current_one_is_another(self) -> None:
+        found = {"serviceDeployments": [{"serviceDeploymentArn": "arn:sd", "targetServiceRevisionArn": "x/2"}]}
+        other = (
+            "ecs:describe_service_deployments",
+            {"serviceDeploymentArns": ["arn:o"]},
+            shift(targetServiceRevision={"arn": "x/3"})[2],
+        )
+        done = shift("SUCCESSFUL", "")
+        assert self.follow(service(current="arn:o"), other, (*LISTED, found), done, service(current="arn:o"))[0].outcome
+        unknown = {"serviceDeployments": []}
+        calls = service(current=""), (*LISTED, unknown), service(current=""), (*LISTED, found), done, service()
+        verdict, _, pauses = self.follow(*calls)
+        assert (verdict.outcome, pauses) == (Outcome.DEPLOYED, [2.2])
+
+    def test_a_deployment_that_ecs_forgot_is_judged_by_its_tasks(self) -> None:
+        unchanged = replace(SHIFTING, changed=False)
+        calls = service(current=""), (*LISTED, {"serviceDeployments": []}), service(current="")
+        verdict, _, _ = self.follow(*calls, of=unchanged)
+        assert (verdict.outcome, verdict.reason) == (Outcome.DEPLOYED, "all tasks run.")
+
+    def test_aws_may_not_answer_six_times(self) -> None:
+        silent = looked(answer=refused("Throttling", "slow"))
+        verdict, script, pauses = self.follow(*[silent] * 6, *FIND, shift("SUCCESSFUL", ""), service(), timeout=600)
+        assert (verdict.outcome, pauses) == (Outcome.DEPLOYED, [2.0, 4.0, 8.0, 16.0, 32.0, 32.0])
+        assert script.said.infos[0].startswith("AWS did not answer, looking again: An error occurred (Throttling)")
+        for calls in ([silent] * 7, [looked(answer=refused("AccessDenied"))]):
+            with pytest.raises(Exception, match="follow service iris: "):
+                self.follow(*calls, timeout=600)

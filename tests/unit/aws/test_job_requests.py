@@ -650,6 +650,7 @@ class TestArrays:
             ("{name}", "/...csv", "...csv"),
             ("{name}", "/.csv", ".csv"),
             ("-", "/a", "-"),
+            ("{name}", "/X.csv", "X"),
         ],
     )
     def test_an_output_is_named_by_the_stem(self, output: str, path: str, place: str) -> None:

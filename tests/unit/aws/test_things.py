@@ -343,3 +343,124 @@ def test_what_somebody_uses_keeps_what_it_stands_on_in_turn() -> None:
     found, kept = divide([first, second, third], users)
     assert found == (third,)
     assert [str(each) for each in kept] == ["t a: used by task x", "t b: used by stack y"]
+
+
+def test_a_function_is_that_of_all_deployments_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Thing("function", "f", lambda: None)
+    asked: list[str] = []
+    monkeypatch.setattr(things, "function_things", lambda _, name: asked.append(name) or iter([made]))
+    names = replace(NO_NAMES, function="f", repository="models/iris")
+    (found,) = going(repository(refused("RepositoryNotFoundException")), names=names)
+    assert (str(found), found.ids, asked) == ("function f", ids("repository:models/iris"), ["f"])
+
+
+class Planned:
+    """A region in which everything is there once; what is asked of each part is remembered."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, adopted: bool = False, role: str = "", volume: bool = True
+    ) -> None:
+        self.asked: list[Any] = []
+        self.held = {
+            name: Held(replace(STACK, name=name, role=role if name == STACK.name else ""), {}, ids(f"in {name}"))
+            for name in (NAMES.stack, NAMES.job_stack, STACK.name, "v")
+        }
+        self.volume = Volume("data", "fs-1", 0, self.held["v"]) if volume else None
+        tags = [{"key": "model-dockerize:adopted", "value": "true"}] if adopted else []
+        self.service = {"serviceArn": "arn:service", "tags": tags}
+        self.going = (
+            Thing("thing", "goes", lambda: None, ids("goes")),
+            Thing("thing", "stays", lambda: None, ids("stays")),
+        )
+        self.region = replace(NOTHING, jobs=(Job("j", "n", "RUNNING", "q", "d"),))
+        self.error: Exception | None = None
+
+        def there(aws: Any, *given: Any) -> Any:
+            self.asked.append(given)
+            return self
+
+        for stage, stand_in in {
+            "our_stacks": lambda _: [held.stack for name, held in self.held.items() if name != "v"],
+            "look_into": lambda _, stack: self.held[stack.name],
+            "volume_of": lambda _, names, stacks: self.asked.append((names, [s.name for s in stacks])) or self.volume,
+            "look_at_region": lambda _: self.region,
+            "stack_users": lambda _, stacks, held: [User(f"stacks {len(list(stacks))} {len(held)}", "s", ids())],
+            "network_users": lambda _, held, owners, all_ids: [
+                User(f"network {held.stack.name} {len(owners)} {len(all_ids)}", "n", ids("stays"))
+            ],
+            "balancer_users": lambda _, held: [User(f"balancer {held.stack.name}", "b", ids())],
+            "volume_users": lambda _, volume: [User(f"volume {volume.name}", "v", ids())],
+            "running_now": lambda _, deployment, going: tuple(f"{deployment is self} {each}" for each in going),
+            "Deployment": there,
+        }.items():
+            monkeypatch.setattr(destroy, stage, stand_in)
+
+    def things(self, _: Any, delete_data: bool) -> tuple[Thing, ...]:
+        self.asked.append(delete_data)
+        return self.going
+
+    def images_left(self) -> tuple[str, ...]:
+        if self.error:
+            raise self.error
+        return ("models/iris:v1",)
+
+
+class TestPlan:
+    def test_all_that_is_there_is_looked_at_and_asked_for_its_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        there = Planned(monkeypatch)
+        with Script() as script:
+            found = destroy.plan_destruction(script.aws, NAMES, script.said)
+        stacks = [NAMES.stack, NAMES.job_stack, "model-dockerize"]
+        held = [there.held[name] for name in stacks]
+        assert there.asked == [(NAMES, stacks), (NAMES, there.region, *held, there.volume), False]
+        every = [*stacks, "v"]
+        assert [user.name for user in found.users] == [
+            *("job n", "stacks 3 4"),
+            *(name for stack in every for name in (f"network {stack} 0 4", f"balancer {stack}")),
+            "volume data",
+        ]
+        assert found.running == ("True thing goes",)
+        assert list(map(str, found.things)) == ["thing goes"]
+        assert [str(kept.thing) for kept in found.kept] == ["thing stays"]
+        assert (found.data, found.images) == ("volume data (fs-1), 0 bytes", ("models/iris:v1",))
+
+    def test_what_an_administrator_made_or_somebody_else_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Planned(monkeypatch, adopted=True, role="arn:role", volume=False)
+        with Script() as script:
+            found = destroy.plan_destruction(script.aws, NAMES, script.said, delete_data=True)
+        assert found.users[-2:] == (
+            User("bootstrap, which an administrator ran", "bootstrap", ids("stack:model-dockerize")),
+            User("whoever made it, for it was adopted", "model-dockerize:adopted", ids("arn:service")),
+        )
+        assert "volume data" not in [user.name for user in found.users]
+        assert found.data == ""
+
+    def test_data_that_goes_is_not_told_as_what_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        there = Planned(monkeypatch)
+        with Script() as script:
+            assert destroy.plan_destruction(script.aws, NAMES, script.said, delete_data=True).data == ""
+        assert there.asked[-1] is True
+
+    def test_images_that_may_not_be_seen_keep_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        there = Planned(monkeypatch)
+        there.error = refused("AccessDeniedException", "no")
+        with Script() as script:
+            assert destroy.plan_destruction(script.aws, NAMES, script.said).images == ()
+        assert script.said.infos == [
+            "Which images stay is not known: look for images in repository models/iris: Operation is not allowed for "
+            "these credentials."
+        ]
+        there.error = refused("ServerException", "oh")
+        with Script() as script, pytest.raises(AwsError):
+            destroy.plan_destruction(script.aws, NAMES, script.said)
+
+    def test_what_may_not_be_looked_at_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Planned(monkeypatch)
+
+        def deny(_: Any) -> None:
+            raise refused("ServerException", "oh")
+
+        monkeypatch.setattr(destroy, "our_stacks", deny)
+        with Script() as script, pytest.raises(AwsError) as caught:
+            destroy.plan_destruction(script.aws, NAMES, script.said)
+        assert str(caught.value) == "look for what was made: Operation failed: ServerException: oh"

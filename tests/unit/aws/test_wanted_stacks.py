@@ -14,7 +14,8 @@ from model_dockerize.aws.ground.shared import Needs
 from model_dockerize.aws.ground.template import MODEL, SHARED, VOLUME, load
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
 from model_dockerize.aws.iam import Where
-from model_dockerize.aws.model import TO_COME, Container, Foundations, Network, Runtime, Subnet
+from model_dockerize.aws.model import TO_COME, Container, Foundations, LoadBalancer, Network, Runtime, Subnet
+from model_dockerize.aws.model import Volume as VolumeOf
 from model_dockerize.aws.network import subnets
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.settings import ServiceSettings
@@ -1117,3 +1118,95 @@ class TestFoundations:
             with pytest.raises(AwsError) as caught:
                 foundations._ensure_cluster(aws, "c", script.said)
         assert str(caught.value) == "cluster c: Operation failed: ServerException: oh"
+
+
+class Ground:
+    """Stands for the stacks below a model: what is there, what is asked for, and what comes of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, action: str = "make", there: Stack | None = None) -> None:
+        self.asked: list[Any] = []
+        outputs = {
+            **{"ExecutionRole": "arn:execution", "LogGroup": "/iris", "TaskGroup": "sg-tasks"},
+            **{"Blue": "blue", "Green": "green", "Rule": "rule", "TestRule": "test", "InfrastructureRole": "arn:infra"},
+            **{"Volume": "fs-1", "AccessPoint": "fsap-1"},
+        }
+        made: Any = {"outputs": outputs, "action": action, "parameters": {}}
+        self.stack = replace(SHARED_STACK, name="model", **made)
+
+        def ensure(_: Any, given: Any, iris: Model, role: str, place: Any, *rest: Any) -> Stack:
+            self.asked.append((iris, role, place, rest[:2]))
+            return self.stack
+
+        monkeypatch.setattr(foundations, "describe_stack", lambda _, name: self.asked.append(name) or there)
+        monkeypatch.setattr(
+            foundations, "ensure_shared", lambda _, needs, *__: self.asked.append(needs) or SHARED_STACK
+        )
+        monkeypatch.setattr(foundations, "ensure_model", ensure)
+        monkeypatch.setattr(foundations, "current_service", lambda *_: None)
+        monkeypatch.setattr(foundations, "current_family", lambda *_: None)
+
+
+class TestStandsOn:
+    def test_jobs_stand_on_roles_and_a_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ground = Ground(monkeypatch)
+        with Script() as script:
+            found = foundations.ensure_runtime(script.aws, settings(), IRIS, script.said)
+            bare = foundations.ensure_runtime(script.aws, settings(), IRIS, script.said, role_of_instance=True)
+            given = settings(task_role="arn:own", execution_role="arn:e", secrets=(("S", SECRET),))
+            named = foundations.ensure_runtime(script.aws, given, IRIS, script.said, role_of_instance=True)
+        assert found == Runtime("arn:execution", "arn:task", "/iris", fresh_roles=True)
+        assert bare == replace(found, task_role_arn="")
+        assert named == Runtime("arn:e", "arn:own", "/iris", fresh_roles=True)
+        assert script.said.infos == ["role arn:e is not ours: it must be allowed to read the secrets itself"]
+        first = ["model-dockerize-iris", Needs(), (IRIS, "", None, (SHARED_STACK, None))]
+        assert ground.asked[:3] == first
+        assert ground.asked[-1] == (IRIS, "arn:e", None, (SHARED_STACK, None))
+
+    @pytest.mark.parametrize("action", ["make", "change", "leave"])
+    def test_a_service_stands_on_all_that_its_stack_has(self, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+        ground = Ground(monkeypatch, action)
+        with Script() as script:
+            found = foundations.ensure_foundations(script.aws, settings(), IRIS, script.said)
+        assert found == Foundations(
+            *("arn:execution", "arn:task", "/iris", action != "leave", "vpc-1", ("subnet-1",), ("sg-tasks",)),
+            *("model-dockerize", True, settings()),
+            is_new=action == "make",
+        )
+        needs = Needs(cluster=True, zones=1, vpc_cidr=settings().vpc_cidr)
+        assert ground.asked == ["model-dockerize-iris", needs, (IRIS, "", Place(NETWORK), (SHARED_STACK, None))]
+
+    def test_with_a_balancer_and_a_volume_it_has_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Ground(monkeypatch)
+        volumes: list[Any] = []
+        monkeypatch.setattr(foundations, "ensure_volume", lambda *given: volumes.append(given[1:4]) or OF_VOLUME)
+        given = settings(load_balancer="true", volume="data", queue_url="postgresql://h/d")
+        with Script() as script:
+            found = foundations.ensure_foundations(script.aws, given, IRIS, script.said)
+        assert found.load_balancer == LoadBalancer("blue", "green", "rule", "test", "arn:infra")
+        assert found.volume == VolumeOf("fs-1", "fsap-1")
+        both = replace(NETWORK, subnets=(A, B))
+        assert volumes == [("data", both, SHARED_STACK)]
+
+    def test_what_is_given_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ground = Ground(monkeypatch)
+        checked: list[Any] = []
+        monkeypatch.setattr(foundations, "check_file_system", lambda _, *given: checked.append(given[:2]))
+        monkeypatch.setattr(
+            foundations,
+            "given_balancer",
+            lambda _, given, vpc, there: checked.append((vpc, there)) or Balancer("arn:x", ()),
+        )
+        monkeypatch.setattr(foundations, "_ensure_cluster", lambda _, name, __: checked.append(name))
+        given = settings(load_balancer="x", volume="fs-9", queue_url="postgresql://h/d", cluster="own")
+        with Script() as script:
+            found = foundations.ensure_foundations(script.aws, given, IRIS, script.said)
+        assert checked == [("vpc-1", None), ("fs-9", NETWORK), "own"]
+        assert found.cluster == "own"
+        assert ground.asked[-1][2] == Place(NETWORK, Balancer("arn:x", ()), file_system="fs-9")
+        assert ground.asked[1].cluster is False
+
+    def test_a_size_that_fargate_does_not_have_is_refused_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ground = Ground(monkeypatch)
+        with Script() as script, pytest.raises(InputError, match="cpu 256"):
+            foundations.ensure_foundations(script.aws, settings(cpu=256, memory=9999), IRIS, script.said)
+        assert ground.asked == ["model-dockerize-iris"]
