@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_dockerize.aws.ground.names import SHARED, log_group, model_stack, volume_stack
+from model_dockerize.aws.ground.names import SHARED, Names, log_group, model_stack, volume_stack
 
 NAMES = st.text(st.sampled_from("abAB01-_./"), min_size=1, max_size=120)
 
@@ -30,3 +30,21 @@ def test_those_that_people_see() -> None:
     assert model_stack(SHARED, "volume-data") != volume_stack("data")
     assert model_stack("a", "b-c") != model_stack("a-b", "c")
     assert (log_group(SHARED, "iris"), log_group("c", "iris")) == ("/model-dockerize/iris", "/model-dockerize/c/iris")
+
+
+def test_a_model_has_one_stack_or_two_and_the_logs_of_both() -> None:
+    names = Names("iris", "models/iris", "iris-jobs", "iris", "tasks", SHARED, "on-upload", "data")
+    assert (names.stack, names.job_stack) == ("model-dockerize-iris", "model-dockerize-iris-jobs")
+    assert names.log_groups == {"/model-dockerize/iris", "/model-dockerize/iris-jobs"}
+    jobs = Names.of_jobs("iris-jobs", "c", "on-upload")
+    assert jobs == Names("iris-jobs", "", "iris-jobs", "", "", "c", "on-upload", "")
+    assert jobs.stack == jobs.job_stack == model_stack("c", "iris-jobs")
+    assert jobs.log_groups == {"/model-dockerize/c/iris-jobs"}
+
+
+def test_a_name_is_marked_where_it_was_changed() -> None:
+    assert re.fullmatch(r"model-dockerize-my-model-[0-9a-f]{8}", model_stack(SHARED, "my_model"))
+    assert model_stack(SHARED, "m" * 80) == f"model-dockerize-{'m' * 80}"
+    assert re.fullmatch(rf"model-dockerize-{'m' * 71}-[0-9a-f]{{8}}", model_stack(SHARED, "m" * 81))
+    assert re.fullmatch(r"model-dockerize-c-iris-[0-9a-f]{8}", model_stack("c", "iris"))
+    assert re.fullmatch(rf"model-dockerize-{'m' * 70}-[0-9a-f]{{8}}", model_stack(SHARED, f"{'m' * 70}-{'n' * 20}"))

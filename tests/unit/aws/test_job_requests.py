@@ -15,6 +15,7 @@ from model_dockerize.aws.batch.job_definition import JobDefinition
 from model_dockerize.aws.batch.job_files import JobFiles, name_of
 from model_dockerize.aws.batch.jobs import Job
 from model_dockerize.aws.batch.one_job import SubmittedJob, overrides, submit_one
+from model_dockerize.aws.client.retries import AnswerLostError
 from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import AwsError, BatchError, InputError
 from model_dockerize.settings import JobConfig
@@ -470,6 +471,31 @@ class TestOne:
                 found = submit_one(replace(script.aws, tags={"team": "a"}), each, script.said)
             assert found == SubmittedJob("j", "nightly", "q", "arn:iris:2")
             assert script.said.infos == ["job nightly: submitted to q as j, by iris:2"]
+
+
+def test_one_whose_answer_was_lost_is_known_by_its_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    sending = Token("")
+    asked = {
+        **{"jobName": "nightly", "jobQueue": "q", "jobDefinition": "arn:iris:2", "parameters": {}},
+        **{"containerOverrides": {}, "propagateTags": True},
+        "tags": {"model-dockerize": "batch", "model-dockerize:sending": sending},
+    }
+    send = "batch:submit_job", asked
+    named = {"jobQueue": "q", "filters": [{"name": "JOB_NAME", "values": ["nightly"]}], "maxResults": 100}
+    listed = "batch:list_jobs", named, {"jobSummaryList": [{"jobId": "a"}, {"jobId": "b"}]}
+    others = [{"jobId": "a", "tags": {"model-dockerize:sending": "x"}}, {"jobId": "c"}]
+    ours = {"jobId": "b", "tags": {"model-dockerize:sending": sending}}
+    shown = "batch:describe_jobs", {"jobs": ["a", "b"]}
+    lost = AnswerLostError("lost", "")
+    for calls, found in (
+        ([listed, (*shown, {"jobs": [*others, ours]})], "b"),
+        ([listed, (*shown, {"jobs": others}), (*send, {"jobId": "d"})], "d"),
+        ([(*listed[:2], {"jobSummaryList": []}), (*send, {"jobId": "d"})], "d"),
+    ):
+        sending.seen = ""
+        with Script(definitions(revision()), (*send, lost), *calls) as script:
+            assert submit_one(script.aws, JOB, script.said).id == found
 
 
 # ---- following
