@@ -491,6 +491,8 @@ class TestHistory:
         calls = deployments(*map(deployed, numbers)), revised(*numbers[:20]), revised(*numbers[20:])
         with Script(*calls) as script:
             assert len(history.revisions(script.aws, NOW, most=99)) == 26
+        with Script(*calls) as script:
+            assert len(history.revisions(script.aws, NOW)) == 10
 
     def test_where_ecs_keeps_no_history_its_definitions_tell(self) -> None:
         none = "ecs:list_service_deployments", {"cluster": "c", "service": "iris"}, refused("ClientException")
