@@ -1075,6 +1075,22 @@ class TestFoundations:
         assert without == replace(network, security_group_ids=())
         assert needs == [replace(asked, vpc_cidr=settings().vpc_cidr)] * 2
 
+    def test_jobs_in_a_network_of_others_have_its_group_or_the_named_ones(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Any] = []
+        there = [NETWORK, replace(NETWORK, security_group_ids=("sg-1",)), NETWORK]
+        monkeypatch.setattr(foundations, "given_network", lambda *_: there.pop(0))
+        monkeypatch.setattr(foundations, "default_group", lambda _, vpc: f"default of {vpc}")
+        monkeypatch.setattr(foundations, "ensure_shared", lambda _, needs, *__: asked.append(needs) or SHARED_STACK)
+        with Script() as script:
+            for inputs, groups in (({"vpc": "vpc-1"}, ("default of vpc-1",)), ({"subnets": ("s",)}, ("sg-1",))):
+                found = foundations.ensure_job_network(script.aws, settings(**inputs), script.said)
+                assert found == replace(NETWORK, security_group_ids=groups)
+            assert asked == []
+            assert foundations.ensure_network(script.aws, settings(vpc="vpc-1"), script.said) == NETWORK
+        assert asked == [Needs()]
+
     def test_a_profile_is_the_named_or_the_shared_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         needs: list[Needs] = []
         monkeypatch.setattr(foundations, "ensure_shared", lambda _, need, *__: needs.append(need) or SHARED_STACK)
