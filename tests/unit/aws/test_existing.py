@@ -348,6 +348,7 @@ class TestCarried:
         }
         there = {
             **{"image": "old", "vcpus": 1, "memory": 2, "jobRoleArn": "arn:old", "ulimits": [], "user": "u"},
+            **{"instanceType": "c5.large", "executionRoleArn": "arn:old", "command": ["x"], "environment": [1]},
             "fargatePlatformConfiguration": {"platformVersion": "1.4.0"},
         }
         former = {
