@@ -581,6 +581,13 @@ class TestService:
         found, told = self.ensure(look(there))
         assert found == replace(self.NEW, changed=False, previous_task_definition_arn=DEFINITION.arn, proving=False)
         assert told == ["= service iris", "service iris: there, iris:2"]
+        unproved = {**there, "tags": [MARK, {"key": "model-dockerize:proving", "value": "iris:1"}]}
+        found, _ = self.ensure(look(unproved))
+        assert (found.changed, found.proving, found.previous_task_definition_arn) == (
+            False,
+            True,
+            THERE["taskDefinition"],
+        )
 
     def test_another_version_is_rolled_out_as_unproved(self) -> None:
         found, told = self.ensure(look(THERE), tag(proving="iris:1"), update())

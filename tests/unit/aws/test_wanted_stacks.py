@@ -979,7 +979,8 @@ class TestBootstrap:
     def test_what_is_there_is_renewed(self, monkeypatch: pytest.MonkeyPatch, versions: int, held: Any) -> None:
         for inline, sign in ((None, "="), ({"old": 1}, "~"), (refused("NoSuchEntityException"), "~")):
             calls = [*self.boundary(held, versions), *self.role(self.BOUND, inline=inline)]
-            _, told = self.needs(monkeypatch, *calls)
+            (bound, _), told = self.needs(monkeypatch, *calls)
+            assert bound == self.BOUND
             assert told == [
                 f"{'~' if held else '='} policy ModelDockerizeBoundary",
                 f"{sign} role ModelDockerizeGround",
