@@ -696,6 +696,13 @@ CHANGED: list[tuple[str, str, Properties, Properties, Calls]] = [
         ],
     ),
     (
+        "AWS::EFS::FileSystem",
+        "fs-1",
+        {"ThroughputMode": "elastic"},
+        {"ThroughputMode": "elastic"},
+        [("efs.describe_file_systems", {"FileSystemId": "fs-1"})],
+    ),
+    (
         "AWS::EFS::MountTarget",
         "fsmt-1",
         {"FileSystemId": "fs-1", "SecurityGroups": ["sg-1"], "SubnetId": "s"},
