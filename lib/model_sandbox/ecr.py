@@ -1,6 +1,7 @@
 """ECR: answers about images come from our registry."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -110,8 +111,8 @@ class Ecr:
         immutable = bool(tag) and _rules(self._settings(name)).fixes(str(tag))
         before = storage.tags(name)
         try:
-            digest = storage.put_manifest(name, tag, media_type, content, immutable) if tag else ""
-            digest = digest or storage.put_manifest(name, request["imageDigest"], media_type, content, immutable)
+            reference = tag or request.get("imageDigest") or f"sha256:{hashlib.sha256(content).hexdigest()}"
+            digest = storage.put_manifest(name, reference, media_type, content, immutable)
         except StorageError as error:
             codes = {
                 "TAG_INVALID": "ImageTagAlreadyExistsException",

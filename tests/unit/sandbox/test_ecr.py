@@ -286,6 +286,13 @@ def test_a_manifest_is_put_under_a_tag_or_by_its_digest(account: Account) -> Non
     assert account.call("PutImage", imageManifest=content.decode(), imageDigest=digest) == image()
 
 
+def test_a_manifest_needs_neither_tag_nor_digest(account: Account) -> None:
+    content = account.manifest(b"layer")
+    put = account.call("PutImage", imageManifest=content.decode())
+    assert put["image"]["imageId"] == {"imageDigest": digest_of(content)}
+    assert account.storage.tags("app") == {}
+
+
 @pytest.mark.parametrize(("asked", "kind"), [({}, DOCKER), ({"imageManifestMediaType": OCI}, OCI)])
 def test_a_manifest_that_does_not_say_its_type_has_the_given_one(account: Account, asked: Any, kind: str) -> None:
     put = account.call("PutImage", imageManifest=account.manifest(b"layer").decode(), imageTag="v1", **asked)
