@@ -67,7 +67,7 @@ class Ec2Gaps:
             for identity, interface in self._ec2._network_interfaces.items()
             if (not ids or identity in ids)
             and all(interface[field] in filters[name] for name, field in fields.items() if name in filters)
-            and any(group["GroupId"] in filters.get("group-id", [group["GroupId"]]) for group in interface["Groups"])
+            and ("group-id" not in filters or any(g["GroupId"] in filters["group-id"] for g in interface["Groups"]))
         )
         return self._xml("DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>")
 

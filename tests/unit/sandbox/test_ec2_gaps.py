@@ -131,7 +131,7 @@ def test_addresses_are_shown_with_what_uses_them(ec2: Ec2, params: Params, shown
 @pytest.mark.parametrize(
     ("params", "shown"),
     [
-        ({}, "12"),
+        ({}, "123"),
         ({"NetworkInterfaceId": ["eni-2"]}, "2"),
         ({"filters": {"vpc-id": ["vpc-1"]}}, "1"),
         ({"filters": {"subnet-id": ["subnet-2"]}}, "2"),
@@ -143,7 +143,7 @@ def test_addresses_are_shown_with_what_uses_them(ec2: Ec2, params: Params, shown
     ],
 )
 def test_interfaces_are_found_by_their_filters(ec2: Ec2, params: Params, shown: str) -> None:
-    groups = {"1": ["sg-1", "sg-2"], "2": ["sg-2"]}
+    groups: dict[str, list[str]] = {"1": ["sg-1", "sg-2"], "2": ["sg-2"], "3": []}
     ec2._network_interfaces = {
         f"eni-{n}": {
             **{"NetworkInterfaceId": f"eni-{n}", "VpcId": f"vpc-{n}", "SubnetId": f"subnet-{n}"},
