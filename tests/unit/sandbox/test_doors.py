@@ -17,7 +17,7 @@ from model_sandbox.pace import Pace
 from model_sandbox.record import health_proof
 from model_sandbox.signatures import Head, SignatureError, Signer, token_signature
 from model_sandbox.tokens import Scope, Tokens
-from tests.rig.asgi_client import Client, Incoming, Sent, request, run
+from tests.rig.asgi_messages import Client, Incoming, Sent, request, run
 
 ACCOUNT = "123456789012"
 HOST = "127.0.0.1:4566"

@@ -12,7 +12,7 @@ from model_sandbox.cloudformation.callers import Callers
 from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 from model_sandbox.cloudformation.stack_rules import lacking, refusal
 from model_sandbox.cloudformation.update_events import UpdateEvents
-from tests.rig.ministack_stacks import SCOPE, Ministack
+from tests.rig.fake_stacks import SCOPE, FakeMinistack
 
 ROLE = "arn:aws:iam::123456789012:role/deploys"
 
@@ -56,14 +56,14 @@ def boto(monkeypatch: pytest.MonkeyPatch) -> Boto:
     return made
 
 
-def installed(upstream: Ministack, access: Any = None, issuer: Any = None) -> CloudFormation:
+def installed(upstream: FakeMinistack, access: Any = None, issuer: Any = None) -> CloudFormation:
     made = CloudFormation(upstream, issuer or Issuer(), access, "http://here", "secret")  # type: ignore[arg-type]
     made.install()
     return made
 
 
 def test_all_types_are_the_sandboxs_own_and_off_the_loop() -> None:
-    upstream = Ministack()
+    upstream = FakeMinistack()
     installed(upstream)
     parts = upstream.cloudformation_provisioners
     assert parts._RESOURCE_HANDLERS.keys() == RESOURCE_TYPES.keys()
@@ -144,7 +144,7 @@ CANNOT = "is in UPDATE_IN_PROGRESS state and can not be updated."
 def test_an_operation_is_refused_or_goes_on_to_ministack(
     operation: str, status: str, params: dict[str, Any], answer: str
 ) -> None:
-    upstream = Ministack(stack(status=status))
+    upstream = FakeMinistack(stack(status=status))
     installed(upstream)
     told = {"StackName": ["s"], **params}
     refused = not answer.startswith((operation, "<"))
@@ -153,7 +153,7 @@ def test_an_operation_is_refused_or_goes_on_to_ministack(
 
 
 def test_a_stack_is_found_by_its_id_and_a_new_one_needs_none() -> None:
-    upstream = Ministack(stack(status="UPDATE_IN_PROGRESS"))
+    upstream = FakeMinistack(stack(status="UPDATE_IN_PROGRESS"))
     installed(upstream)
     assert upstream.call("UpdateStack", StackName="arn:x/s/1")[0] == 400
     assert upstream.call("CreateStack", StackName="new") == (200, "CreateStack")
@@ -165,7 +165,7 @@ def test_a_stack_is_found_by_its_id_and_a_new_one_needs_none() -> None:
 def test_exports_that_others_import_keep_their_stack() -> None:
     owner = stack("owner", Outputs=[{"OutputKey": "k"}, {"ExportName": ""}, {"ExportName": "e"}])
     user = stack("user", imports={"user": ("e",)})
-    upstream = Ministack(owner, user, stack("other"))
+    upstream = FakeMinistack(owner, user, stack("other"))
     installed(upstream)
     assert upstream.call("DeleteStack", StackName="owner") == (400, IN_USE)
     assert upstream.call("UpdateStack", StackName="owner") == (200, "UpdateStack")
@@ -175,7 +175,7 @@ def test_exports_that_others_import_keep_their_stack() -> None:
 
 @pytest.mark.parametrize("name", ["ClientToken", "ClientRequestToken"])
 def test_what_is_repeated_with_its_token_is_done_once(name: str) -> None:
-    upstream = Ministack(stack())
+    upstream = FakeMinistack(stack())
     installed(upstream)
     told = {"StackName": "s", name: ["t"]}
     assert [upstream.call("UpdateStack", **told) for _ in range(2)] == [(200, "UpdateStack")] * 2
@@ -191,7 +191,7 @@ def test_what_is_repeated_with_its_token_is_done_once(name: str) -> None:
 
 @pytest.mark.parametrize(("status", "times"), [(399, 1), (400, 2)])
 def test_what_failed_is_tried_again(status: int, times: int) -> None:
-    upstream = Ministack(stack())
+    upstream = FakeMinistack(stack())
     installed(upstream)
     upstream.status = status
     for _ in range(2):
@@ -203,7 +203,7 @@ def test_what_failed_is_tried_again(status: int, times: int) -> None:
 
 
 def test_a_role_is_kept_for_later_operations_and_shown() -> None:
-    upstream, begun = Ministack(stack(), stack("plain")), []
+    upstream, begun = FakeMinistack(stack(), stack("plain")), []
     made = installed(upstream)
     made._callers.begin = begun.append  # type: ignore[method-assign]
     upstream.roles["deploys"] = {"AssumeRolePolicyDocument": '"cloudformation.amazonaws.com"'}
@@ -218,7 +218,7 @@ def test_a_role_is_kept_for_later_operations_and_shown() -> None:
 
 
 def test_a_change_set_keeps_its_role_and_gives_it_to_no_stack_before_it_is_executed() -> None:
-    upstream, begun = Ministack(stack()), []
+    upstream, begun = FakeMinistack(stack()), []
     made = installed(upstream)
     made._callers.begin = begun.append  # type: ignore[method-assign]
     upstream.roles["deploys"] = {"AssumeRolePolicyDocument": '"cloudformation.amazonaws.com"'}
@@ -240,7 +240,7 @@ def test_a_change_set_keeps_its_role_and_gives_it_to_no_stack_before_it_is_execu
     "role", [None, {"AssumeRolePolicyDocument": '"ecs-tasks.amazonaws.com"'}, {"AssumeRolePolicyDocument": None}]
 )
 def test_a_role_that_cloudformation_cannot_assume_is_refused(role: Any) -> None:
-    upstream = Ministack(stack())
+    upstream = FakeMinistack(stack())
     installed(upstream)
     if role:
         upstream.roles["deploys"] = role
@@ -254,7 +254,7 @@ def test_a_role_that_cloudformation_cannot_assume_is_refused(role: Any) -> None:
 
 def test_a_second_change_set_of_a_stack_to_be_is_of_the_same_stack() -> None:
     here = stack(status="REVIEW_IN_PROGRESS")
-    upstream = Ministack(here)
+    upstream = FakeMinistack(here)
     installed(upstream)
     state = upstream.cloudformation
     facts = {"ChangeSetType": "CREATE", "StatusReason": ""}
@@ -279,7 +279,7 @@ def test_a_second_change_set_of_a_stack_to_be_is_of_the_same_stack() -> None:
 
 
 def test_a_change_set_of_the_stack_itself_or_of_one_that_is_made_is_left_as_it_is() -> None:
-    upstream = Ministack(stack(status="REVIEW_IN_PROGRESS"), stack("made"))
+    upstream = FakeMinistack(stack(status="REVIEW_IN_PROGRESS"), stack("made"))
     installed(upstream)
     state = upstream.cloudformation
     state._stack_events["arn:x/s/1"] = [1]
@@ -319,7 +319,7 @@ def test_a_change_of_outputs_alone_is_one(
     def values(given: dict[str, str]) -> dict[str, Any]:
         return {name: {"Value": value} for name, value in given.items()}
 
-    upstream = Ministack(stack(_template=old, **({"_resolved_params": values(was)} if was else {})))
+    upstream = FakeMinistack(stack(_template=old, **({"_resolved_params": values(was)} if was else {})))
     installed(upstream)
     made = {
         **{"ChangeSetType": "UPDATE", "Status": "FAILED", "ExecutionStatus": "UNAVAILABLE", "StatusReason": SAME},
@@ -332,7 +332,7 @@ def test_a_change_of_outputs_alone_is_one(
 
 
 def test_resources_whose_condition_is_false_do_not_change() -> None:
-    upstream = Ministack()
+    upstream = FakeMinistack()
     installed(upstream)
     differ = upstream.cloudformation_changesets._resolve_props_for_diff
     resources: dict[str, Any] = {
@@ -350,7 +350,7 @@ def test_resources_whose_condition_is_false_do_not_change() -> None:
 
 
 def test_conditions_may_join_wherever_they_are_evaluated() -> None:
-    upstream = Ministack()
+    upstream = FakeMinistack()
     installed(upstream)
     template = {"Conditions": {"Is": {"Fn::Join": ["", [{"Ref": "P"}, ""]]}}}
     for module in (
@@ -361,7 +361,7 @@ def test_conditions_may_join_wherever_they_are_evaluated() -> None:
 
 
 def test_exports_that_a_stack_has_no_more_are_forgotten_and_used_ones_stay() -> None:
-    upstream = Ministack(stack(), stack("user", imports={"user": ("used",)}))
+    upstream = FakeMinistack(stack(), stack("user", imports={"user": ("used",)}))
     installed(upstream)
     exports = upstream.cloudformation._exports
     owned = {"StackId": "arn:x/s/1", "Value": "1"}
@@ -416,8 +416,8 @@ def words(code: str, request: str = "r-1") -> str:
     )
 
 
-def functions(kind: Kind, *stacks: dict[str, Any]) -> tuple[dict[str, Any], Ministack]:
-    upstream = Ministack(*stacks)
+def functions(kind: Kind, *stacks: dict[str, Any]) -> tuple[dict[str, Any], FakeMinistack]:
+    upstream = FakeMinistack(*stacks)
     return installed(upstream)._functions(kind), upstream  # type: ignore[arg-type]
 
 
@@ -515,7 +515,7 @@ KIND = "AWS::EC2::VPC"
 
 def test_an_update_has_events_of_what_it_touches() -> None:
     here = stack(_resources={"Old": {}, "Same": {}, "Bad": {}})
-    upstream = Ministack(here)
+    upstream = FakeMinistack(here)
     made = installed(upstream)._functions(Kind())  # type: ignore[arg-type]
     add = upstream.cloudformation_stacks._add_event
     for name in ("Old", "Same", "New"):
@@ -666,7 +666,7 @@ ONCE = {"total_max_attempts": 1}
 
 
 def test_stacks_are_made_by_the_root_where_policies_do_not_count(boto: Boto) -> None:
-    called = caller_of(Ministack())
+    called = caller_of(FakeMinistack())
     first = called.client("ec2")
     called.begin(ROLE)
     assert called.client("ec2") is first
@@ -676,14 +676,14 @@ def test_stacks_are_made_by_the_root_where_policies_do_not_count(boto: Boto) -> 
 
 
 def test_each_call_has_a_connection_of_its_own(boto: Boto) -> None:
-    caller_of(Ministack()).client("ec2")
+    caller_of(FakeMinistack()).client("ec2")
     (name, handler), request = boto.registered[0], SimpleNamespace(headers={})
     handler(request=request, event_name="x")
     assert (name, request.headers) == ("before-send", {"Connection": "close"})
 
 
 def test_where_policies_count_a_stack_is_made_by_its_caller_or_its_role(boto: Boto) -> None:
-    upstream: Any = Ministack()
+    upstream: Any = FakeMinistack()
     keys = {("AKIA1", SCOPE.account): ("AKIA1", "users", None), ("ASIA9", SCOPE.account): ("ASIA9", "s9", "t9")}
 
     def credential(key: str, account: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from model_sandbox.cloudformation import file_system, load_balancing
 from model_sandbox.cloudformation.resource import InvalidPropertyError
 from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
-from tests.rig.stack_calls import BALANCER, GROUP, Account, Calls, NotThereError
+from tests.rig.fake_clients import BALANCER, GROUP, Calls, FakeClients, NotThereError
 
 Properties = dict[str, Any]
 TAGS = [{"Key": "a", "Value": 1}, {"Key": "b", "Value": "2"}]
@@ -453,7 +453,7 @@ MADE: list[tuple[str, Properties, tuple[str, dict[str, str]], Calls]] = [
 
 @pytest.mark.parametrize(("kind", "properties", "told", "calls"), MADE)
 def test_a_resource_is_made(kind: str, properties: Properties, told: tuple[str, dict[str, str]], calls: Calls) -> None:
-    account = Account()
+    account = FakeClients()
     assert account.resource(kind).create(NAME, properties) == told
     assert account.calls == calls
 
@@ -472,7 +472,7 @@ def test_every_type_is_made_above_and_in_its_fullest_form() -> None:
 )
 def test_nothing_is_made_without_what_is_required(kind: str, required: str) -> None:
     whole = next(properties for name, properties, _, _ in MADE if name == kind)
-    account = Account()
+    account = FakeClients()
     with pytest.raises(InvalidPropertyError) as refused:
         account.resource(kind).create(NAME, {key: whole[key] for key in whole if key != required})
     assert str(refused.value) == f"Properties validation failed: #: required key [{required}] not found"
@@ -865,14 +865,14 @@ CHANGED: list[tuple[str, str, Properties, Properties, Calls]] = [
 def test_a_resource_changes_by_what_differs_alone(
     kind: str, identity: str, old: Properties, new: Properties, calls: Calls
 ) -> None:
-    account = Account()
+    account = FakeClients()
     same, attributes = account.resource(kind).update(identity, old, new)
     assert (same, account.calls) == (identity, calls)
     assert attributes.keys() == next(told[1] for name, _, told, _ in MADE if name == kind).keys()
 
 
 def test_an_updated_resource_is_held_against_its_schema_too() -> None:
-    account = Account()
+    account = FakeClients()
     with pytest.raises(InvalidPropertyError) as refused:
         account.resource("AWS::EC2::VPC").update("vpc-1", {}, {"Ipv4IpamPoolId": "p"})
     assert str(refused.value) == "Encountered unsupported property Ipv4IpamPoolId (the sandbox does not know it)"
@@ -962,19 +962,19 @@ def test_an_updated_resource_is_held_against_its_schema_too() -> None:
     ],
 )
 def test_a_resource_is_removed(kind: str, identity: str, properties: Properties, calls: Calls) -> None:
-    account = Account()
+    account = FakeClients()
     account.resource(kind).delete(identity, properties)
     assert account.calls == calls
 
 
 def test_an_instance_profile_goes_though_its_role_has_left_it() -> None:
-    account = Account({"iam.remove_role_from_instance_profile": NotThereError()})
+    account = FakeClients({"iam.remove_role_from_instance_profile": NotThereError()})
     account.resource("AWS::IAM::InstanceProfile").delete("p", {"Roles": ["r"]})
     assert account.calls[-1] == ("iam.delete_instance_profile", {"InstanceProfileName": "p"})
 
 
 def test_what_could_not_be_described_is_removed_again() -> None:
-    account = Account({"efs.describe_mount_targets": PermissionError()})
+    account = FakeClients({"efs.describe_mount_targets": PermissionError()})
     asked = {"FileSystemId": "fs-1", "SecurityGroups": [], "SubnetId": "s"}
     with pytest.raises(PermissionError):
         account.resource("AWS::EFS::MountTarget").create(NAME, asked)
@@ -986,7 +986,7 @@ DAYS = (*(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731), *(1096
 
 
 def test_logs_are_kept_as_long_as_aws_knows_and_no_other_time() -> None:
-    account, kept = Account(), []
+    account, kept = FakeClients(), []
     group = account.resource("AWS::Logs::LogGroup")
     for days in range(3660):
         try:

@@ -51,7 +51,7 @@ class NotThereError(Exception):
     """IAM's word for what is not there."""
 
 
-class Account:
+class FakeClients:
     """The clients of all services. `refused`: calls that fail, by service and operation."""
 
     def __init__(self, refused: dict[str, Exception] | None = None) -> None:
@@ -66,7 +66,7 @@ class Account:
 
 
 class _Service:
-    def __init__(self, name: str, account: Account) -> None:
+    def __init__(self, name: str, account: FakeClients) -> None:
         self._name, self._account = name, account
         self.exceptions = type("Exceptions", (), {"NoSuchEntityException": NotThereError})
 

@@ -1,4 +1,4 @@
-"""The stand-in of ministack's CloudFormation: the names that the sandbox uses of it, over plain dicts."""
+"""A fake of ministack's CloudFormation: the names that the sandbox uses of it, over plain dicts."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +16,7 @@ OPERATIONS = (
 )
 
 
-class Ministack:
+class FakeMinistack:
     """An upstream with `stacks` by name. `asked`: the operations that came through, with their parameters."""
 
     def __init__(self, *stacks: dict[str, Any]) -> None:
