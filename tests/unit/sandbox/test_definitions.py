@@ -168,7 +168,7 @@ def role(service: str, seconds: float = 3600) -> dict[str, Any]:
 )
 def test_a_role_of_a_task_is_one_that_tasks_can_assume_by_now(arn: str, is_fine: bool) -> None:
     tasks = "ecs-tasks.amazonaws.com"
-    roles = {"tasks": role(tasks), "lambda": role("lambda.amazonaws.com"), "new": role(tasks, 0), "": role(tasks)}
+    roles = {"tasks": role(tasks), "lambda": role("lambda.amazonaws.com"), "new": role(tasks, -3600), "": role(tasks)}
     upstream: Any = SimpleNamespace(iam=SimpleNamespace(_roles=roles))
     if is_fine:
         definitions.check_role(upstream, arn)

@@ -364,9 +364,9 @@ VARIABLES = {"Environment": {"Variables": {"a": "b"}}}
         (None, {}, ""),
         (role(3600), {}, ""),
         (role(3600, "ecs-tasks.amazonaws.com"), VARIABLES, CANNOT),
-        (role(0), {}, CANNOT),
-        (role(0), {"Environment": None}, CANNOT),
-        (role(0), {"Environment": {"Variables": {}}}, CANNOT),
+        (role(-3600), {}, CANNOT),
+        (role(-3600), {"Environment": None}, CANNOT),
+        (role(-3600), {"Environment": {"Variables": {}}}, CANNOT),
         (role(-3600), VARIABLES, NO_KEY),
     ],
 )
