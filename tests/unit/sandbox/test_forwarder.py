@@ -5,16 +5,17 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER, Forwarder, Requests
+from model_sandbox.forwarder import NO_CONNECTION, REASON_HEADER, Forwarder, Requests, bindable
 from model_sandbox.http_answer import Answer
 from model_sandbox.target import eligible
+from tests.rig.waiting import eventually
 
 
 @contextmanager
@@ -178,3 +179,173 @@ def test_an_answer_without_a_known_end_never_is_whole(head: bytes) -> None:
     for piece in (head, b"more", b"0\r\n\r\n"):
         answer.take(piece)
         assert not answer.is_whole
+
+
+# ---- by hand: what a target says, and when
+
+
+class Hand:
+    """A client, the load balancer before it, and its targets, each moved by the test."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.stack, self.requests = stack, Requests()
+        self.listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.listener.settimeout(60)
+        self.keeps: list[tuple[str, int]] = []
+        at = self.listener.getsockname()
+        self.forwarder = Forwarder("127.0.0.1", 0, lambda: at, self._keep, self.requests)
+        stack.callback(self.forwarder.close)
+        self.client = self.timed(socket.create_connection(("127.0.0.1", self.forwarder.port)))
+
+    def _keep(self, at: tuple[str, int]) -> bool:
+        self.keeps.append(at)
+        return True
+
+    def timed(self, connection: socket.socket) -> socket.socket:
+        connection.settimeout(60)
+        return self.stack.enter_context(connection)
+
+    def target(self) -> socket.socket:
+        return self.timed(self.listener.accept()[0])
+
+    def is_open(self) -> bool:
+        return self.requests.is_open("127.0.0.1")
+
+
+@pytest.fixture
+def hand() -> Iterator[Hand]:
+    with ExitStack() as stack:
+        yield Hand(stack)
+
+
+def heard(connection: socket.socket, until: bytes | None = None) -> bytes:
+    """Return what is said up to `until`, or to the end."""
+    said = b""
+    while until is None or not said.endswith(until):
+        if not (piece := connection.recv(65536)):
+            break
+        said += piece
+    return said
+
+
+ASKED = b"GET / HTTP/1.1\r\n\r\n"
+FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CLOSED = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\nSandbox-Reason: {} closed it unanswered"
+
+
+def closed_by(hand: Hand) -> bytes:
+    host, port = hand.listener.getsockname()
+    return f"{CLOSED.format(f'{host}:{port}')}\r\n\r\n".encode()
+
+
+def test_a_request_of_many_pieces_is_one_until_it_is_answered(hand: Hand) -> None:
+    hand.client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n")
+    target = hand.target()
+    assert heard(target, b"\r\n\r\n").startswith(b"POST")
+    hand.client.sendall(b"ab")
+    assert heard(target, b"ab") == b"ab"
+    assert hand.is_open()
+    target.sendall(FINE[:-1])
+    assert heard(hand.client, FINE[:-1]) == FINE[:-1]
+    assert hand.is_open()
+    target.sendall(FINE[-1:])
+    assert heard(hand.client, b"k") == b"k"
+    assert not hand.is_open()
+    hand.client.sendall(ASKED)
+    assert heard(target, ASKED) == ASKED, "the target has the next one, too"
+    assert hand.keeps == [hand.listener.getsockname()]
+    assert hand.is_open()
+
+
+def test_an_answer_that_breaks_off_is_not_made_another(hand: Hand) -> None:
+    hand.client.sendall(ASKED)
+    target = hand.target()
+    heard(target, ASKED)
+    target.sendall(FINE[:-1])
+    target.close()
+    assert heard(hand.client) == FINE[:-1]
+    assert not hand.is_open()
+
+
+def test_who_hangs_up_on_the_second_request_has_not_answered_it(hand: Hand) -> None:
+    hand.client.sendall(ASKED)
+    target = hand.target()
+    heard(target, ASKED)
+    target.sendall(FINE)
+    assert heard(hand.client, FINE) == FINE
+    hand.client.sendall(ASKED)
+    heard(target, ASKED)
+    target.close()
+    assert heard(hand.client, b"\r\n\r\n") == closed_by(hand)
+    assert not hand.is_open()
+
+
+def test_a_target_that_hangs_up_after_its_answer_is_followed_by_another(hand: Hand) -> None:
+    for _ in range(2):
+        hand.client.sendall(ASKED)
+        target = hand.target()
+        assert heard(target, ASKED) == ASKED
+        target.sendall(FINE)
+        assert heard(hand.client, FINE) == FINE
+        target.shutdown(socket.SHUT_WR)
+        assert heard(target) == b"", "it is left"
+
+
+def test_when_the_client_leaves_its_target_is_left_and_owes_nothing(hand: Hand) -> None:
+    hand.client.sendall(ASKED)
+    target = hand.target()
+    heard(target, ASKED)
+    hand.client.close()
+    assert heard(target) == b""
+    eventually(lambda: not hand.is_open())
+
+
+def test_a_refusal_ends_the_connection() -> None:
+    requests = Requests()
+    forwarder = Forwarder("127.0.0.1", 0, lambda: None, lambda _: True, requests)
+    with socket.create_connection(("127.0.0.1", forwarder.port), timeout=60) as client:
+        client.sendall(ASKED)
+        told = (
+            b"HTTP/1.1 503 Service Temporarily Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n"
+            b"Sandbox-Reason: no target\r\n\r\n"
+        )
+        assert heard(client) == told
+    forwarder.close()
+
+
+def test_who_has_closed_takes_no_connection_and_goes_on_with_open_ones(hand: Hand) -> None:
+    hand.client.sendall(ASKED)
+    target = hand.target()
+    heard(target, ASKED)
+    port = hand.forwarder.port
+    hand.forwarder.close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=60)
+    target.sendall(FINE)
+    assert heard(hand.client, FINE) == FINE
+    hand.forwarder.close()
+
+
+def test_a_port_is_bindable_unless_somebody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert bindable("127.0.0.1", port) == 0
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
+    assert bindable("127.0.0.1", port) == port, "though a connection of it was closed just now"
+
+
+def test_requests_are_counted_by_address() -> None:
+    requests = Requests()
+    steps = (
+        (requests.begin, "a"),
+        (requests.begin, "a"),
+        (requests.end, "a"),
+        (requests.begin, "b"),
+        (requests.end, "a"),
+    )
+    seen = []
+    for step, address in steps:
+        step(address)
+        seen.append((requests.is_open("a"), requests.is_open("b")))
+    assert seen == [(True, False), (True, False), (True, False), (True, True), (False, True)]
