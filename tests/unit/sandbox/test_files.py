@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import runpy
 import stat
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -373,3 +375,15 @@ def test_where_no_engine_can_the_reason_is_that_of_the_folder(engine: Engine) ->
     with pytest.raises(PermissionError):
         erase.erase(engine.folder)
     assert engine.calls[-2:] == [("remove image", "sha256:1"), ("close",)]
+
+
+def test_the_program_says_what_nobody_could_remove(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["erase.py", str(engine.folder)])
+    runpy.run_path(erase.__file__, run_name="__main__")
+    assert not engine.folder.exists()
+    engine.folder.mkdir()
+    engine.removes = False
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(erase.__file__, run_name="__main__")
+    place = engine.folder / "in"
+    assert ended.value.code == f"{place} is not yours to remove, and Docker Engine could not remove it either."
