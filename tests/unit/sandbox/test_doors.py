@@ -471,8 +471,8 @@ def test_health_proves_the_secret_to_anybody_who_asks_it_by_its_name() -> None:
 def test_the_journal_is_shown_and_emptied() -> None:
     client, calls = the_front(ROOT)
     calls.journal.add("ecs", "A", "ok", mutating=False)
-    shown = json.loads(client("GET", "/_sandbox/journal", host=HOST)[2])
-    assert [call["action"] for call in shown["calls"]] == ["A"]
+    status, _, shown = client("GET", "/_sandbox/journal", host=HOST)
+    assert (status, [call["action"] for call in json.loads(shown)["calls"]]) == (200, ["A"])
     assert client("DELETE", "/_sandbox/journal", host=HOST) == (204, {"content-length": "0"}, b"")
     assert json.loads(client("GET", "/_sandbox/journal", host=HOST)[2]) == {"calls": []}
 
