@@ -119,6 +119,7 @@ def test_the_caller_is_who_signed_and_nobody_outside_of_requests(access: Access)
         ({}, b'{"clusterName": "c"}', "cluster/c"),
         (FORM, b"clusterName=c", "cluster/c"),
         (FORM, b"clusterName=%ff", "cluster/\ufffd"),
+        (FORM, b"clusterName=\xff", "cluster/\ufffd"),
         ({}, b"no JSON", "cluster/default"),
         ({}, b"", "cluster/default"),
         ({}, b"[1]", "cluster/default"),

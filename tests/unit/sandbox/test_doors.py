@@ -338,7 +338,9 @@ FOREIGN = "The sandbox knows only tokens that are signed with its own secret (HS
         ("POST", "/", {"content-type": "text/plain"}, ASSUME, NO_TOKEN),
         ("POST", "/", {}, {**ASSUME, "Action": "GetCallerIdentity"}, NO_TOKEN),
         ("POST", "/", {}, {**ASSUME, "Action": ["AssumeRoleWithWebIdentity"] * 2}, NO_TOKEN),
+        ("POST", "/", {}, {**ASSUME, "Action": [ASSUME["Action"], ""]}, NO_TOKEN),
         ("POST", "/", {}, {"WebIdentityToken": TOKEN}, NO_TOKEN),
+        ("POST", "/", {}, {**ASSUME, "WebIdentityToken": [TOKEN, ""]}, ("InvalidIdentityToken", FOREIGN, "sts")),
         ("POST", "/", {}, {**ASSUME, "WebIdentityToken": [TOKEN, TOKEN]}, ("InvalidIdentityToken", FOREIGN, "sts")),
         ("POST", "/", {}, {**ASSUME, "WebIdentityToken": "a.b.c"}, ("InvalidIdentityToken", FOREIGN, "sts")),
         ("POST", "/", {}, {"Action": ASSUME["Action"]}, ("InvalidIdentityToken", FOREIGN, "sts")),
@@ -349,6 +351,7 @@ def test_without_a_token_of_the_sandbox_nobody_comes_in(
 ) -> None:
     scope = request(method, target, **{"content-type": FORM, **headers})
     assert refusal_of(scope, Incoming(urlencode(form, doseq=True).encode())) == told
+    assert refusal_of(scope, Incoming(b"a=\xff&" + urlencode(form, doseq=True).encode())) == told
 
 
 def test_a_form_with_a_token_has_at_most_64_kib(checked: Checked) -> None:
