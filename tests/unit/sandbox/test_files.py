@@ -387,3 +387,20 @@ def test_the_program_says_what_nobody_could_remove(engine: Engine, monkeypatch: 
         runpy.run_path(erase.__file__, run_name="__main__")
     place = engine.folder / "in"
     assert ended.value.code == f"{place} is not yours to remove, and Docker Engine could not remove it either."
+
+
+def test_directories_are_for_all_who_mount_them_whatever_the_mask(tmp_path: Path) -> None:
+    settled: list[str] = []
+
+    def settle(place: int) -> None:
+        settled.append(str(Path(f"/proc/self/fd/{place}").readlink()))
+
+    mask = os.umask(0o077)
+    try:
+        for path in ("//a/./b/", "/a/b", "/a/c"):
+            beneath.directory(tmp_path / "over" / "root", path, settle)
+    finally:
+        os.umask(mask)
+    root = tmp_path / "over" / "root"
+    assert [stat.S_IMODE((root / path).stat().st_mode) for path in ("", "a", "a/b", "a/c")] == [0o755] * 4
+    assert settled == [str(root / "a" / "b"), str(root / "a" / "c")]
