@@ -192,6 +192,7 @@ class Hand:
         self.listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.listener.settimeout(60)
         self.keeps: list[tuple[str, int]] = []
+        self.may_keep = True
         at = self.listener.getsockname()
         self.forwarder = Forwarder("127.0.0.1", 0, lambda: at, self._keep, self.requests)
         stack.callback(self.forwarder.close)
@@ -199,7 +200,7 @@ class Hand:
 
     def _keep(self, at: tuple[str, int]) -> bool:
         self.keeps.append(at)
-        return True
+        return self.may_keep
 
     def timed(self, connection: socket.socket) -> socket.socket:
         connection.settimeout(60)
@@ -289,6 +290,18 @@ def test_a_target_that_hangs_up_after_its_answer_is_followed_by_another(hand: Ha
         assert heard(hand.client, FINE) == FINE
         target.shutdown(socket.SHUT_WR)
         assert heard(target) == b"", "it is left"
+
+
+def test_a_target_that_may_have_no_other_request_is_left(hand: Hand) -> None:
+    hand.may_keep = False
+    targets = []
+    for _ in range(2):
+        hand.client.sendall(ASKED)
+        targets.append(hand.target())
+        assert heard(targets[-1], ASKED) == ASKED
+        targets[-1].sendall(FINE)
+        assert heard(hand.client, FINE) == FINE
+    assert heard(targets[0]) == b""
 
 
 def test_when_the_client_leaves_its_target_is_left_and_owes_nothing(hand: Hand) -> None:
