@@ -298,15 +298,19 @@ def test_what_a_followed_stream_left_out_is_read_once_more(monkeypatch: pytest.M
 
 
 def test_a_stream_that_does_not_end_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    may_end = threading.Event()
+    may_end, is_read, readers = threading.Event(), threading.Event(), list[threading.Thread]()
 
     def read(follow: bool) -> Iterable[bytes]:
         assert follow
+        readers.append(threading.current_thread())
+        is_read.set()
         may_end.wait(60)
         return []
 
     assert copied(monkeypatch, read, patience=0.0).lines == []
+    assert is_read.wait(60)
     may_end.set()
+    assert [reader.daemon for reader in readers] == [True], "nor does it keep the process"
 
 
 @pytest.mark.parametrize(

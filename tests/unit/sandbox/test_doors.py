@@ -582,6 +582,15 @@ def test_the_outcome_is_told_by_the_begin_of_an_answer(status: int, pieces: tupl
     assert entry == entry_of("ecs", "Describe", outcome, False)
 
 
+def test_who_answers_gets_the_request_whole() -> None:
+    async def echo(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        await asgi.reply(send, 200, {}, scope["path"].encode() + await asgi.read_body(receive))
+
+    calls = Calls(answering(500), {"ecs": echo}, Journal(), None)
+    answer, _ = journaled(calls, request("POST", "/p", authorization=SIGNED), b" body")
+    assert answer == (200, {"content-length": "7"}, b"/p body")
+
+
 def test_a_call_whose_answer_failed_is_in_the_journal() -> None:
     async def broken(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         raise RuntimeError

@@ -339,6 +339,18 @@ def test_who_has_closed_takes_no_connection_and_goes_on_with_open_ones(hand: Han
     hand.forwarder.close()
 
 
+def test_neither_a_listener_nor_its_connections_keep_the_process() -> None:
+    before = set(threading.enumerate())
+    with ExitStack() as stack:
+        hand = Hand(stack)
+        hand.client.sendall(ASKED)
+        heard(hand.target(), ASKED)
+        ours = [
+            each for each in set(threading.enumerate()) - before if each.name.startswith(("listener-", "connection"))
+        ]
+        assert [each.daemon for each in ours] == [True, True]
+
+
 def test_a_port_is_bindable_unless_somebody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
