@@ -389,6 +389,26 @@ def test_the_program_says_what_nobody_could_remove(engine: Engine, monkeypatch: 
     assert ended.value.code == f"{place} is not yours to remove, and Docker Engine could not remove it either."
 
 
+@pytest.mark.parametrize("path", ["/out", "/out/etc", "/in/up/x", "/file", "/dangling", "/../outside"])
+def test_neither_a_link_nor_a_file_leads_to_a_directory(systems: Systems, tmp_path: Path, path: str) -> None:
+    root, outside = tmp_path / "files" / "fs-1", tmp_path / "outside"
+    (root / "in").mkdir(parents=True)
+    (outside / "etc").mkdir(parents=True)
+    (root / "file").touch()
+    for link, target in {"out": str(outside), "in/up": "..", "dangling": "no"}.items():
+        (root / link).symlink_to(target)
+    before = sorted(tmp_path.rglob("*"))
+    why = f"mount.nfs4: mounting 127.0.0.1:{path} failed, reason given by server: Not a directory"
+    assert systems.refused(rootDirectory=path) == f"{FAILED} {why}"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_system_is_no_link(systems: Systems, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "fs-1").symlink_to(tmp_path)
+    assert "Not a directory" in systems.refused()
+
+
 def test_directories_are_for_all_who_mount_them_whatever_the_mask(tmp_path: Path) -> None:
     settled: list[str] = []
 

@@ -326,6 +326,20 @@ def test_a_refusal_ends_the_connection() -> None:
     forwarder.close()
 
 
+def test_who_was_refused_and_does_not_leave_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_sandbox.forwarder._LINGER_SECONDS", 0.01)
+    before = set(threading.enumerate())
+    forwarder = Forwarder("127.0.0.1", 0, lambda: None, lambda _: True, Requests())
+    with socket.create_connection(("127.0.0.1", forwarder.port), timeout=60) as client:
+        client.sendall(ASKED)
+        assert heard(client).startswith(b"HTTP/1.1 503 ")
+        for connection in set(threading.enumerate()) - before:
+            if connection.name == "connection":
+                connection.join(60)
+                assert not connection.is_alive()
+    forwarder.close()
+
+
 def test_who_has_closed_takes_no_connection_and_goes_on_with_open_ones(hand: Hand) -> None:
     hand.client.sendall(ASKED)
     target = hand.target()
