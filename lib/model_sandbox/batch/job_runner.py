@@ -172,10 +172,6 @@ def _filled(word: str, parameters: dict[str, str]) -> str:
     return _REFERENCE.sub(lambda match: str(parameters.get(match[1], match[0])), word)
 
 
-def _merged(key: str, base: list[dict[str, str]], changes: list[dict[str, str]]) -> list[dict[str, str]]:
-    return list({entry[key]: entry for entry in [*base, *changes]}.values())
-
-
 def _stream(container: dict[str, Any], name: str, task: str) -> LogStream:
     # Without a log configuration, it is in Batch's own group.
     options = (container.get("logConfiguration") or {}).get("options") or {}
