@@ -241,6 +241,20 @@ def test_more_vcpus_are_room_at_once() -> None:
     assert (capacity.take(1.0), capacity.take(0.1)) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("container", "size"),
+    [
+        ({"resourceRequirements": []}, (1.0, None)),
+        ({"resourceRequirements": [], "vcpus": 2, "memory": 512}, (2.0, 512)),
+        ({**{"vcpus": 2, "memory": 512}, **CONTAINER}, (1.0, 2048)),
+        ({"resourceRequirements": [{"type": "MEMORY", "value": "8"}, {"type": "VCPU", "value": "0.25"}]}, (0.25, 8)),
+    ],
+)
+def test_the_size_of_a_job(container: dict[str, Any], size: tuple[float, int | None]) -> None:
+    job = Job(SCOPE, "i", {"container": container}, {}, Capacity(1), {}, 1, None, [])
+    assert (job.vcpus, job.memory_mib) == size
+
+
 def test_without_a_limit_there_is_room_for_256_vcpus() -> None:
     account = Account()
     account.ask("CreateComputeEnvironment", computeEnvironmentName="e")
