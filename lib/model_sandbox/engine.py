@@ -165,7 +165,8 @@ class Engine:
             content = bounded(pieces, limit + _TAR_OVERHEAD)
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 file = archive.extractfile(archive.next() or "")
-                return file.read() if file else b""
+                read = file.read(limit + 1) if file else b""
+                return read if len(read) <= limit else b""
         except (DockerException, OSError, KeyError, tarfile.TarError):
             return b""
 
