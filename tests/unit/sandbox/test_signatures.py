@@ -116,7 +116,7 @@ def of_version_2(**changes: list[str] | None) -> Head:
 
 def test_roots_signature_is_compared_by_the_secret_of_the_sandbox() -> None:
     rig, asked = Rig(), head()
-    assert rig.signatures.check(asked, b"body") == Signer("123456789012", "ecs")
+    assert rig.signatures.check(asked, b"body") == Signer("123456789012", "ecs", presigned=False)
     signature = Signature("123456789012", "20261201", "us-east-1", "ecs", "host;x-amz-date", HEX, MOMENT)
     assert rig.compared == [(signature, "root's", "POST", "/", {}, asked.headers, b"body", False)]
     assert rig.resolved == []
