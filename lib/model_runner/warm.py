@@ -50,6 +50,7 @@ class Preloaded:
                 preexec_fn=death_signal_setter(signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - there are no threads here
             )
         except OSError as error:
+            ours.close()
             raise UnfitError("it could not be started: {}".format(error.strerror)) from error
         finally:
             theirs.close()
