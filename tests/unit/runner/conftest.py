@@ -57,3 +57,14 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 STAMP = "2026-02-03T04:05:06Z"
+
+
+def descriptors() -> set[tuple[int, str]]:
+    """What is open, by its number and where it leads; not the listing itself."""
+    found = set()
+    for path in list(Path("/proc/self/fd").iterdir()):
+        try:
+            found.add((int(path.name), str(path.readlink())))
+        except FileNotFoundError:
+            continue
+    return found
