@@ -34,7 +34,8 @@ class Library:
         self._request_handler: Any = None
         self.printed: list[str] = []
         self.asyncio = SimpleNamespace(get_event_loop=lambda: loop, iscoroutinefunction=asyncio.iscoroutinefunction)
-        self.handle_loop_exception = lambda *_: None
+        self.errors: list[Any] = []
+        self.handle_loop_exception = lambda *what: self.errors.append(what)
 
     def _print_gravity_message(self, text: str) -> None:
         self.printed.append(text)
@@ -77,6 +78,7 @@ class Place:
         with pytest.raises(KeyboardInterrupt):
             self.it.wait_for_requests(handler)
         assert found[0] == {"status": "listening"}
+        assert self.library.errors == []
         return found[1:]
 
 
