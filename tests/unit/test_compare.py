@@ -12,7 +12,17 @@ from model_compare import Kind, difference, kind_of
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("expected.csv", "csv"), ("E.CSV", "csv"), ("a.json", "json"), ("a.txt", "text"), ("expected", "text")],
+    [
+        ("expected.csv", "csv"),
+        ("E.CSV", "csv"),
+        ("a.json", "json"),
+        ("a.txt", "text"),
+        ("expected", "text"),
+        ("A.JSON", "json"),
+        ("csv", "text"),
+        ("a.csv.txt", "text"),
+        ("json", "text"),
+    ],
 )
 def test_kind_of(name: str, kind: Kind) -> None:
     assert kind_of(name) == kind
@@ -31,6 +41,18 @@ def test_kind_of(name: str, kind: Kind) -> None:
         ("csv", "a\n1\n", "\ufeffa\n1\n\n"),
         ("json", '{"a": [1, 2.0], "b": null}', '{"b":null,"a":[1,2.0000001]}\n'),
         ("json", "1", "1.0"),
+        ("csv", "a\n100\n", "a\n100.0001\n"),
+        ("csv", "a\n100.0001\n", "a\n100\n"),
+        ("csv", "a\n0.0\n", "a\n0.000001\n"),
+        ("csv", "a\n.5,+5.,1e2\n", "a\n0.5,5,+100.0\n"),
+        ("csv", "a\n-00012\n", "a\n-12\n"),
+        ("csv", "a\ninf\n", "a\n+INFINITY\n"),
+        ("csv", "\na\n\n1\n", "a\n1\n"),
+        ("csv", "", "\n"),
+        ("json", "NaN", "NaN"),
+        ("json", "[100, 0]", "[100.0001, 0.000001]"),
+        ("json", '[[], {}, "", true, false]', '[[], {}, "", true, false]'),
+        ("text", "a\n\n\r\n", "a"),
         ("text", "yes\n", "yes"),
         ("text", "yes", "yes\r\n"),
     ],
@@ -56,6 +78,34 @@ def test_equal(kind: Kind, expected: str, got: str) -> None:
         ("json", '{"a": 1}', "{}", '$: "a" is missing'),
         ("json", "{}", '{"a": 1}', '$: "a" was not expected'),
         ("json", "[1, 2]", "[1]", "$: expected 2 items, got 1"),
+        ("csv", "a\n100\n", "a\n100.00011\n", 'row 2, column 1 (a): expected "100", got "100.00011"'),
+        ("csv", "a\n0.0\n", "a\n0.0000011\n", 'row 2, column 1 (a): expected "0.0", got "0.0000011"'),
+        ("csv", "a\n12\n", "a\n-12\n", 'row 2, column 1 (a): expected "12", got "-12"'),
+        ("csv", "a\nnan\n", "a\n1.5\n", 'row 2, column 1 (a): expected "nan", got "1.5"'),
+        ("csv", "a\n1.5\n", "a\nnan\n", 'row 2, column 1 (a): expected "1.5", got "nan"'),
+        ("csv", "a\n1\n", "a\nx\n", 'row 2, column 1 (a): expected "1", got "x"'),
+        ("csv", "a\nx\n", "a\n1\n", 'row 2, column 1 (a): expected "x", got "1"'),
+        ("csv", "a\nx\n", "a\n1.5\n", 'row 2, column 1 (a): expected "x", got "1.5"'),
+        ("csv", "a\n1.5\n", "a\n1.5x\n", 'row 2, column 1 (a): expected "1.5", got "1.5x"'),
+        ("csv", "a\n1,2\n", "a\n1,3\n", 'row 2, column 2: expected "2", got "3"'),
+        ("csv", "a,b\n1\n", "a,b\n1,2\n", "row 2: expected 1 columns, got 2"),
+        ("csv", "", "a\n", "expected 0 rows, got 1"),
+        ("csv", '"a', "a", "one of the two is no CSV: unexpected end of data"),
+        ("json", "[1, [2, 3]]", "[1, [2, 4]]", "$[1][1]: expected 3, got 4"),
+        ("json", "[1, 2, 3]", "[1, 5, 6]", "$[1]: expected 2, got 5"),
+        ("json", '{"a": 1, "b": 2}', '{"c": 3}', '$: "a" is missing'),
+        ("json", '{"a": 1, "b": 2}', '{"a": 2, "b": 3}', "$.a: expected 1, got 2"),
+        ("json", '{"a": {}}', '{"a": {"b": 1, "c": 2}}', '$.a: "b" was not expected'),
+        ("json", "1.5", '"1.5"', '$: expected 1.5, got "1.5"'),
+        ("json", "1", "true", "$: expected 1, got true"),
+        ("json", "false", "0", "$: expected false, got 0"),
+        ("json", "false", "true", "$: expected false, got true"),
+        ("json", "1.5", "null", "$: expected 1.5, got null"),
+        ("json", '"é"', '"e"', '$: expected "é", got "e"'),
+        ("json", "[1]", "[1, 2]", "$: expected 1 items, got 2"),
+        ("text", "a\nb", "a", "expected 2 lines, got 1"),
+        ("text", f"{'a' * 78}", "b", f'line 1: expected "{"a" * 78}", got "b"'),
+        ("text", f"{'a' * 79}", "b", f'line 1: expected "{"a" * 79}…, got "b"'),
         ("json", "true", "1", "$: expected true, got 1"),
         ("json", "null", "0", "$: expected null, got 0"),
         ("json", '"1"', "1", '$: expected "1", got 1'),
@@ -72,9 +122,9 @@ def test_different(kind: Kind, expected: str, got: str, told: str) -> None:
 
 
 def test_an_expected_file_that_is_no_json_says_so() -> None:
-    told = difference(b"{", b"{}", "json")
-    assert told is not None
-    assert told.startswith("the expected result is no JSON")
+    told = "the expected result is no JSON: "
+    found = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+    assert difference(b"{", b"{}", "json") == told + found
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "text"])
@@ -131,7 +181,7 @@ def test_no_bytes_make_it_stumble(one: bytes, other: bytes, kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("expected", "got", "kind", "found"),
     [
-        ("[1]", "[" * 200_000, "json", "nested too deeply"),
+        ("[1]", "[" * 200_000, "json", "the two are nested too deeply to be compared"),
         ("1.5", "1" + "0" * 400, "json", "$: expected 1.5"),
         ("a\n1\n", f"a\n{'9' * 5000}\n", "csv", "row 2, column 1 (a)"),
         ("a\nx\n", f"a\n{'x' * 200_000}\n", "csv", "row 2, column 1 (a)"),
