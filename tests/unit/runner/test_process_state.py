@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,20 @@ def test_another_state_than_the_scripts_is_named() -> None:
 )  # fmt: skip
 def test_a_value_is_known_by_its_name_in_every_process(value: Any, name: str) -> None:
     assert process_state._name(value) == name
+
+
+def test_a_start_method_that_is_the_default_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    context: Any = multiprocessing.context._default_context  # type: ignore[attr-defined]
+    monkeypatch.setattr(context, "_actual_context", None)
+    before = state("/work")
+    monkeypatch.setattr(context, "_actual_context", context._default_context)
+    assert changed(before) == []
+
+
+def test_a_module_that_is_still_being_imported_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("decimal", "multiprocessing.context", "socket"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    half = state("/work")
+    for name in ("decimal", "multiprocessing.context", "socket"):
+        monkeypatch.delitem(sys.modules, name)
+    assert changed(half) == []
