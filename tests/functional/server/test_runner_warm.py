@@ -133,6 +133,22 @@ def test_a_script_sees_what_it_sees_as_a_process_of_its_own(tmp_path: Path, pyth
     assert seen["warm"] == seen["command"]
 
 
+@pytest.mark.parametrize("options", [["-I"], ["-P"], ["-s", "-u"]], ids=" ".join)
+def test_a_script_finds_what_it_finds_as_a_process_of_its_own(tmp_path: Path, options: list[str]) -> None:
+    code = (
+        "import json, sys\nours = [name for name in sys.modules if name.startswith('model_runner')]\n"
+        "json.dump([sys.path, sys.orig_argv[:-2], ours], open(sys.argv[2], 'w'))"
+    )
+    folder = program(tmp_path / "p", code)
+    changes = {"command": [sys.executable, *options, "main.py", "{input}", "{output}"]}
+    seen = []
+    for mode in ("command", "warm"):
+        with client(sys.executable, folder, mode, changes) as started:
+            assert started.mode == f"{mode} (as asked)"
+            seen.append(json.loads(once(started, folder)[1] or ""))
+    assert seen[0] == seen[1]
+
+
 @BOTH
 def test_a_script_ends_as_it_does_as_a_process_of_its_own(tmp_path: Path, python: str) -> None:
     folder = program(tmp_path / "p", "import sys\nexec(compile(open(sys.argv[1]).read(), 'job', 'exec'))")
