@@ -10,10 +10,12 @@ import pytest
 
 from model_runner import kept, library, resident
 from model_runner.imports import Script
-from model_runner.kept import MESSAGE_BYTES, BrokenError
+from model_runner.kept import BrokenError
 from model_runner.library import LibraryMode, Lines
 from model_runner.processes import Strays
 
+#: Of a line of the program.
+MESSAGE_BYTES = 4 * 1024 * 1024
 SCRIPT = Script("python3", ("-u", "-I"), "main.py", ("run", "{input}"))
 
 

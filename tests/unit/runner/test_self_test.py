@@ -274,6 +274,19 @@ def test_a_kept_program_that_differs_is_stopped_and_says_why(
     assert room.done[-3:] == [("clear", None), ("renew",), ("renew",)]
 
 
+def test_a_reason_is_short_however_much_a_program_says(sample: Sample, clock: Clock, lines: list[str]) -> None:
+    class Loud(Mode):
+        def run(self, request: dict[str, Any]) -> tuple[int, str | None]:
+            return 1, "x" * 10_000
+
+    sample.run(Mode(clock, "a"), "a new process", 30)
+    mode: Any = Loud(clock)
+    with pytest.raises(UnfitError) as raised:
+        prove_kept(sample, lambda: mode, 1)
+    said = "its sample fails in mode fake, one process for all jobs, see the log: "
+    assert str(raised.value) == said + "x" * (500 - len(said))
+
+
 def test_a_result_is_known_by_all_of_its_bytes(tmp_path: Path) -> None:
     content = b"x" * (3 * 1024 * 1024 + 1)
     (tmp_path / "out").write_bytes(content)

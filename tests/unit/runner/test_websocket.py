@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_runner import websocket
-from model_runner.kept import MESSAGE_BYTES, BrokenError
+from model_runner.kept import BrokenError
 from model_runner.websocket import WebSocket
 
 #: As RFC 6455 has it accepted.
@@ -17,6 +17,10 @@ ASKED = (
     f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 GREETING = f"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n".encode()
+
+
+#: Of a message of the program.
+MESSAGE_BYTES = 4 * 1024 * 1024
 
 
 class Peer:
