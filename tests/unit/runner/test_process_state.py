@@ -184,3 +184,9 @@ def test_a_module_that_is_still_being_imported_is_passed_over(monkeypatch: pytes
     for name in ("decimal", "multiprocessing.context", "socket"):
         monkeypatch.delitem(sys.modules, name)
     assert changed(half) == []
+
+
+def test_an_environment_that_is_no_utf_8_has_a_sum_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state("/work")
+    monkeypatch.setenv("A", "\udcff")
+    assert changed(before) == ["the environment"]

@@ -174,6 +174,9 @@ class Job:
         assert wake == self.mode._server.channel.fileno()
         self.pipes = [str(Path(f"/proc/self/fd/{number}").readlink()) for number in streams.descriptors]
         log.feed("stderr", b"last words")
+        end = os.open(f"/proc/self/fd/{streams.descriptors[0]}", os.O_WRONLY)
+        os.write(end, b"not read yet\n")
+        os.close(end)
         return self.breach
 
     def run(self, mode: WarmMode) -> Any:
@@ -196,10 +199,11 @@ def mode_of(job: Job, *answers: Any, imports: Any = (), check: bool = True) -> W
     return made
 
 
-def test_a_job_is_forked_with_pipes_of_its_own(world: World, job: Job, tmp_path: Path) -> None:
+def test_a_job_is_forked_with_pipes_of_its_own(world: World, job: Job, tmp_path: Path, said: list[str]) -> None:
     mode = mode_of(job, imports=["csv"])
     before = descriptors()
     assert job.run(mode) == (3, "last words")
+    assert [line[21:] for line in said] == ["job 1 | not read yet\n", "job 1 | last words\n"]
     (server,) = world.servers
     message, places = server.hear()
     assert message == {"argv": ["/in", f"{tmp_path}/out.png"], "tell": True}
