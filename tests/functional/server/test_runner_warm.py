@@ -136,8 +136,9 @@ def test_a_script_sees_what_it_sees_as_a_process_of_its_own(tmp_path: Path, pyth
 @pytest.mark.parametrize("options", [["-I"], ["-P"], ["-s", "-u"]], ids=" ".join)
 def test_a_script_finds_what_it_finds_as_a_process_of_its_own(tmp_path: Path, options: list[str]) -> None:
     code = (
-        "import json, sys\nours = [name for name in sys.modules if name.startswith('model_runner')]\n"
-        "json.dump([sys.path, sys.orig_argv[:-2], ours], open(sys.argv[2], 'w'))"
+        "import json, os, sys, threading\nours = [name for name in sys.modules if name.startswith('model_runner')]\n"
+        "is_main = threading.main_thread().native_id == os.getpid()\n"
+        "json.dump([sys.path, sys.orig_argv[:-2], ours, is_main], open(sys.argv[2], 'w'))"
     )
     folder = program(tmp_path / "p", code)
     changes = {"command": [sys.executable, *options, "main.py", "{input}", "{output}"]}
