@@ -260,3 +260,4 @@ def test_without_a_proof_it_serves_as_the_library_is_meant(
     made = Made("resident", SCRIPT, str(world.folder), CONNECTION)
     told = {"mode": "resident", "reason": reason} if recorded else None
     assert world.choose("auto", RUN, LIBRARY) == Choice(made, reason, told)
+    assert ("resident", 3) not in world.proved  # there is no time for it
