@@ -133,18 +133,22 @@ def test_a_script_sees_what_it_sees_as_a_process_of_its_own(tmp_path: Path, pyth
     assert seen["warm"] == seen["command"]
 
 
-@pytest.mark.parametrize("options", [["-I"], ["-P"], ["-s", "-u"]], ids=" ".join)
-def test_a_script_finds_what_it_finds_as_a_process_of_its_own(tmp_path: Path, options: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("python", "options"),
+    [(sys.executable, ["-I"]), (sys.executable, ["-P"]), (oldest_and_newest()[0], ["-s", "-u"])],
+    ids=["isolated", "safe", "oldest"],
+)
+def test_a_script_finds_what_it_finds_as_a_process_of_its_own(tmp_path: Path, python: str, options: list[str]) -> None:
     code = (
         "import json, os, sys, threading\nours = [name for name in sys.modules if name.startswith('model_runner')]\n"
-        "is_main = threading.main_thread().native_id == os.getpid()\n"
-        "json.dump([sys.path, sys.orig_argv[:-2], ours, is_main], open(sys.argv[2], 'w'))"
+        "is_main = getattr(threading.main_thread(), 'native_id', os.getpid()) == os.getpid()\n"
+        "json.dump([sys.path, getattr(sys, 'orig_argv', [])[:-2], ours, is_main], open(sys.argv[2], 'w'))"
     )
     folder = program(tmp_path / "p", code)
-    changes = {"command": [sys.executable, *options, "main.py", "{input}", "{output}"]}
+    changes = {"command": [python, *options, "main.py", "{input}", "{output}"]}
     seen = []
     for mode in ("command", "warm"):
-        with client(sys.executable, folder, mode, changes) as started:
+        with client(python, folder, mode, changes) as started:
             assert started.mode == f"{mode} (as asked)"
             seen.append(json.loads(once(started, folder)[1] or ""))
     assert seen[0] == seen[1]
