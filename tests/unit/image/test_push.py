@@ -1,13 +1,20 @@
 """The stream of a push tells the digest, the layers, and the cause of a failure."""
 
+import base64
+import json
+from collections import deque
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 
-from model_dockerize.errors import PushError
-from model_dockerize.image import RegistryAuth
+from model_dockerize.errors import EngineError, PushError
+from model_dockerize.image import RegistryAuth, push
 from model_dockerize.image.push import _follow, _TransientError, failure
+from tests.rig.engine_api import EngineApi
 from tests.rig.leaks import planted
+from tests.rig.progress import Said
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -174,3 +181,193 @@ def test_a_denied_push_names_action_and_resource(message: str, named: str) -> No
 def test_credentials_hide_their_password() -> None:
     password = planted("registry-password")
     assert password not in repr(RegistryAuth("AWS", password, "r"))
+
+
+TARGET = "r.example/iris:1"
+PUSH = "POST /images/r.example/iris/push?tag=1"
+PUSHED = {"status": f"1: digest: {DIGEST} size: 1"}
+EXPIRED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def auth(number: int, expires: datetime | None = None, registry: str = "r.example") -> RegistryAuth:
+    return RegistryAuth(f"user{number}", planted(f"push-{number}"), registry, expires)
+
+
+@pytest.fixture
+def engine_of(api: EngineApi, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let an engine take the name; return how long is waited between attempts."""
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
+    api.answers["POST /images/sha256:1/tag"] = ""
+    return waited
+
+
+def headers(api: EngineApi) -> list[dict[str, str]]:
+    told = [request.headers.get("X-Registry-Auth") for request in api.sent]
+    return [json.loads(base64.urlsafe_b64decode(text)) for text in told if text]
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "place"),
+    [
+        (TARGET, "tag=1&repo=r.example/iris", PUSH),
+        ("r.example/a/iris", "tag=latest&repo=r.example/a/iris", "POST /images/r.example/a/iris/push?tag=latest"),
+    ],
+)
+@pytest.mark.usefixtures("engine_of")
+def test_an_image_is_named_and_pushed_with_credentials_of_this_push(
+    api: EngineApi, target: str, name: str, place: str
+) -> None:
+    api.answers[place.partition("?")[0]] = PUSHED
+    said = Said()
+    assert push(api.engine(), "sha256:1", target, lambda: auth(1), said) == DIGEST
+    assert api.asked == [f"POST /images/sha256:1/tag?{name}&force=0", (place, {})]
+    assert headers(api) == [
+        {"username": "user1", "password": auth(1).password, "serveraddress": "r.example"},
+    ]
+    assert said.infos == [f"Pushed {target}: 0 layers sent (0.0 MB), 0 were already there; {DIGEST}"]
+
+
+def test_what_passes_is_tried_again_with_a_new_login(api: EngineApi, engine_of: list[float]) -> None:
+    numbers = iter(range(9))
+    answers = deque([(500, "EOF"), requests.ConnectionError("gone"), {"error": "i/o timeout"}, PUSHED])
+    api.answers["POST /images/r.example/iris/push"] = answers
+    said = Said()
+    assert push(api.engine(), "sha256:1", TARGET, lambda: auth(next(numbers)), said) == DIGEST
+    assert [each["username"] for each in headers(api)] == ["user0", "user1", "user2", "user3"]
+    assert said.warnings == [
+        f"Attempt {n} of 4 to push failed and is repeated: {why}"
+        for n, why in ((1, "EOF"), (2, "connection reset: gone"), (3, "i/o timeout"))
+    ]
+    assert [low <= seconds <= low + 1 for low, seconds in zip((1, 2, 4), engine_of, strict=True)] == [True] * 3
+
+
+def test_after_four_attempts_it_is_over(api: EngineApi, engine_of: list[float]) -> None:
+    api.answers["POST /images/r.example/iris/push"] = (500, "unexpected EOF")
+    with pytest.raises(PushError) as refused:
+        push(api.engine(), "sha256:1", TARGET, lambda: auth(1), Said())
+    assert str(refused.value) == f"{TARGET} was not pushed: the connection to the registry broke off."
+    assert refused.value.details == ("unexpected EOF",)
+    assert (len(headers(api)), len(engine_of)) == (4, 3)
+
+
+@pytest.mark.parametrize("expires", [None, datetime.max.replace(tzinfo=UTC), EXPIRED])
+def test_refused_after_its_end_a_login_is_renewed(
+    api: EngineApi, engine_of: list[float], expires: datetime | None
+) -> None:
+    logins = iter([auth(1, expires), auth(2)])
+    api.answers["POST /images/r.example/iris/push"] = deque([{"error": "denied: no"}, PUSHED])
+    if expires == EXPIRED:
+        said = Said()
+        assert push(api.engine(), "sha256:1", TARGET, lambda: next(logins), said) == DIGEST
+        assert said.warnings == [
+            "Attempt 1 of 4 to push failed and is repeated: authorization token has expired "
+            f"({TARGET} was not pushed: pushing is not allowed with these credentials.)"
+        ]
+        assert len(engine_of) == 1
+        return
+    with pytest.raises(PushError, match="pushing is not allowed with these credentials") as refused:
+        push(api.engine(), "sha256:1", TARGET, lambda: next(logins), Said())
+    assert refused.value.details == ("denied: no",)
+    assert engine_of == []
+
+
+@pytest.mark.usefixtures("engine_of")
+def test_credentials_of_another_registry_are_sent_nowhere(api: EngineApi) -> None:
+    logins = iter([auth(1), auth(2, registry="other.example")])
+    api.answers["POST /images/r.example/iris/push"] = (500, "EOF")
+    for login in (lambda: auth(1, registry="r.exam"), lambda: next(logins)):
+        with pytest.raises(PushError) as refused:
+            push(api.engine(), "sha256:1", TARGET, login, Said())
+        assert str(refused.value).startswith(f"The name {TARGET} does not belong to the registry ")
+        assert refused.value.remedy == (
+            "Name the image registry/repository:tag, of the registry that the credentials are for."
+        )
+    assert [each["username"] for each in headers(api)] == ["user1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        ((404, "No such image: sha256:1"), EngineError, "The image of this run is gone from the engine: another build"),
+        ((400, "invalid reference"), PushError, f"The image cannot be named {TARGET}: invalid reference"),
+    ],
+)
+def test_an_image_that_cannot_be_named_is_not_pushed(
+    api: EngineApi, answer: tuple[int, str], kind: type[PushError], sentence: str
+) -> None:
+    api.answers["POST /images/sha256:1/tag"] = answer
+    with pytest.raises(kind) as refused:
+        push(api.engine(), "sha256:1", TARGET, lambda: auth(1), Said())
+    assert str(refused.value).startswith(sentence)
+    assert len(api.asked) == 1
+
+
+def test_a_stream_without_a_digest_says_so() -> None:
+    with pytest.raises(_TransientError) as refused:
+        _follow([{"status": f"digest {DIGEST}", "aux": None}], TARGET, Words())
+    assert str(refused.value) == f"{TARGET} was not pushed: the engine ended without naming its digest."
+    assert refused.value.remedy == "Push again."
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"error": " strange "},
+        {"error": "x", "errorDetail": {"message": " strange "}},
+        {"error": " strange ", "errorDetail": {}},
+    ],
+)
+def test_an_error_that_nobody_knows_is_told_as_it_is(event: dict[str, Any]) -> None:
+    with pytest.raises(PushError) as refused:
+        _follow([event], TARGET, Words())
+    assert type(refused.value) is PushError
+    assert (str(refused.value), refused.value.details) == (f"{TARGET} was not pushed: strange", ())
+    assert refused.value.remedy == "Repeat the push; if it fails again, ask the registry."
+
+
+EXPLAINED = {
+    "tag invalid: x": (
+        "the registry refuses the tag: its tags are immutable and this one is taken",
+        "Push under another version.",
+    ),
+    "authorization token has expired": (
+        "the registry's token has expired",
+        "Log in again: a token of Amazon ECR lasts 12 hours. Then repeat the push.",
+    ),
+    "incorrect username or password": (
+        "the registry does not accept these credentials",
+        "Check that they belong to this registry's account and region.",
+    ),
+    "repository x not found": (
+        "the repository does not exist",
+        "Create the repository first, or correct its name.",
+    ),
+    "forbidden": (
+        "pushing is not allowed with these credentials",
+        "A token of Amazon ECR lasts 12 hours: log in again. Else allow what model-dockerize iam-policy prints.",
+    ),
+    "broken pipe": (
+        "the connection to the registry broke off",
+        "Repeat the push: layers that have arrived are not sent again. If it stays, check proxy, network and quota.",
+    ),
+}
+
+
+@pytest.mark.parametrize("message", EXPLAINED)
+def test_a_cause_and_its_remedy_are_told_with_the_registrys_words(message: str) -> None:
+    error, (cause, remedy) = failure(TARGET, f" {message}\n"), EXPLAINED[message]
+    assert (str(error), error.remedy) == (f"{TARGET} was not pushed: {cause}.", remedy)
+    assert error.details == (message,)
+
+
+def test_a_denied_action_is_told_with_the_remedy_of_its_cause() -> None:
+    message = "User: x is not authorized to perform ecr:PutImage on resource arn:aws:ecr:r:1:repository/x. denied"
+    error = failure(TARGET, message)
+    assert str(error) == (
+        f"{TARGET} was not pushed: ecr:PutImage on arn:aws:ecr:r:1:repository/x is not allowed for these credentials."
+    )
+    assert error.remedy == f"Allow ecr:PutImage on arn:aws:ecr:r:1:repository/x. {EXPLAINED['forbidden'][1]}"
+    assert error.details == (message,)
+    unknown = failure("r/a/x:1", "unexpected status from PATCH request to https://r/v2/a/x/manifests/1: 403 Forbidden")
+    assert str(unknown) == "r/a/x:1 was not pushed: pushing on repository a/x is not allowed for these credentials."
