@@ -23,7 +23,7 @@ print(json.dumps({{
 def test_it_is_taken_over_and_hidden(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    kept = {"HOME": "/home/x", "LANG": "C.UTF-8", "TMPDIR": "/tmp", "TZ": "UTC"}  # noqa: S108 - nothing is written there
+    kept = {"HOME": "/home/x", "LANG": "C.UTF-8", "TMPDIR": "/tmp", "TZ": "UTC"}
     proxies = {"HTTP_PROXY": "p1", "https_proxy": "p2", "ALL_PROXY": "p3", "no_proxy": "p4"}
     given = {**kept, **proxies, "INPUT_API-KEY": "a secret of the job", "PATH": os.environ["PATH"]}
     done = subprocess.run(
