@@ -12,7 +12,7 @@ import pytest
 
 from model_dockerize import program
 from model_dockerize.errors import ModelDockerizeError
-from model_dockerize.program import python_version
+from model_dockerize.program import first_program, python_version
 from model_dockerize.settings import Given, load_settings
 from tests.rig.projects import copy
 from tests.unit.program.folder import Heard, fill
@@ -127,6 +127,46 @@ FOLDERS: Mapping[str, Mapping[str, str]] = {
     },
     "two-programs": {"a.py": "", "b.py": ""},
     "pointer": {"main.py": "", "model.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"},
+    "samples": {
+        "main.py": "",
+        "smoke/input.csv": "a\n",
+        "smoke/expected.csv": "b\n",
+        "smoke/expected.json": "{}",
+        "smoke/mapping.json": "[]",
+        "smoke/mapping.yml": "",
+    },
+    "no-input": {"main.py": "", "smoke/expected.csv": "b\n"},
+    "no-file": {"main.py": "", "model-dockerize.yml": "smoke-input: none.csv\ninit-file: none.sh\n"},
+    "specifier": {
+        "main.py": "",
+        "uv.lock": 'version = 1\nrequires-python = "later"\n',
+        "pyproject.toml": "[project]\nname='x'\n",
+    },
+    "no-such-python": {"main.py": "", "pyproject.toml": "[project]\nname = 'x'\nrequires-python = '>=3.99'\n"},
+    "torch-index": {
+        "main.py": "",
+        "uv.lock": 'version = 1\nrequires-python = ">=3.11"\n',
+        "pyproject.toml": "[project]\nname='x'\n",
+        "model-dockerize.yml": "torch-index: https://index.example/cpu\n",
+    },
+    **{
+        f"calls-{name}": {"score": "", "model-dockerize.yml": f"command: {name} score {{input}} {{output}}\n"}
+        for name in ("Rscript", "R", "julia", "node")
+    },
+    "data": {
+        "main.py": "row['b'] + row['a']\nrow['c'] = 1\n",
+        "requirements.txt": "",
+        "readme.txt": "x",
+        "LICENSE.txt": "x",
+        "licence.csv": "x\n1\n",
+        "notice.txt": "x",
+        "constraints.txt": "",
+        "package.json": "{}",
+        "tsconfig.json": "{}",
+        ".hidden/data.csv": "a\n1\n",
+    },
+    "json": {"main.py": "", "deeper/rows.jsonl": "1\n2\n3\n4\n5\n6\n", "rows.txt": "x"},
+    "one-row": {"main.py": "", "head.csv": "a,b\n", "other.json": "{}"},
     "empty": {},
 }
 PROJECTS = ("pdm", "pipenv", "poetry", "poetry1", "pylock", "uv")
@@ -156,9 +196,22 @@ def known(folder: Path) -> str:
         text = shown(found, folder) + program.render_dockerfile(found, "server:1")
     except ModelDockerizeError as error:
         text = "\n".join((type(error).__name__, str(error), error.remedy, *error.details)) + "\n"
+    text += f"--- init\n{begun(folder)}"
     said = [*(f"info: {line}" for line in heard.infos), *(f"warning: {line}" for line in heard.warnings)]
     text = "\n".join((*said, text)).replace(str(folder), "FOLDER")
     return re.sub(r"(?<=[0-9a-f]{8})[0-9a-f]{56}", "", text).lstrip("\n")
+
+
+def begun(folder: Path) -> str:
+    """Return what `init` says and writes."""
+    before, heard = {*folder.rglob("*")}, Heard()
+    program.start(folder, heard)
+    source = Path(first_program.__file__).read_text(encoding="utf-8")
+    lines = [*heard.infos, *(f"warning: {line}" for line in heard.warnings)]
+    for path in sorted({*folder.rglob("*")} - before):
+        content = path.read_text(encoding="utf-8") if path.is_file() else "a folder"
+        lines.append(f"{path}: {'the first program' if content == source else content}")
+    return "\n".join(lines)
 
 
 def made(name: str, place: Path) -> Path:
