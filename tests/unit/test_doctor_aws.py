@@ -68,10 +68,12 @@ def test_the_region_is_that_of_the_input_else_of_the_environment(
     assert checks.findings == [Finding("region", status, text, remedy)]
 
 
-@pytest.mark.parametrize(("left", "status"), [(None, "ok"), (29, "warning"), (40, "ok"), (-5, "warning")])
+@pytest.mark.parametrize(("left", "status"), [(None, "ok"), (1799, "warning"), (1800, "ok"), (-5, "warning")])
 def test_credentials_that_end_soon_are_warned_of(calls: Calls, left: int | None, status: str) -> None:
     run, _ = run_told({}, {"A": "b"})
-    end = None if left is None else datetime.now(UTC) + timedelta(minutes=left)
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    calls.patch.setattr(doctor_aws, "datetime", SimpleNamespace(now=lambda _: now))
+    end = None if left is None else now + timedelta(seconds=left)
     calls.stand_in(doctor_aws, "connect", ACCOUNT)
     calls.stand_in(preflight, "lifetime", ("for an hour", end))
     said = doctor_aws._credentials(run, STAGE)

@@ -287,7 +287,7 @@ def test_one_that_bakes_goes_back_at_once(back: Calls) -> None:
 
 
 def test_traffic_that_ecs_moves_comes_after_the_test(back: Calls) -> None:
-    back.stand_in(ecs, "follow", verdict(Outcome.PAUSED, pause="pause"))
+    back.stand_in(ecs, "follow", verdict(Outcome.PAUSED, pause="pause", here=7))
     run, _ = run_told({"wait-timeout": "600"})
     assert operate.rollback(run, ACCOUNT, PREPARED, "") is Outcome.DEPLOYED
     names = [
