@@ -98,7 +98,7 @@ def test_a_link_or_a_pipe_is_not_opened(folder: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - it is no folder of files
     with pytest.raises(OutsideError, match="is no regular file"):
         open_regular(folder / "pipe")
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
 
 
 def test_a_file_is_written_and_nothing_that_a_link_leads_to(folder: Path) -> None:

@@ -794,6 +794,7 @@ def test_a_task_in_the_network_tells_what_it_saw(calls: Calls, ended: Any, check
     with given.run.recorder.stage("smoke") as stage:
         result = deployed._inside(given.run, FOLDER, given.account, SERVICE, WHERE, stage)
     assert [(check.name, check.passed, check.detail) for check in result.checks] == checks
+    assert [check.seconds for check in result.checks] == [0.5 if name == "health" else 0.0 for name, *_ in checks]
     if said is not None:
         assert [text for _, _, text in told.lines] == said
     assert calls.made[:2] == [
