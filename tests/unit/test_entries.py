@@ -11,7 +11,7 @@ from model_dockerize import image, pipeline
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Run, batch_file, download, everything, make, named, operate
-from model_dockerize.pipeline.context import Named, Prepared
+from model_dockerize.pipeline.context import FromFolder, Named, Prepared
 from model_dockerize.report import facts
 from model_dockerize.smoke import Expectation
 from tests.rig.told import Calls, Told, run_told
@@ -209,3 +209,11 @@ def test_an_archive_is_loaded_or_there(calls: Calls, is_held: bool) -> None:
         facts.Identity("iris:2", "b"),
         facts.Headline("iris:2. Run it: docker run --rm -p 9090:80 iris:2"),
     )
+
+
+def test_what_lies_in_the_folder_is_named_when_a_model_is_removed(calls: Calls, told: tuple[Run, Told]) -> None:
+    model: Any = SimpleNamespace(name="iris", version="2", path=Path("/models/iris"))
+    calls.stand_in(make, "inspect", FromFolder(model, "b", "linux/amd64", Expectation("b"), "FROM x", "7"))
+    agreed: Any = object()
+    pipeline.destroy(told[0], agreed)
+    assert ("on_this_computer", told[0], "iris", Path("/models/iris")) in calls.made
