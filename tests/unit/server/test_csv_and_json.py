@@ -211,7 +211,7 @@ def test_what_a_result_says_for_no_number_is_null(content: bytes, got: list[Any]
 
 @pytest.mark.parametrize("content", [b"[\xff]", b"\xff"])
 def test_a_document_in_another_encoding_is_refused(content: bytes) -> None:
-    with pytest.raises(DataError, match="^the JSON is not UTF-8$"):
+    with pytest.raises(DataError, match=r"^the JSON is not UTF-8$"):
         records.Document(MemoryFile(content))
 
 
@@ -269,7 +269,7 @@ def test_json_is_written_closely_up_to_its_limit(values: list[Any], is_array: bo
 
 
 def test_half_a_letter_is_no_unicode() -> None:
-    with pytest.raises(DataError, match="^a text has half of a surrogate pair, which is no Unicode$"):
+    with pytest.raises(DataError, match=r"^a text has half of a surrogate pair, which is no Unicode$"):
         records.write_json(["\ud800"], True, MemoryFile(), 100)
 
 
@@ -277,7 +277,7 @@ def test_what_is_nested_too_deeply_is_not_written() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(DataError, match="^a record of the JSON is nested too deeply$"):
+    with pytest.raises(DataError, match=r"^a record of the JSON is nested too deeply$"):
         records.write_json([deep], True, MemoryFile(), 10**6)
     while deep:  # taken apart from outside, or freeing it would be as deep
         deep = deep.pop()
@@ -312,10 +312,10 @@ def test_without_columns_there_is_no_header(with_header: bool) -> None:
 @pytest.mark.usefixtures("small")
 def test_what_is_written_has_no_more_columns_than_can_be_read() -> None:
     records.write_csv([], {"a": 3, "b": 1}, True, MemoryFile(), 99)
-    with pytest.raises(DataError, match="^the data has more than 4 columns$"):
+    with pytest.raises(DataError, match=r"^the data has more than 4 columns$"):
         records.write_csv([], {"a": 4, "b": 1}, True, MemoryFile(), 99)
     assert records.columns_of([(1, dict.fromkeys("abcd"))]) == {"a": 1, "b": 1, "c": 1, "d": 1}
-    with pytest.raises(DataError, match="^the data has more than 4 columns$"):
+    with pytest.raises(DataError, match=r"^the data has more than 4 columns$"):
         records.columns_of([(1, dict.fromkeys("abcde"))])
 
 
