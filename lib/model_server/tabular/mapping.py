@@ -114,7 +114,7 @@ def by_position(rules: Sequence[Rule], sources: Sequence[str], destinations: Seq
 
 def _named(path: Path, names: Sequence[str]) -> Path:
     name = path.name
-    if name in names or not (name.isascii() and name.isdecimal() and 1 <= int(name[:9]) <= len(names)):
+    if name in names or not (name.isascii() and name.isdecimal() and len(name) < 10 and 1 <= int(name) <= len(names)):
         return path
     return Path((names[int(name) - 1], *path.steps[1:]))
 
