@@ -107,7 +107,7 @@ def _convert(
     columns = flow.columns()
     if only:
         columns = {name: columns.get(name, 1) for name in only}
-    elif plan.target is Form.BARE_CSV and columns and all(name.isascii() and name.isdecimal() for name in columns):
+    elif plan.target is Form.BARE_CSV and columns and all(map(_is_position, columns)):
         columns = {str(number): columns.get(str(number), 1) for number in range(1, _last(columns) + 1)}
     records.write_csv(flow.records(), columns, plan.target is Form.CSV, target, limit)
 
@@ -163,6 +163,11 @@ class _Flow:
 
 def _names(fields: Sequence[Field]) -> tuple[str, ...]:
     return tuple(field.path.name for field in fields)
+
+
+def _is_position(name: str) -> bool:
+    # `0` and `01` are names: data frames count from 0.
+    return name.isascii() and name.isdecimal() and not name.startswith("0")
 
 
 def _last(columns: dict[str, int]) -> int:
