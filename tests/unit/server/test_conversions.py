@@ -42,7 +42,7 @@ N, S, O = field("n"), field("s", "string"), field("o", "boolean", optional=True)
     [
         (Plan(JSON, JSON), b'{"a":1}', b'[{"a":1}]'),
         (Plan(CSV, CSV), b"a,b\n1,2\n", b"a,b\n1,2\n"),
-        (Plan(CSV, CSV), b"a,b\n1\n2\n", ("row 1 has 1 fields, the header has 2", "row 2 has 1 fields, the header has 2")),
+        (Plan(CSV, CSV), b"a,b\n1\n", ("row 1 has 1 fields, the header has 2",)),
         (Plan(CSV, CSV, fields=(N, S, O)), b"x,S\n1,2\n", ("row 1, n is missing",)),
         (Plan(CSV, CSV, fields=(N, S, O)), b"x\n", ("the header has no column 'n'", "the header has no column 's'")),
         (Plan(CSV, CSV, fields=(N, S, O)), b"S, N\n", b"n,s,o\n"),
