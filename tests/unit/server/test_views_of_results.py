@@ -47,6 +47,7 @@ TABLE: dict[str, Any] = {
     "points": {"x": 1, "y": 2, "points": [[10.0, 0.5], [9.0, 1.0]], "is_part": False},
     "left_out": 0,
 }
+SAME = [[share, share] for share in (0.5, 0.25, 1.0)]
 LIST = {"is": "array", "count": 2, "items": [["0", {"text": "1"}], ["1", {"text": "2"}]], "more": 0}
 
 
@@ -62,7 +63,7 @@ LIST = {"is": "array", "count": 2, "items": [["0", {"text": "1"}], ["1", {"text"
         ({"sort": 2, "size": 1}, {"rows": [cells("Kew", "", "0.25")], "pages": 3}),
         ({"sort": 3, "size": 1}, {"rows": [cells("Rye", "10", "0.50")], "pages": 3}),
         ({"x": 2}, {"points": {"x": 2, "y": 1, "points": [[0.5, 10.0], [1.0, 9.0]], "is_part": False}}),
-        ({"x": 2, "y": 2}, {"points": {"x": 2, "y": 2, "points": [[v, v] for v in (0.5, 0.25, 1.0)], "is_part": False}}),
+        ({"x": 2, "y": 2}, {"points": {"x": 2, "y": 2, "points": SAME, "is_part": False}}),
         ({"x": 0, "y": 9}, {}),
         ({"y": 1}, {"points": {"x": 1, "y": 1, "points": [[10.0, 10.0], [9.0, 9.0]], "is_part": False}}),
     ],
