@@ -143,6 +143,7 @@ def steps(**there: float) -> list[float]:
 
 
 NOW = 100_000.0
+EARLY = times(NOW - 600, NOW - 700, NOW - 599)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ NOW = 100_000.0
             [(50, 1), (95, 3), (99, 3)],
         ),
         # By another host's clock it began before it came.
-        ([times(NOW - 600, NOW - 700, NOW - 599)], NOW - 600, steps(at0=4.8), steps(), [(50, 101), (95, 101), (99, 101)]),
+        ([EARLY], NOW - 600, steps(at0=4.8), steps(), [(n, 101) for n in (50, 95, 99)]),
         (
             [times(NOW - 4800, NOW - 4000), times(NOW - 100, NOW - 50)],
             NOW - 4800,
