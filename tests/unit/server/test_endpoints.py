@@ -41,6 +41,14 @@ def plain(tmp_path: Path) -> Iterator[Application]:
     app.close()
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """Is as `plain`, for all tests that leave it as it was."""
+    app = Application(tmp_path_factory.mktemp("unchanged"))
+    yield app
+    app.close()
+
+
 @pytest.fixture
 def people(tmp_path: Path) -> Iterator[Application]:
     """Has a schema, and keys of two."""
@@ -163,7 +171,7 @@ NO_LICENSE = "this model needs no license key: licensing is not switched on"
     ],
 )  # fmt: skip
 def test_an_answer_is_whole(
-    plain: Application,
+    unchanged: Application,
     method: str,
     target: str,
     sent: dict[str, Any],
@@ -171,8 +179,8 @@ def test_an_answer_is_whole(
     headers: dict[str, str],
     body: bytes,
 ) -> None:
-    assert is_whole(plain.ask(method, target, **sent), status, headers, body)
-    assert not list(plain.services.uploads.iterdir())
+    assert is_whole(unchanged.ask(method, target, **sent), status, headers, body)
+    assert not list(unchanged.services.uploads.iterdir())
 
 
 def test_a_job_that_waits_ends_and_is_deleted(plain: Application) -> None:
@@ -480,7 +488,7 @@ ADD = {"tab": "add-job", "types": tuple(TYPES), "structured": True, "mappable_re
     ],
 )  # fmt: skip
 def test_a_page_is_given_its_values(
-    plain: Application,
+    unchanged: Application,
     given: list[tuple[str, dict[str, Any]]],
     method: str,
     target: str,
@@ -489,10 +497,10 @@ def test_a_page_is_given_its_values(
     template: str,
     values: dict[str, Any],
 ) -> None:
-    answer = plain.ask(method, target, **sent)
+    answer = unchanged.ask(method, target, **sent)
     assert answer.status == status
     assert {name: text for name, text in answer.headers.items() if name != "content-length"} == HTML
-    assert given == [(template, page(plain, **values))]
+    assert given == [(template, page(unchanged, **values))]
 
 
 def test_a_path_for_programs_tells_a_person_of_the_page(
