@@ -392,6 +392,16 @@ def test_a_prefix_that_a_proxy_leaves_is_removed(tmp_path: Path, prefix: str) ->
     app.close()
 
 
+@pytest.mark.parametrize(("path", "root"), [("/openapi.json", "./"), ("/swagger/v1/swagger.json", "../../")])
+def test_the_description_is_served_for_whatever_is_before_its_path(
+    unchanged: Application, people: Application, path: str, root: str
+) -> None:
+    answer = unchanged.ask("GET", path)
+    assert is_whole(answer, 200, JSON, answer.body)
+    assert (answer.data["servers"], "security" in answer.data) == ([{"url": root}], False)
+    assert people.ask("GET", path, x_api_key=ANN).data["security"] == [{"key": []}]
+
+
 def test_a_fault_of_the_server_is_answered_and_raised(plain: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> Any:
         raise RuntimeError("broken")
