@@ -72,10 +72,11 @@ class Application:
         )
         self.root_path = extra.pop("root_path", "")
         self.services = replace(services, **extra)
+        self.store = self.services.store
         self.app: ASGIApp = create_app(self.services, self.root_path)
 
     def close(self) -> None:
-        self.services.store.queue.close()
+        self.store.queue.close()
 
     def job(self, request: JobRequest | None = None) -> Job:
         """Return a job that is recorded and waits."""
