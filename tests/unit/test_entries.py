@@ -16,10 +16,10 @@ from model_dockerize.report import facts
 from model_dockerize.smoke import Expectation
 from tests.rig.told import Calls, Told, run_told
 
-sign_in, removal, doctoring, planning, jobs, steps, local, proposal, testing, listing, asking, policies = (
+sign_in, removal, doctoring, jobs, steps, local, proposal, testing, listing, asking, policies = (
     importlib.import_module(f"model_dockerize.pipeline.{name}")
     for name in (
-        *("account", "destroy", "doctor", "plan", "submit", "steps", "serve", "mapping", "smoke", "listing", "ask"),
+        *("account", "destroy", "doctor", "submit", "steps", "serve", "mapping", "smoke", "listing", "ask"),
         "policy",
     )
 )
@@ -39,9 +39,22 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     made.stand_in(make, "prepare", PREPARED)
     made.stand_in(removal, "on_this_computer", "local")
     for module, name in (
-        *((removal, "destroy"), (doctoring, "examine"), (planning, "plan"), (jobs, "submit"), (local, "start")),
-        *((steps, "login"), (steps, "bootstrap"), (steps, "network"), (everything, "from_folder_to_service")),
-        *((everything, "task_definition"), (local, "stop"), (proposal, "write"), (testing, "test"), (testing, "keep")),
+        *(
+            (removal, "destroy"),
+            (doctoring, "examine"),
+            (everything, "plan_release"),
+            (jobs, "submit"),
+            (local, "start"),
+        ),
+        *(
+            (steps, "login"),
+            (steps, "bootstrap"),
+            (steps, "network"),
+            (local, "stop"),
+            (proposal, "write"),
+            (testing, "test"),
+            (testing, "keep"),
+        ),
         *((listing, "list_models"), (asking, "ask"), (policies, "show"), (batch_file, "update")),
         *((operate, name) for name in ("rollback", "status", "logs", "smoke")),
     ):
@@ -115,8 +128,6 @@ def test_others_are_handed_on_as_they_are(calls: Calls, told: tuple[Run, Told]) 
     run, _ = told
     place: Any = object()
     for call, handed in (
-        (lambda: pipeline.run(run), ("from_folder_to_service", run)),
-        (lambda: pipeline.task_definition(run), ("task_definition", run)),
         (lambda: pipeline.serve(run, place), ("start", run, place)),
         (lambda: pipeline.stop_serving(run, True), ("stop", run, True)),
         (lambda: pipeline.mapping(run, Path("a"), "t", Path("b")), ("write", run, Path("a"), "t", Path("b"))),
@@ -158,8 +169,8 @@ def test_a_run_is_planned_with_a_connection_that_asks(calls: Calls) -> None:
     release: Any = object()
     calls.stand_in(everything, "check", (None, release))
     assert pipeline.run(run) is DONE
-    assert calls.names == ["inspect", "check", "plan"]
-    assert calls.made[1:] == [("check", run, PREPARED), ("plan", release)]
+    assert calls.names == ["inspect", "check", "plan_release"]
+    assert calls.made[1:] == [("check", run, PREPARED), ("plan_release", release)]
     calls.stand_in(everything, "check", (None, None))
     with pytest.raises(InputError) as refused:
         pipeline.plan(run)

@@ -38,7 +38,6 @@ from model_dockerize.smoke import Check, Expectation, SmokeResult
 from tests.rig.leaks import planted
 from tests.rig.told import Calls, Told, run_told
 
-planning = importlib.import_module("model_dockerize.pipeline.plan")  # by `from`, it is the function
 images = importlib.import_module("model_dockerize.pipeline.stages.images")
 foundations = importlib.import_module("model_dockerize.pipeline.stages.foundations")
 SILENT = Silent()
@@ -458,10 +457,10 @@ def test_a_plan_asks_each_wanted_stage_and_changes_nothing(calls: Calls) -> None
         return Stage(name, lambda _: wanted, lambda _: pytest.fail("it would run"), ask)
 
     rehearsal = SimpleNamespace(aws=Account(), changes=[NEW])
-    calls.stand_in(planning, "rehearse", rehearsal)
-    calls.patch.setattr(planning, "STAGES", (asks("a"), asks("b", wanted=False), asks("c")))
+    calls.stand_in(everything, "rehearse", rehearsal)
+    calls.patch.setattr(everything, "STAGES", (asks("a"), asks("b", wanted=False), asks("c")))
     given, told = release()
-    assert planning.plan(given) is Outcome.PLANNED
+    assert everything.plan_release(given) is Outcome.PLANNED
     assert calls.made == [("rehearse", given.account)]
     assert told.lines == [
         ("plan", "warning", "a warns"),
@@ -509,7 +508,7 @@ def test_a_run_that_releases_nothing_ends_with_the_image(calls: Calls, archive: 
     calls.stand_in(everything, "check", (ENGINE, None))
     calls.stand_in(make, "cache", Cache("none"))
     calls.stand_in(make, "build", BUILT)
-    assert everything.from_folder_to_service(given.run) is ends
+    assert everything.run(given.run) is ends
     assert calls.made[2:] == [
         ("cache", (given.run, FOLDER, ENGINE), {"pushes": False}),
         ("build", given.run, FOLDER, ENGINE, Cache("none")),
@@ -523,7 +522,7 @@ def test_a_run_that_fails_keeps_what_it_changed(calls: Calls) -> None:
     calls.stand_in(everything, "check", (ENGINE, given))
     calls.stand_in(everything, "carry_out", AwsError("no"))
     with pytest.raises(AwsError):
-        everything.from_folder_to_service(given.run)
+        everything.run(given.run)
     assert given.run.recorder.facts == (facts.Changed(("+ stack a", "~ stack b")),)
 
 

@@ -37,22 +37,22 @@ def job(**changes: Any) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("changes", "fields", "plan", "form", "problems"),
+    ("changes", "fields", "plan", "rows", "problems"),
     [
-        ({}, {}, None, Form.CSV, []),
-        ({}, {"mimetype": "application/json"}, Plan(Form.JSON, Form.CSV), Form.JSON, []),
-        ({"input_types": TYPES[1:]}, {"mimetype": TYPES[0]}, Plan(Form.CSV, Form.BARE_CSV), Form.CSV, []),
+        ({}, {}, None, 2, []),
+        ({}, {"mimetype": "application/json"}, Plan(Form.JSON, Form.CSV), None, []),
+        ({"input_types": TYPES[1:]}, {"mimetype": TYPES[0]}, Plan(Form.CSV, Form.BARE_CSV), 2, []),
         ({"input_types": ["image/png"]}, {}, None, None, []),
         (
             *({"input_types": ["image/png"]}, {"mappings": RENAME, "outputmappings": RENAME}, None, None),
             ["Mappings are for structured data, CSV or JSON; this is image/png"],
         ),
         (
-            *({}, {"mimetype": "image/png", "mappings": "["}, None, Form.CSV),
+            *({}, {"mimetype": "image/png", "mappings": "["}, None, 2),
             [f"this MimeType is not supported; the model takes: {', '.join(TYPES)}"],
         ),
         (
-            *({}, {"mappings": "[]", "outputmappings": "{}"}, None, Form.CSV),
+            *({}, {"mappings": "[]", "outputmappings": "{}"}, None, 2),
             [
                 "Mappings: the mapping is empty; leave the field empty to use none",
                 "OutputMappings: a mapping is a JSON array of objects with source, destination and perhaps "
@@ -60,7 +60,7 @@ def job(**changes: Any) -> Job:
             ],
         ),
         (
-            *({"output_types": ["image/png"]}, {"outputmappings": RENAME}, None, Form.CSV),
+            *({"output_types": ["image/png"]}, {"outputmappings": RENAME}, None, 2),
             ["OutputMappings: a mapping is for structured data, CSV or JSON; this model gives image/png"],
         ),
     ],
@@ -70,21 +70,23 @@ def test_a_form_is_understood(
     changes: dict[str, Any],
     fields: dict[str, str],
     plan: Plan | None,
-    form: Form | None,
+    rows: int | None,
     problems: list[str],
 ) -> None:
     found: list[str] = []
-    submission = data.understand(Upload(b"", fields=fields), manifest(tmp_path, **changes), found)
-    assert (submission.plan, submission.form, found) == (plan, form, problems)
-    assert submission.mappings == (fields.get("mappings") or None)
-    assert submission.output_mappings == (fields.get("outputmappings") or None)
+    form = Upload(b"", fields=fields)
+    form.lines.feed(b"a\n1\n2\n")
+    asked, conversion = data.understand(form, manifest(tmp_path, **changes), found)
+    assert (conversion, asked.rows, found) == (plan, rows, problems)
+    assert asked.mappings == (fields.get("mappings") or None)
+    assert asked.output_mappings == (fields.get("outputmappings") or None)
 
 
 @pytest.mark.parametrize(("kind", "rows"), [(TYPES[0], 2), (TYPES[1], 3), ("application/json", None)])
 def test_rows_are_those_of_a_table(tmp_path: Path, kind: str, rows: int | None) -> None:
     form = Upload(b"", fields={"mimetype": kind})
     form.lines.feed(b"a\n1\n2\n")
-    assert data.understand(form, manifest(tmp_path), []).rows(form) == rows
+    assert data.understand(form, manifest(tmp_path), [])[0].rows == rows
 
 
 @pytest.mark.parametrize(

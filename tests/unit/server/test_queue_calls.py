@@ -295,7 +295,7 @@ def test_a_statement_that_fails_is_told_and_a_lost_connection_is_given_up(
         *("SELECT 1", error, True, lost),
     )
     assert told == ([error, "disposed"] if lost else [])
-    assert statement._given({"b": 3}) == [1, 3]
+    assert statement._given({"b": 3}) == (1, 3)
 
 
 class TestCommits:

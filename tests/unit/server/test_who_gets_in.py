@@ -171,20 +171,21 @@ def test_a_person_is_led_to_the_login(headers: list[tuple[str, str]], path: str,
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "query", "who"),
+    ("method", "path", "links", "who"),
     [
-        ("GET", f"/data/result/{JOB}", link(ANN), "ann"),
-        ("HEAD", f"/data/result/{JOB}", link(OWNER), "owner"),
-        ("DELETE", f"/data/result/{JOB}", link(ANN), None),
-        ("GET", f"/data/status/{JOB}", link(ANN), None),
-        ("GET", f"/data/result/{JOB}", link(ANN, "another"), None),
-        ("GET", f"/data/result/json/{JOB}", link(ANN), None),
-        ("GET", f"/data/result/{JOB}", f"{link(ANN)}&{link(ANN)}", None),
+        ("GET", f"/data/result/{JOB}", [(ANN, JOB)], "ann"),
+        ("HEAD", f"/data/result/{JOB}", [(OWNER, JOB)], "owner"),
+        ("DELETE", f"/data/result/{JOB}", [(ANN, JOB)], None),
+        ("GET", f"/data/status/{JOB}", [(ANN, JOB)], None),
+        ("GET", f"/data/result/{JOB}", [(ANN, "another")], None),
+        ("GET", f"/data/result/json/{JOB}", [(ANN, JOB)], None),
+        ("GET", f"/data/result/{JOB}", [(ANN, JOB), (ANN, JOB)], None),
         ("GET", f"/data/result/{JOB}", "link=", None),
         ("GET", f"/data/result/{JOB}", "", None),
     ],
 )
-def test_a_link_opens_its_result_alone(method: str, path: str, query: str, who: str | None) -> None:
+def test_a_link_opens_its_result_alone(method: str, path: str, links: Any, who: str | None) -> None:
+    query = links if isinstance(links, str) else "&".join(link(*each) for each in links)
     status, _, _, found = ask(LOCKED, method, path, [], query)
     assert (status, found) == (200 if who else 401, who)
 
