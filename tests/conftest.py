@@ -57,12 +57,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the files, and keep those of this share; `--no-loadscope-reorder` keeps the order."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+    def place(path: Path) -> tuple[int, int, str]:
+        # Of the others the largest first: it has the most tests.
+        return LONGEST.index(path.name) if path.name in LONGEST else len(LONGEST), -path.stat().st_size, str(path)
+
+    files = sorted({item.path for item in items}, key=place)
     number, shares = map(int, config.getoption("--share").split("/"))
-    # The longest come first, so each share gets one of them in turn.
-    mine = set(list(dict.fromkeys(item.path for item in items))[number - 1 :: shares])
-    config.hook.pytest_deselected(items=[item for item in items if item.path not in mine])
-    items[:] = [item for item in items if item.path in mine]
+    order = {path: index for index, path in enumerate(files) if index % shares == number - 1}
+    config.hook.pytest_deselected(items=[item for item in items if item.path not in order])
+    items[:] = sorted((item for item in items if item.path in order), key=lambda item: order[item.path])
 
 
 def pytest_collection_finish() -> None:
