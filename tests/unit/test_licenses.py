@@ -3,6 +3,7 @@
 import base64
 import json
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,11 @@ def test_a_license_that_does_not_hold_says_why(pair: tuple[Path, str], tmp_path:
     assert licenses.inspect(fresh, other).problem == not_signed
     assert licenses.inspect(fresh, f" {pair[1]} ").problem is None
     assert '"name": "Jürgen"' in licenses.shown(licenses.inspect(fresh, None))
+    # As the model's server takes them: of a publisher whose clock is ahead, and with claims of his own.
+    ahead = licenses.issue(pair[0], "iris", "", "", 1, time.time() + 3600)
+    assert licenses.inspect(ahead, pair[1]).problem is None
+    more = jwt.encode({"model": "iris", "aud": "us", "nbf": 5e9, "exp": 6e9}, pair[0].read_text(), algorithm="EdDSA")
+    assert licenses.inspect(more, pair[1]).problem is None
     weak = jwt.encode({"model": "iris"}, "x" * 32, algorithm="HS256")
     assert licenses.inspect(weak, pair[1]).problem == not_signed
     assert licenses.shown(licenses.Inspection({"iat": "soon", "exp": 0, "nbf": 0}, "p")) == (

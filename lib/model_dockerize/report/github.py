@@ -112,7 +112,8 @@ class GitHubDisplay:
 
     def finish(self, report: Report) -> None:
         if report.failure is None:
-            self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
+            what = f": {printable(report.image)}" if report.image else ""
+            self._print(f"{report.outcome}{what}{f' at {report.url}' if report.url else ''}")
             if report.url and report.lasts:
                 self._print(f"The address {report.lasts}.")
             for doubt in report.doubts:
