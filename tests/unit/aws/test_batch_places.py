@@ -287,7 +287,7 @@ class TestEnvironment:
 
     def test_one_that_was_invalid_may_be_shown_so_for_some_looks(self) -> None:
         invalid = shown(FARGATE, "INVALID")
-        error = self.refusal(look(invalid), update(), *[look(invalid)] * 6)
+        error = self.refusal(look(invalid), update(), *[look(invalid)] * 7)  # ten seconds
         assert str(error) == "compute environment e is INVALID: AWS gives no reason"
         assert self.refusal(look(invalid), update(), look(shown(FARGATE, "UPDATING")), look(invalid)).args == error.args
 

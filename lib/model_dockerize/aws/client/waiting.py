@@ -29,9 +29,9 @@ def wait_until(
         begin: called before the first pause.
     """
     waited, pause, now = 0.0, 1.0, look()
-    if not is_over(now):
-        begin()
     while not is_over(now):
+        if not waited:
+            begin()
         if waited >= seconds:
             if late:
                 raise late(now, waited)
