@@ -1,5 +1,6 @@
 """The places that a job may write to, and their cleanup."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -13,6 +14,10 @@ from model_runner.data import remove
 SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - nothing is made there under a name that others could know
 #: HOME of the image's init script. What it left there, each job finds in its own.
 IMAGE_HOME = "/home/model"
+#: Where each runner makes the HOME of its jobs, and how the name begins.
+HOMES, HOME = "/tmp", "model-home-"  # noqa: S108 - mkdtemp adds what nobody knows
+#: A home that is younger may be one that its runner has yet to lock.
+YOUNG_SECONDS = 60.0
 #: Of the clock of file systems, with room to spare: it ticks at least a hundred times a second.
 TICK_SECONDS = 0.05
 
@@ -34,8 +39,10 @@ class Room:
             make(self.folder)
             self.clear(None)
         self._remove_ours()
+        remove_homes()
         # Not in the folder of the job: that may lie on a network, where each change takes milliseconds.
-        self.home = tempfile.mkdtemp(prefix="model-home-", dir="/tmp")
+        self.home = tempfile.mkdtemp(prefix=HOME, dir=HOMES)
+        self._lock = lock(self.home)
         furnish(self.home, IMAGE_HOME)
         self.settle()
 
@@ -61,6 +68,8 @@ class Room:
         if not is_empty(self.home):
             remove(self.home)
             os.mkdir(self.home, 0o700)
+            unlock(self._lock)
+            self._lock = lock(self.home)
             furnish(self.home, IMAGE_HOME)
         self._remove_ours()
 
@@ -68,6 +77,8 @@ class Room:
         self._kept, self._quiet = set(), {}
         self.clear(None)
         remove(self.home)
+        unlock(self._lock)
+        self._lock = None
         self._remove_ours()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -81,6 +92,35 @@ class Room:
                 changed = change_of(place)
                 is_long_ago = changed is not None and changed < (time.time() - TICK_SECONDS) * 1e9
                 self._quiet[place] = changed if is_long_ago else 0
+
+
+def remove_homes() -> None:
+    """Remove the homes of runners that were killed: one that runs holds a lock on its own."""
+    for path in ours(HOMES):
+        if os.path.basename(path).startswith(HOME) and (change_of(path) or 0) < (time.time() - YOUNG_SECONDS) * 1e9:
+            held = lock(path)
+            if held is not None:
+                remove(path)
+                unlock(held)
+
+
+def lock(folder: str) -> Optional[int]:
+    """Lock a folder until this process ends; None: another process holds it, or it is no folder."""
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return None
+    return held
+
+
+def unlock(held: Optional[int]) -> None:
+    if held is not None:
+        os.close(held)
 
 
 def furnish(home: str, source: str) -> None:

@@ -129,6 +129,8 @@ class Shared:
         monkeypatch.setattr(room, "change_of", lambda place: self.changed)
 
     def ours(self, place: str) -> set[str]:
+        if place != str(self.folder):
+            return set()
         self.looks += 1
         return {f"{place}/{path.name}" for path in self.folder.iterdir()}
 
@@ -192,3 +194,55 @@ def test_ours_is_what_has_our_user_links_not_followed(tmp_path: Path, monkeypatc
     assert room.ours(str(tmp_path / "gone")) == set()
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
     assert room.ours(str(tmp_path)) == set()
+
+
+@pytest.fixture
+def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of all homes, in which a minute passes at once."""
+    made = tmp_path / "homes"
+    made.mkdir()
+    monkeypatch.setattr(room, "HOMES", str(made))
+    monkeypatch.setattr(room, "YOUNG_SECONDS", -60.0)
+    return made
+
+
+def test_the_home_of_a_killed_runner_goes_with_the_next_start(homes: Path) -> None:
+    for name in ("model-home-dead/.cache", "others", "x-model-home-1"):
+        (homes / name).mkdir(parents=True)
+    (homes / "model-home-dead/.cache/weights").write_text("large", encoding="utf-8")
+    (homes / "model-home-file").touch()
+    (homes / "model-home-link").symlink_to(homes / "others")
+    made = room.Room(place(None))
+    assert {path.name for path in homes.iterdir()} == {
+        *("others", "x-model-home-1", "model-home-file", "model-home-link"),
+        Path(made.home).name,
+    }
+    made.leave()
+
+
+def test_a_home_in_use_stays(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = room.Room(place(None))
+    second = room.Room(place(None))
+    Path(first.home, "x").touch()
+    first.renew()  # another folder of the same name
+    third = room.Room(place(None))
+    assert {str(path) for path in homes.iterdir()} == {first.home, second.home, third.home}
+    for each in (first, second):
+        each.leave()
+    assert [str(path) for path in homes.iterdir()] == [third.home]
+    os.close(third._lock)  # type: ignore[arg-type]  # as the kernel does when its runner is killed
+    monkeypatch.setattr(room, "YOUNG_SECONDS", 60.0)
+    room.remove_homes()
+    assert Path(third.home).is_dir()  # it may be about to be locked
+    monkeypatch.setattr(room, "YOUNG_SECONDS", -60.0)
+    room.remove_homes()
+    assert not Path(third.home).exists()
+
+
+def test_the_lock_of_a_home_is_not_handed_to_a_program(homes: Path) -> None:
+    made = room.Room(place(None))
+    assert made._lock is not None
+    assert not os.get_inheritable(made._lock)
+    made.leave()
+    assert made._lock is None
+    assert room.lock(str(homes / "gone")) is None
