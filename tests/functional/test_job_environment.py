@@ -38,7 +38,7 @@ def test_it_is_taken_over_and_hidden(tmp_path: Path) -> None:
 
 
 def test_who_ends_it_before_it_listens_is_heard(tmp_path: Path) -> None:
-    """Without a handler, the first process of a container would ignore it."""
+    """Send a signal before there is a handler: the first process of a container would ignore it."""
     program = tmp_path / "program.py"
     program.write_text(
         f"""\

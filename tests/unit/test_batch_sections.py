@@ -1,4 +1,4 @@
-"""What is made of a BatchConfig.yml and of a model's batch inputs: each request to AWS's side, and what is said."""
+"""A BatchConfig.yml and a model's batch inputs become the requests to AWS that they describe, and all is told."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the doctor says of an account: the line, its colour and its remedy, for each thing that AWS can answer."""
+"""The doctor has a line, its color and its remedy for each thing that AWS can answer about an account."""
 
 import importlib
 from dataclasses import replace

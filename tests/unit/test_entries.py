@@ -1,4 +1,4 @@
-"""What commands and programs call: each signs in, finds its model and hands on what it was given."""
+"""Commands and calls of programs sign in, find their model, and hand on what they were given."""
 
 import importlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the old service's calls hand to our stages, whole, and what they give back."""
+"""Calls of the old service hand all that they are given to our stages, and give back what these return."""
 
 import base64
 import logging

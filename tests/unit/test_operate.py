@@ -1,4 +1,4 @@
-"""What a service runs and ran, its log, and the way back: each call, each word, and the fact that is reported."""
+"""A service is shown as it runs and ran; it goes back by whole calls, and how that ended is told and reported."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

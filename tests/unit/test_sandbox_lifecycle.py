@@ -85,7 +85,7 @@ class FakeDocker:
 
 
 class Started:
-    """Whatever `start` does, in order, each step a fake."""
+    """Notes the steps of `start` in their order; each of them is a fake."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *found: Sandbox | None) -> None:
         self.happened: list[Any] = []

@@ -1,4 +1,4 @@
-"""What becomes of data on its way to the model and back: files, their limits, and every refusal in whole words."""
+"""Data reach the model and results come back in the forms that were asked for; limits hold, refusals are told whole."""
 
 from pathlib import Path
 from typing import Any

@@ -35,7 +35,7 @@ ID = "00000000-0000-0000-0000-00000000000"
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[Application]:
-    """Has no schema, no key, no job."""
+    """Yield an application without schema, key or job."""
     app = Application(tmp_path)
     yield app
     app.close()
@@ -43,7 +43,7 @@ def plain(tmp_path: Path) -> Iterator[Application]:
 
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    """Is as `plain`, for all tests that leave it as it was."""
+    """Yield one as `plain`, for all tests that leave it as it was."""
     app = Application(tmp_path_factory.mktemp("unchanged"))
     yield app
     app.close()
@@ -51,7 +51,7 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]
 
 @pytest.fixture
 def people(tmp_path: Path) -> Iterator[Application]:
-    """Has a schema, and keys of two."""
+    """Yield an application with a schema, and with the keys of two people."""
     app = Application(tmp_path, {"schema": SCHEMA}, access=Access(KEYS))
     yield app
     app.close()

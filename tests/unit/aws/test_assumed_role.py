@@ -1,4 +1,4 @@
-"""How a role is assumed: by which proof, and what is told of a refusal."""
+"""A role is assumed by a token or by keys, and a refused token tells what the role must trust."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ def test_a_job_may_ask_for_tokens_or_not(missing: str, more: dict[str, str], cer
 
 
 def assumed(monkeypatch: pytest.MonkeyPatch, *calls: Call, by_token: bool) -> tuple[Any, list[str], list[Any]]:
-    """The credentials, what is secret from now on, and how STS was reached."""
+    """Assume the role; return its credentials, what is secret from now on, and how STS was reached."""
     monkeypatch.setattr(GitHubToken, "fetch", lambda _: TOKEN)
     reached: list[Any] = []
     with Script(*calls) as script:

@@ -1,4 +1,4 @@
-"""What is asked of Batch until a queue and its environment are as they are wanted; what waits, and what is refused."""
+"""Batch is asked only for what makes a queue and its environment as they are wanted; the rest is awaited or refused."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,7 +67,7 @@ def update(**changes: Any) -> Call:
 
 
 class Converged:
-    """What came of a call with a script: the result, the reports, what was said and warned of, and the pauses."""
+    """The outcome of a call with a script: the result, the reports and words, the warnings, and the pauses."""
 
     def __init__(self, *calls: Call, wanted: dict[str, Any], role: str = "", making: Any = None) -> None:
         self.pauses: list[float] = []

@@ -1,4 +1,4 @@
-"""What is asked of S3 until the bucket of jobs' files is private, ours, and empties itself."""
+"""The bucket of jobs' files becomes private, ours, and empties itself; a bucket of others is refused."""
 
 import hashlib
 import json

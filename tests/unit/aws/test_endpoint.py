@@ -189,7 +189,7 @@ def test_a_service_whose_task_gets_no_address_is_an_error(monkeypatch: pytest.Mo
 def balanced(
     *, created: datetime | None = None, protocol: str = "HTTP", port: int = 80, scheme: str = "internet-facing"
 ) -> list[Call]:
-    """A load balancer with one listener."""
+    """Return the calls that find a load balancer with one listener."""
     shown = {
         "DNSName": AWS,
         "Scheme": scheme,

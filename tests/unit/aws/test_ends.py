@@ -1,4 +1,4 @@
-"""What is asked of AWS to end what no stack holds: each step once, and each end waited for."""
+"""AWS is asked once for each step that ends what no stack holds, and each end is waited for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from tests.rig.scripted import Call, Script, refused
 def ended(
     end: Callable[..., None], *calls: Call, given: tuple[Any, ...] = (), forever: Call | None = None
 ) -> list[float]:
-    """The pauses of an end that makes these calls."""
+    """Run an end that makes these calls; return its pauses."""
     pauses: list[float] = []
     with Script(*calls, forever=forever) as script:
         end(script.aws, *given, pauses.append)
@@ -139,7 +139,7 @@ KINDS = [
 @pytest.mark.parametrize(("end", "what", "operation", "key"), KINDS)
 class TestBatch:
     def calls(self, operation: str, key: str, *steps: str) -> list[Call]:
-        """Of `STATE STATUS` a look, of an empty text a look that finds none, of a word a change."""
+        """Return a call for each step: `STATE STATUS` is a look, an empty text one that finds none, a word a change."""
         calls: list[Call] = []
         for step in steps:
             if step == "disable":

@@ -1,4 +1,4 @@
-"""What is read of what is there, what of it goes on, and what is told before somebody else's is taken over."""
+"""Existing things are read as inputs and keep what no input says; those of others are told before they are taken."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a rolling deployment is followed, what is kept as evidence of it, and which calls are repeated on the way."""
+"""A deployment is followed with evidence; no call is repeated that may have made a thing; a plan changes nothing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -377,7 +377,7 @@ CLUSTER = "ecs", "CreateCluster", {"clusterName": "c"}
 
 class TestRehearsal:
     def asked(self, *requests: tuple[str, str, dict[str, Any]]) -> tuple[list[Any], list[str], dict[str, Any]]:
-        """What a plan answers these requests, None being to ask AWS; and the calls that it kept back."""
+        """Return what a plan answers these requests (None: AWS is asked), the calls it kept back, and its handlers."""
         heard: dict[str, Any] = {}
         with Script() as script:
             aws: Any = SimpleNamespace(apart=lambda **_: SimpleNamespace(listen=heard.__setitem__, changes=[]))

@@ -1,4 +1,4 @@
-"""What stages hand on cannot be changed by whoever gets it."""
+"""Values that stages hand on cannot be changed by whoever gets them."""
 
 import dataclasses
 import importlib

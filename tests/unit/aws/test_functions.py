@@ -1,4 +1,4 @@
-"""What is asked of Lambda, IAM and S3 until a function sends jobs, and until it is gone."""
+"""Lambda, IAM and S3 are asked only for a function that sends jobs, or for its end; what others wrote stays."""
 
 import base64
 import hashlib
@@ -183,7 +183,7 @@ class TestRole:
 
 
 def ensured(*calls: Call, tags: dict[str, str] | None = None, **given: Any) -> tuple[Function, list[str], list[str]]:
-    """The function, what was reported and said of it, and what was warned of."""
+    """Ensure the function; return it, what was reported and said of it, and what was warned of."""
     with Script(*calls) as script:
         aws = replace(script.aws, tags=tags or {})
         sleep = lambda _: None  # noqa: E731

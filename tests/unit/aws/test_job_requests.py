@@ -1,4 +1,4 @@
-"""What is asked of Batch to define, send, follow and end jobs, and of S3 for their files."""
+"""Batch is asked by whole requests to define, send, follow and end jobs; S3 gets only the files that it lacks."""
 
 import hashlib
 import json

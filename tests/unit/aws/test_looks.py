@@ -1,4 +1,4 @@
-"""What is read of a region before anything is removed, and who uses what of it."""
+"""A region is read whole before anything is removed, and everything in it is known with its users."""
 
 from dataclasses import replace
 from types import SimpleNamespace

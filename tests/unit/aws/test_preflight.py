@@ -1,4 +1,4 @@
-"""What in an account may stop a run, as AWS shows it."""
+"""All in an account that may stop a run is told before it: region, credentials, roles, quotas and permissions."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone

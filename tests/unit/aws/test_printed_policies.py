@@ -77,7 +77,7 @@ def told(inputs: dict[str, str]) -> Settings:
 
 
 def of_a_file(image: str) -> Settings:
-    """Settings of a BatchConfig.yml whose job definition has this image."""
+    """Return the settings of a BatchConfig.yml whose job definition has this image."""
     settings = told(RUNS["queue of Fargate"])
     file: Any = SimpleNamespace(job_definition=SimpleNamespace(image=image))
     batch, registry = replace(settings.batch, file=file), replace(settings.registry, push_to_ecr=False)
@@ -85,7 +85,7 @@ def of_a_file(image: str) -> Settings:
 
 
 def documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Every document by its name."""
+    """Yield every document with its name."""
     for name, inputs in RUNS.items():
         yield f"run, {name}", run_policy(told(inputs), NAMES, HERE)
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/science/iris:3"
@@ -117,7 +117,7 @@ def documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
 
 
 def lines() -> Iterator[str]:
-    """All documents, a statement a line."""
+    """Yield the lines of all documents, a statement a line."""
     for name, document in documents():
         assert document is not None
         yield f"# {name}: version {document['Version']}"

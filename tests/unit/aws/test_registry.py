@@ -1,4 +1,4 @@
-"""What is asked of Amazon ECR, and what its answers become."""
+"""Amazon ECR's answers become repositories, images, logins or errors; only what is missing is asked for."""
 
 import base64
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is told of a rollout, of a task that stopped, and of what a service ran before."""
+"""A rollout, a task that stopped, and the history of a service are told as ECS shows them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What ECS is asked to make of a service and its task definition, whole, and what of a service that is there stays."""
+"""ECS gets whole requests for a service and its task definition; what no input says stays as the service has it."""
 
 from dataclasses import replace
 from typing import Any
@@ -60,7 +60,7 @@ def requested(given: ServiceSettings, ground: Foundations = GROUND, **more: Any)
 
 
 def known(members: dict[str, Any]) -> dict[str, Any]:
-    """What of a deployment's configuration this botocore knows."""
+    """Return those members of a deployment's configuration that this botocore knows."""
     with Script() as script:
         shape = script.client("ecs").meta.service_model.shape_for("DeploymentConfiguration")
     return {name: value for name, value in members.items() if name in shape.members}

@@ -1,4 +1,4 @@
-"""How a rollout that moves traffic is read, judged and left; and what else is asked about tasks of a service."""
+"""A rollout that moves traffic is read, judged and left by what ECS shows; a service's tasks and logs are read, too."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is asked of CloudFormation, call by call, until a stack is as it is wanted, or gone."""
+"""CloudFormation is asked, call by call, until a stack is as it is wanted, or gone; one of others is left alone."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,7 +30,7 @@ OURS = {"A": "1", "B": "2", "Fingerprint": MARK}
 
 
 def shown(status: str = "CREATE_COMPLETE", protected: bool = True, **changes: Any) -> dict[str, Any]:
-    """The stack as DescribeStacks shows it: as it is wanted."""
+    """Return the stack as DescribeStacks shows it: as it is wanted."""
     return {
         "StackName": "s",
         "StackId": "arn:s",
@@ -52,7 +52,7 @@ def look(answer: Any) -> Call:
 
 
 def request(kind: str, token: Any, name: Any = None, **more: Any) -> dict[str, Any]:
-    """The request for a change set."""
+    """Return the request for a change set."""
     given = [{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "Fingerprint", "ParameterValue": MARK}]
     kept = [{"ParameterKey": "B", "UsePreviousValue": True}] if kind == "UPDATE" else []
     return {
@@ -80,7 +80,7 @@ ADDED = shown_change("Add", "Role", "AWS::IAM::Role")
 
 
 def proposed(kind: str, *changes: Any, name: str = "") -> list[Call]:
-    """A change set that takes two looks."""
+    """Return the calls of a change set that is ready at the third look."""
     which = {"StackName": "s", "ChangeSetName": "arn:c"}
     done = {"Status": "CREATE_COMPLETE", "StackId": "arn:s", "Changes": list(changes)}
     return [
@@ -92,7 +92,7 @@ def proposed(kind: str, *changes: Any, name: str = "") -> list[Call]:
 
 
 def unchanged(kind: str) -> list[Call]:
-    """A change set in which CloudFormation finds nothing to do."""
+    """Return the calls of a change set in which CloudFormation finds nothing to do."""
     which = {"StackName": "s", "ChangeSetName": "arn:c"}
     why = {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
     return [
@@ -150,14 +150,14 @@ def quick(pauses: list[float] | None = None) -> Pace:
 
 
 def ensure(*calls: Call, wanted: Wanted = WANTED, seen: Stack | None = None) -> tuple[Stack, list[Change], list[str]]:
-    """The stack that comes of these calls, what is reported of it, and what is said."""
+    """Ensure the stack by these calls; return it, what is reported of it, and what is said."""
     with Script(*calls) as script:
         found = stacks.ensure_stack(script.aws, wanted, script.said, quick(), seen)
     return found, script.aws.changes, script.said.infos
 
 
 def refusal(*calls: Call, wanted: Wanted = WANTED, seen: Stack | None = None) -> ModelDockerizeError:
-    """The error in which these calls end."""
+    """Return the error in which these calls end."""
     with Script(*calls) as script, pytest.raises(ModelDockerizeError) as caught:
         stacks.ensure_stack(script.aws, wanted, script.said, quick(), seen)
     assert not script.aws.has_changed()

@@ -1,4 +1,4 @@
-"""What of a deployment may go, in which order, by which names others know it, and by which call it ends."""
+"""Things of a deployment go in their order, each by its own call; what somebody uses stays, with all it stands on."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which stacks are wanted for which inputs, and what of others is taken or refused."""
+"""Stacks are wanted as inputs say, and things of others are taken if they suit, or refused."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""What is looked at before a build: the disk, the base image, the registry."""
+"""The disk, the base image and the registry are looked at before a build, and faults are told with what helps."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What py-rattler is asked for, and what is said of its answer."""
+"""Packages are asked of py-rattler as they are given or locked, and its answer is told."""
 
 import importlib
 import runpy

@@ -206,7 +206,7 @@ def test_settings_have_the_names_of_long_options(tmp_path: Path) -> None:
 
 
 class Calls:
-    """What is started, with codes that it ends with, and what of it is there while it runs."""
+    """Stands in for `subprocess.call`: notes each command, looks at what is there meanwhile, and ends with a code."""
 
     def __init__(self) -> None:
         self.made: list[tuple[list[str], dict[str, str] | None]] = []

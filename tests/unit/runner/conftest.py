@@ -1,4 +1,4 @@
-"""What tests of the runner's functions share."""
+"""Fakes and helpers that tests of the runner's functions share."""
 
 import os
 import time
@@ -8,7 +8,7 @@ import pytest
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Everything in a folder: a file's content, where a link leads; a folder ends with a slash."""
+    """Read a folder whole: a file's content, where a link leads; a folder ends with a slash."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -33,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What `time.monotonic` tells."""
+    """Make the clock that `time.monotonic` reads."""
     made = Clock()
     monkeypatch.setattr(time, "monotonic", made)
     return made
@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines of the container's log, without their times."""
+    """Collect what is written to the container's log; each line has the time STAMP."""
     lines: list[str] = []
     write = os.write
 
@@ -60,7 +60,7 @@ STAMP = "2026-02-03T04:05:06Z"
 
 
 def descriptors() -> set[tuple[int, str]]:
-    """What is open, by its number and where it leads; not the listing itself."""
+    """Return what is open, by its number and where it leads; not the listing itself."""
     found = set()
     for path in list(Path("/proc/self/fd").iterdir()):
         try:

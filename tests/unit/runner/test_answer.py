@@ -182,7 +182,7 @@ def test_a_server_that_is_gone_is_an_end(pieces: list[bytes]) -> None:
 
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
-    """Handlers that were set, and none of the tests' own process."""
+    """Collect the signal handlers that are set; the tests' own process gets none."""
     handlers: dict[int, Any] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
     return handlers

@@ -1,4 +1,4 @@
-"""Which mode a program gets, why not a faster one, and what is recorded of it."""
+"""A program gets the fastest mode that is proved or asked for, and the reason for a slower one is recorded."""
 
 from collections.abc import Callable
 from functools import partial

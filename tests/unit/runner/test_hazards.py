@@ -1,4 +1,4 @@
-"""What makes a fork unlike a new process, each found where it is and nowhere else."""
+"""Each thing that makes a fork unlike a new process is found where it is, and nowhere else."""
 
 import atexit
 import datetime

@@ -1,4 +1,4 @@
-"""What a command and a script say of themselves, without being run."""
+"""Imports of a command and its script, and lines that change what they depend on, are found without running them."""
 
 from pathlib import Path
 

@@ -68,7 +68,7 @@ class Fake:
 
 
 class World:
-    """What happens to programs; each of them has steps of its own."""
+    """Notes what happens to programs; each of them has steps of its own."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -330,7 +330,7 @@ def test_what_is_no_status_is_told(text: str, error: str) -> None:
 
 
 class Process:
-    """What `Popen` gives: pipes, and an end."""
+    """A process as `Popen` gives it: pipes, and an end."""
 
     def __init__(self, done: list[Any], ends: dict[str, int]) -> None:
         self.pid, self._done = 4321, done

@@ -1,4 +1,4 @@
-"""What the kernel is asked by Landlock, number by number; tests of real processes are in tests/functional/server."""
+"""The kernel is asked for all that its Landlock can do, number by number; tests/functional/server runs processes."""
 
 import ctypes
 import errno
@@ -84,7 +84,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel]:
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the data, and beside it what the program may use."""
+    """Make a folder with the data, and beside it what the program may use."""
     for name in ("data/jobs", "work"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "file").touch()

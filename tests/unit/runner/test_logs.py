@@ -19,7 +19,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(lines: list[str]) -> list[str]:
-    """The lines without their stamps, each of which must be there and end."""
+    """Return the lines without their stamps, each of which must be there and end."""
     assert all(line.startswith(f"{STAMP} ") and line.endswith("\n") for line in lines)
     return [line[len(STAMP) + 1 : -1] for line in lines]
 
@@ -98,7 +98,7 @@ def test_of_a_job_256_kib_are_copied(lines: list[int], copied: int, said: list[s
 
 
 class Server:
-    """What the server is told."""
+    """A server that notes what it is told."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []

@@ -246,7 +246,7 @@ def test_where_the_newest_is_not_told_it_always_differs(how: str, monkeypatch: p
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the kernel is asked by prctl, and signals that are sent."""
+    """Collect what the kernel is asked by prctl, and the signals that are sent."""
     calls: list[Any] = []
     libc = SimpleNamespace(prctl=lambda *what: calls.append(("prctl", *what)))
 

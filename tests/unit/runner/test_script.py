@@ -17,7 +17,7 @@ from model_runner import script
 
 @pytest.fixture(autouse=True)
 def own_main(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Gives the tests' own `__main__` back, and what `finish` takes away."""
+    """Give back the tests' own `__main__`, and what `finish` takes away."""
     kept = {name: sys.__dict__[name] for name in ("last_type", "last_value", "last_exc") if name in sys.__dict__}
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     yield
@@ -140,7 +140,7 @@ def test_output_that_cannot_be_written_is_lost_unless_the_program_closed_it(stre
 
 @pytest.fixture
 def no_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Has `finish` end nothing of the tests' own process; notes what it asks for."""
+    """Let `finish` end nothing of the tests' own process; note what it asks for."""
     ends: list[str] = []
     monkeypatch.setattr(threading, "_shutdown", lambda: ends.append("threads"))
     monkeypatch.setattr(atexit, "_run_exitfuncs", lambda: ends.append("handlers"))

@@ -1,4 +1,4 @@
-"""What stands in for the library's `wait_for_requests`: jobs as lines, answers as the library's."""
+"""The stand-in for the library's `wait_for_requests` takes jobs as lines, and answers as the library does."""
 
 import asyncio
 import io
@@ -57,7 +57,7 @@ class Place:
         self.runner.sendall(json.dumps(job).encode() + b"\n")
 
     def wait(self, handler: Any, answers: int = 1) -> list[dict[str, str]]:
-        """Answers jobs until there are so many answers."""
+        """Answer jobs until there are so many answers; return them."""
         found: list[dict[str, str]] = []
         sent = self.it._channel
 

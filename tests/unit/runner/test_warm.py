@@ -36,7 +36,7 @@ class Server:
         self.end.sendall(json.dumps(message).encode())
 
     def hear(self) -> tuple[dict[str, Any], list[str]]:
-        """A message, and where its descriptors lead."""
+        """Receive a message; return it, and where its descriptors lead."""
         message, numbers = fork_server.receive(self.end)
         places = [str(Path(f"/proc/self/fd/{number}").readlink()) for number in numbers]
         for number in numbers:

@@ -1,4 +1,4 @@
-"""What imports create, ask and leave is seen while they are watched, and not after."""
+"""All that imports create, ask and leave is seen while they are watched, and not after."""
 
 import atexit
 import os
@@ -21,7 +21,7 @@ NAMES = (
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Has no hazard but those of the watch itself; returns what was asked."""
+    """Let no hazard be found but those of the watch itself; return what was asked."""
     found: dict[str, Any] = {}
     for name in NAMES:
         monkeypatch.setattr(hazards, name, lambda *given, name=name: found.setdefault(name, given) and None)

@@ -27,7 +27,7 @@ class AuthError:
 
 
 class Upstream:
-    """What Access uses of ministack. `decisions` by action; `enforced`: what its own check was asked."""
+    """The part of ministack that Access uses. `decisions` by action; `enforced`: each question to its own check."""
 
     def __init__(self) -> None:
         self.decisions: dict[str, str] = {}

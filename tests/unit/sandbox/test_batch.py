@@ -86,7 +86,7 @@ class Account:
 
 @pytest.fixture(autouse=True)
 def _straight(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs run when they are submitted, by a clock that stands, with numbers for what is random."""
+    """Run jobs as they are submitted, by a clock that stands, with numbers for what is random."""
     numbers = iter(range(1, 1000))
     monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=next(numbers)))
     monkeypatch.setattr(job_runner, "threading", SimpleNamespace(Thread=StraightThread))

@@ -136,7 +136,7 @@ class Account:
 
 @pytest.fixture(autouse=True)
 def _numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is random is numbered or counted, and no scheduler is started."""
+    """Number or count what is random, and start no scheduler."""
     numbers = iter(range(1, 1000))
     monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=next(numbers)))
     monkeypatch.setattr(services, "time", SimpleNamespace(time_ns=lambda: next(numbers)))

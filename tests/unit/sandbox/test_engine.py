@@ -1,4 +1,4 @@
-"""What the sandbox asks of Docker Engine, call by call, and what it makes of the answers."""
+"""The sandbox asks Docker Engine call by call, understands each answer, and leaves nothing of what fails or ends."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""What the sandbox looks at for policies: the tags and names of resources, and the length of documents."""
+"""The tags and names of resources are found for policies, and documents that AWS would refuse are refused."""
 
 import json
 from types import SimpleNamespace

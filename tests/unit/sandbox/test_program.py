@@ -41,7 +41,7 @@ def program() -> Iterator[Any]:
 
 
 class Begun:
-    """What the program does at its start, with a socket, an event loop and rights that are fakes."""
+    """The program's start, noted step by step, with a socket, an event loop and rights that are fakes."""
 
     def __init__(self, program: Any, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
         self.happened: list[Any] = []

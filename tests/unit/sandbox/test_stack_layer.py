@@ -1,4 +1,4 @@
-"""What the sandbox's CloudFormation puts around ministack's: refusals, roles, tokens, names, events and callers."""
+"""Around ministack's CloudFormation, refusals, roles, tokens, names, events and callers are as on AWS."""
 
 import hashlib
 from types import SimpleNamespace

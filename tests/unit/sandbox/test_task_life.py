@@ -68,7 +68,7 @@ class Stage:
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look at the clock is a second later, and threads run at once."""
+    """Let each look at the clock be a second later, and threads run at once; number what is random."""
     seconds = iter(range(100, 10_000))
     clock = SimpleNamespace(time=lambda: float(next(seconds)), monotonic=lambda: 0.0, sleep=lambda _: None)
     monkeypatch.setattr(task_runner, "time", clock)

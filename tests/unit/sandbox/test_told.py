@@ -1,4 +1,4 @@
-"""What the scheduler writes down in whole stories, and strategies and traffic as ECS reads and refuses them."""
+"""The scheduler's events tell whole stories; strategies and traffic are read and refused as ECS does it."""
 
 from typing import Any
 

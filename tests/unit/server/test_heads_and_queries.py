@@ -1,4 +1,4 @@
-"""What is read of a request's head: forms, addresses, numbers, names; and what an answer says of itself."""
+"""Heads of requests are read into forms, addresses, numbers and names, and an answer says what it is."""
 
 import json
 from dataclasses import replace

@@ -77,7 +77,7 @@ class AtOnce:
 def store(
     volume: Volume, others: Others, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Store]:
-    """Its queue is in memory, and needs no thread."""
+    """Yield a store whose queue is in memory, and needs no thread."""
     caplog.set_level(logging.INFO, "model_server")
     monkeypatch.setattr(queue, "Commits", AtOnce)
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})

@@ -1,4 +1,4 @@
-"""When a new job waits for one that runs, and how the last lines of a job in another process are found."""
+"""A job waits only where short ones have more workers than processors, and its last lines are found in any process."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What the probe asks, request by request, what it says of each answer, and how the model's tests and proof end."""
+"""The probe asks by whole requests and tells each wrong answer; the model's tests and its proof end as they should."""
 
 import asyncio
 import base64
@@ -465,7 +465,7 @@ def make_input(source: Path, target: Path) -> None:
 
 
 class Told:
-    """What a proof tells at its end."""
+    """Notes whether a proof ended in success or failure; its thread runs at once."""
 
     def __init__(self, proof: SelfProof, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ends: list[str] = []

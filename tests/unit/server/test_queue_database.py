@@ -355,7 +355,7 @@ class Cursor(sqlite3.Cursor):
 
 @pytest.fixture
 def minded(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Engine, list[Raw], list[float]]]:
-    """An engine whose lost connections are minded, its connections, and the time."""
+    """Yield an engine whose lost connections are minded, its connections, and the time."""
     now, made = [100.0], list[Raw]()
     monkeypatch.setattr(database.time, "monotonic", lambda: now[0])
 

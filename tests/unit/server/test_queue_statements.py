@@ -1,4 +1,4 @@
-"""What the databases are told, word for word: servers of other versions have the same tables, and are asked together.
+"""Databases are told the same, word for word, as ever: servers of other versions share the tables.
 
 No PostgreSQL runs here: those of statements.sql are run by tests/integration/server/test_jobs_postgres.py.
 """

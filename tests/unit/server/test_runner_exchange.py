@@ -1,4 +1,4 @@
-"""What a runner is told, byte for byte, and what becomes of each of its answers; the runner is a few lines here."""
+"""A runner is told its work byte for byte, and each of its answers has its outcome; it is a few lines here."""
 
 import asyncio
 import json

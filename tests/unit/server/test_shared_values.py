@@ -1,4 +1,4 @@
-"""What threads, processes and requests of a server hand to one another cannot be changed by any of them."""
+"""Values that threads, processes and requests of a server hand to one another cannot be changed by any of them."""
 
 import dataclasses
 import importlib

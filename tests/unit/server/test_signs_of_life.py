@@ -1,4 +1,4 @@
-"""Who lives and what is left behind: heartbeats, folders of servers, maintenance, and who waits for whom."""
+"""Servers are known to live or to be dead; what dead ones leave is cleaned up, and those who wait are woken."""
 
 import asyncio
 import fcntl

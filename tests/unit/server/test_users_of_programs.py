@@ -1,4 +1,4 @@
-"""How a runner is started and ended, and as which user: each call to the kernel, without making it."""
+"""A runner starts and ends as its own user, by the right calls to the kernel; none of them is made here."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""What a page is given of a result, as a whole; a tree, a cell and a text up to their ends."""
+"""Pages get each result as a whole view; a tree, a cell and a text are cut where they must be."""
 
 import json
 from pathlib import Path

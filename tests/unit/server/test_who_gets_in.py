@@ -1,4 +1,4 @@
-"""Who gets in: each way of a request through the doors, and the whole answer of who is refused."""
+"""Requests get in by each way that is open to them, and who is refused gets a whole answer."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What pages say: values in words, charts, figures of a day, a program's progress, and the likely page."""
+"""Pages tell values, charts, figures of a day and a program's progress in words, and name the page that was meant."""
 
 import math
 from typing import Any

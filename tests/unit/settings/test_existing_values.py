@@ -1,4 +1,4 @@
-"""What each value of the three existing files becomes, whole; and each mistake with its place, all at once."""
+"""Each value of the three existing files becomes its input, whole; all mistakes are told at once with their places."""
 
 from pathlib import Path
 from typing import Any
