@@ -56,7 +56,7 @@ def test_a_path_is_followed_to_its_end(folder: Path, name: str, end: str) -> Non
     [
         ("out", "leads out of"),
         ("up", "leads out of"),
-        ("circle", "is not a path that can be followed"),
+        ("circle", "is not a path that can be followed|is neither a file nor"),  # Python 3.13 follows it to itself
         ("pipe", "is neither a file nor"),
     ],
 )

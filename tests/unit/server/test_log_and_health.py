@@ -42,6 +42,7 @@ def configure(stream: io.StringIO, *, as_json: bool) -> None:
 
 def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(time, "time", lambda: seconds)
+    monkeypatch.setattr(time, "time_ns", lambda: int(seconds * 1e9))  # of a record, since Python 3.13
 
 
 def test_a_line_is_its_time_and_its_text(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
