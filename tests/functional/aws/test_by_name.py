@@ -148,15 +148,15 @@ def test_list_shows_services_and_models_that_only_batch_has(three: tuple[Stage, 
 def test_smoke_asks_what_runs_as_the_build_that_it_is(
     three: tuple[Stage, Act], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, ...]] = []
 
     def test(_: Run, prepared: Prepared, __: object, ___: object, where: Address, ____: object) -> tuple[str, ...]:
-        asked.append((where.url, prepared.expectation.build_id))
+        asked.append((where.url, prepared.expectation.build_id, prepared.expectation.name))
         return ()
 
     monkeypatch.setattr(deployed, "smoke_deployed", test)
     assert last_lines(three[1](pipeline.smoke_service))[0] == "answers iris:3"
-    assert asked == [(URL, "c0ffee0123456789")]
+    assert asked == [(URL, "c0ffee0123456789", "iris")]
 
 
 def test_logs_are_those_of_the_service(three: tuple[Stage, Act], monkeypatch: pytest.MonkeyPatch) -> None:

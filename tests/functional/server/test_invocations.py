@@ -116,6 +116,9 @@ def test_when_too_many_wait_or_its_time_is_over_the_job_goes_on(
     monkeypatch.setattr(bounds, "LONG_WAITING", 0)
     refused = invoke(server, b"!sleep 1.5")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    job = refused.headers["x-job-id"]
+    told = f"this server cannot wait for the job {job}, which goes on: ask for its status"
+    assert refused.json()["errorMessage"] == told
     assert server.wait(refused.headers["x-job-id"])["errorMessage"] is None
 
 

@@ -46,7 +46,7 @@ class Behaviour:
     licensed: str = "No License Key found"
     applied: tuple[int, str] = (200, "")
     requests: list[str] = field(default_factory=list)
-    body: bytes = b""
+    bodies: list[bytes] = field(default_factory=list)  # of the jobs
     license_body: bytes = b""
     is_endless: bool = False
     sent: int = 0
@@ -109,7 +109,7 @@ class FakeModel(ThreadingHTTPServer):
                     behaviour.busy -= 1
                     self.json(triple("", "no job is taken yet"), 503)
                 else:
-                    behaviour.body = body
+                    behaviour.bodies.append(body)
                     self.json(behaviour.add, 400 if behaviour.add["isError"] else 200)
 
             def do_DELETE(self) -> None:
@@ -201,7 +201,7 @@ def test_a_mapping_file_goes_with_the_sample(model: FakeModel, expectation: Expe
     assert smoke(model, replace(expectation, sample_mapping=tmp_path / "mapping.json")).passed
     assert re.search(rb'name="Mappings"\r\n\r\n\[{"source": "nr"}\]\r\n', model.behaviour.body)
     assert smoke(model, expectation).passed
-    assert b"Mappings" not in model.behaviour.body
+    assert b"Mappings" not in model.behaviour.bodies[-1]
 
 
 def test_a_license_key_is_applied_before_the_sample(model: FakeModel, expectation: Expectation) -> None:
@@ -417,6 +417,7 @@ def test_a_job_that_another_build_took_from_a_shared_queue_proves_nothing(
     model.behaviour.done_by = ["former", "former"]
     result = smoke(model, expectation)
     assert result.passed, result.failures
+    assert len({len(body) for body in model.behaviour.bodies[:3]}) == 1  # the sample was sent again
     assert model.behaviour.requests.count("POST /data/add-job") == 3 + 2
     assert model.behaviour.requests.count(f"DELETE /data/delete/{JOB}") == 3 + 2
 

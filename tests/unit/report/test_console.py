@@ -51,6 +51,14 @@ def test_a_childs_line_is_shown_as_text_and_cannot_move_the_cursor() -> None:
     assert "mind the gap" in log
 
 
+@pytest.mark.parametrize("verbosity", ["quiet", "normal", "verbose"])
+def test_debug_logging_is_shown_however_quiet_the_terminal_is(verbosity: Verbosity) -> None:
+    log = io.StringIO()
+    with ConsoleDisplay(log, io.StringIO(), verbosity) as display:
+        display.line("build", "debug", "asked AWS")
+    assert log.getvalue() == "  build: asked AWS\n"
+
+
 def test_a_command_in_a_warning_can_be_typed_as_one_in_a_line_can() -> None:
     log = io.StringIO()
     with ConsoleDisplay(log, io.StringIO(), "verbose", typed=lambda text: text.replace("FOLDER", "iris")) as display:

@@ -429,7 +429,13 @@ def test_a_difference_is_told_with_its_place(given: bytes, expected: bytes, told
 def test_only_structured_results_with_a_schema_are_checked(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("nonsense", encoding="utf-8")
     schema = {"output": [{"Path": "A", "DataType": "number"}]}
-    for changes, fits in (({}, True), ({"schema": schema}, False), ({"output_types": ["image/png"]}, True)):
+    json = {"output_types": ["application/json"]}
+    for changes, fits in (
+        ({}, True),
+        ({"schema": schema}, False),
+        ({"output_types": ["image/png"]}, True),
+        (json, True),
+    ):
         model = manifest.parse(manifest_text(tmp_path, **changes))
         assert (selftest._misfit(model, tmp_path / "out") is None) is fits
 
