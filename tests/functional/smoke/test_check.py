@@ -185,7 +185,7 @@ def test_a_good_model(model: FakeModel, expectation: Expectation, monkeypatch: p
     assert result.url == model.url.rstrip("/")
     assert result.failures == ()
     assert all(done.seconds >= 0 and done.detail for done in result.checks)
-    body = model.behaviour.body.decode()
+    body = model.behaviour.bodies[-1].decode()
     assert re.search(r'name="MimeType"\r\n\r\ntext/csv; header=present\r\n', body)
     assert re.search(r'name="File"; filename="input.csv"\r\n\r\nid\n1\n', body)
 
@@ -199,7 +199,7 @@ def test_without_a_sample_no_job_is_tried(model: FakeModel) -> None:
 def test_a_mapping_file_goes_with_the_sample(model: FakeModel, expectation: Expectation, tmp_path: Path) -> None:
     (tmp_path / "mapping.json").write_text('[{"source": "nr"}]')
     assert smoke(model, replace(expectation, sample_mapping=tmp_path / "mapping.json")).passed
-    assert re.search(rb'name="Mappings"\r\n\r\n\[{"source": "nr"}\]\r\n', model.behaviour.body)
+    assert re.search(rb'name="Mappings"\r\n\r\n\[{"source": "nr"}\]\r\n', model.behaviour.bodies[-1])
     assert smoke(model, expectation).passed
     assert b"Mappings" not in model.behaviour.bodies[-1]
 
