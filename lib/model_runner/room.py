@@ -68,8 +68,9 @@ class Room:
         if not is_empty(self.home):
             remove(self.home)
             os.mkdir(self.home, 0o700)
-            unlock(self._lock)
-            self._lock = lock(self.home)
+            # A signal may call `leave` at any time: what is closed must be nobody's by then.
+            before, self._lock = self._lock, lock(self.home)
+            unlock(before)
             furnish(self.home, IMAGE_HOME)
         self._remove_ours()
 
@@ -77,8 +78,8 @@ class Room:
         self._kept, self._quiet = set(), {}
         self.clear(None)
         remove(self.home)
-        unlock(self._lock)
-        self._lock = None
+        before, self._lock = self._lock, None
+        unlock(before)
         self._remove_ours()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -96,12 +97,14 @@ class Room:
 
 def remove_homes() -> None:
     """Remove the homes of runners that were killed: one that runs holds a lock on its own."""
+    grown = (time.time() - YOUNG_SECONDS) * 1e9
     for path in ours(HOMES):
-        if os.path.basename(path).startswith(HOME) and (change_of(path) or 0) < (time.time() - YOUNG_SECONDS) * 1e9:
+        if os.path.basename(path).startswith(HOME) and (change_of(path) or 0) < grown:
             held = lock(path)
-            if held is not None:
+            # A runner that has renewed its home meanwhile let go of the folder of before.
+            if held is not None and os.fstat(held).st_ctime_ns < grown:
                 remove(path)
-                unlock(held)
+            unlock(held)
 
 
 def lock(folder: str) -> Optional[int]:

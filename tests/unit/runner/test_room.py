@@ -1,5 +1,6 @@
 """A job's places: how they are made, furnished, looked after and left."""
 
+import fcntl
 import os
 import stat
 import time
@@ -237,6 +238,51 @@ def test_a_home_in_use_stays(homes: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(room, "YOUNG_SECONDS", -60.0)
     room.remove_homes()
     assert not Path(third.home).exists()
+
+
+def test_a_home_that_is_renewed_while_another_runner_looks_stays(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = room.Room(place(None))
+    used = Path(made.home, "x")
+    used.touch()
+    old, clock = Path(made.home).stat().st_ctime_ns, homes.parent / "clock"
+    clock.touch()
+    while clock.stat().st_ctime_ns < old + 2_000_000:  # the file system's clock
+        clock.touch()
+    flock = fcntl.flock
+
+    def slow(held: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        made.renew()
+        used.touch()
+        flock(held, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    monkeypatch.setattr(room, "YOUNG_SECONDS", 0.0)
+    monkeypatch.setattr(time, "time", lambda: (old + 1_000_000) / 1e9)
+    room.remove_homes()
+    assert fcntl.flock is flock
+    assert used.exists()
+    made.leave()
+
+
+@pytest.mark.parametrize("work", ["renew", "leave"])
+def test_a_runner_that_is_ended_in_the_midst_of_its_work_leaves_nothing(
+    work: str, homes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = room.Room(place(tmp_path / "jobs"))
+    Path(made.home, "x").touch()
+    close = os.close
+
+    def end(held: int) -> None:
+        monkeypatch.setattr(os, "close", close)
+        close(held)
+        made.leave()  # as the handler of SIGTERM does
+
+    monkeypatch.setattr(os, "close", end)
+    getattr(made, work)()
+    assert os.close is close
+    assert tree(homes) == {}
+    assert not (tmp_path / "jobs").exists()
 
 
 def test_the_lock_of_a_home_is_not_handed_to_a_program(homes: Path) -> None:
