@@ -59,7 +59,7 @@ def _copy_head(file: IO[bytes], head: IO[bytes]) -> None:
     # The head ends with a whole line, and of a single line with a whole value: of 45 the page would show 4.
     file.seek(0)
     content = file.read(bounds.SHOWN_BYTES)
-    head.write(content[: content.rfind(b"\n") + 1] or content[: content.rfind(b",") + 1] or content)
+    head.write(content[: content.rfind(b"\n") + 1] or content.rpartition(b",")[0] or content)
     head.flush()
 
 

@@ -215,6 +215,23 @@ def test_of_a_larger_result_its_whole_lines_are_a_view(
     assert (found["kind"], found["is_whole"], found["total"]) == ("table", is_whole, rows)
 
 
+@pytest.mark.parametrize(
+    ("content", "form", "names"),
+    [
+        (b"1,22,3,45,6", Form.BARE_CSV, ["1", "2", "3"]),
+        (b"a,bb,c,de,f", Form.CSV, ["a", "bb", "c"]),
+        (b"[1,22,3,45]", Form.JSON, ["value"]),
+    ],
+)
+def test_of_a_single_line_the_whole_values_are_a_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, form: Form, names: list[str]
+) -> None:
+    for size in (7, 8):
+        monkeypatch.setattr(bounds, "SHOWN_BYTES", size)
+        found = look(tmp_path, content, form)
+        assert ([column["name"] for column in found["columns"]], found["all_columns"]) == (names, len(names))
+
+
 @pytest.mark.parametrize("content", [b'{"a":1,"b":2}', b"[[1],\n[2],\n[3]]"])
 def test_of_a_tree_there_is_no_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     assert look(tmp_path, content, Form.JSON)["kind"] == "tree"
