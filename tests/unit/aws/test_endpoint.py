@@ -217,18 +217,16 @@ TASK = [listed(["t1"]), running("t1"), interface(at="203.0.113.7")]
 BALANCED = Service(
     "arn:iris", "iris", "c", True, "d", DEFINITION, None, target_groups=(GROUP,), rule_arns=(RULE, TEST_RULE)
 )
-OLD, YOUNG = (datetime.now(UTC) - timedelta(minutes=number) for number in (16, 14))
 
 
 @pytest.mark.parametrize(
-    ("calls", "patience"),
-    [
-        (balanced(created=YOUNG), 120.0),
-        (balanced(created=OLD), 3.0),
-        (balanced(created=YOUNG, scheme="internal"), 3.0),
-    ],
+    ("minutes", "scheme", "patience"),
+    [(14, "internet-facing", 120.0), (16, "internet-facing", 3.0), (14, "internal", 3.0)],
 )
-def test_a_load_balancer_answers_for_its_tasks_and_a_new_name_takes_time(calls: list[Call], patience: float) -> None:
+def test_a_load_balancer_answers_for_its_tasks_and_a_new_name_takes_time(
+    minutes: int, scheme: str, patience: float
+) -> None:
+    calls = balanced(created=datetime.now(UTC) - timedelta(minutes=minutes), scheme=scheme)
     address = Address(f"http://{AWS}", f"http://{AWS}", patience, "http://10.0.0.7", ("sg-1", "sg-2"))
     assert found_at(BALANCED, *TASK, *calls, rules("arn:other", RULE)) == (address, [])
 
@@ -244,7 +242,7 @@ def test_the_test_port_is_that_of_the_last_rule() -> None:
     assert found_at(BALANCED, *TASK, *calls, rules(TEST_RULE), of_test=True)[0].url == f"http://{AWS}:10080"
     unshifted = Service("arn:iris", "iris", "c", True, "d", DEFINITION, None, target_groups=(GROUP,))
     # By no rule of ours, its age says nothing of when the listener came.
-    found = found_at(unshifted, *TASK, *balanced(created=OLD), rules("arn:any"))[0]
+    found = found_at(unshifted, *TASK, *balanced(created=datetime.fromtimestamp(0, UTC)), rules("arn:any"))[0]
     assert (found.url, found.patience) == (f"http://{AWS}", 120.0)
 
 

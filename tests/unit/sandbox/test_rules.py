@@ -104,7 +104,7 @@ def role(age: float, service: str = "ecs-tasks.amazonaws.com") -> dict[str, str]
 
 
 def test_a_role_is_passed_on_and_then_assumed_only_some_moments_after_it_was_made() -> None:
-    roles = {"new": role(0), "old": role(60)}
+    roles = {"new": role(-3600), "old": role(60)}
     upstream: Any = SimpleNamespace(
         iam=SimpleNamespace(_roles=roles), scope=lambda: SimpleNamespace(account="123456789012")
     )
