@@ -103,7 +103,8 @@ class Course:
 
 
 @pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch) -> Course:
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
+    monkeypatch.chdir(tmp_path)  # results come into it
     run, told = run_told({"job-queue": "fast"})
     return Course(run, told, Calls(monkeypatch))
 
