@@ -129,7 +129,8 @@ def test_an_owner_may_have_an_underscore() -> None:
     assert renamed(theirs, "org/it", "v1.0.0") == files
 
 
-def test_a_program_that_is_missing_or_hangs_is_told() -> None:
+def test_a_program_that_is_missing_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # a folder that may not be read would be another error
     with pytest.raises(ReleaseError, match="`no-such-program` cannot be run: No such file"):
         run("no-such-program", "x")
     with pytest.raises(ReleaseError, match=r"`sleep 9 \.\.\.` did not end within 0 s"):

@@ -530,7 +530,7 @@ class TestService:
         asked = {"cluster": "c", "serviceName": "iris", "launchType": "FARGATE", "tags": tags, "desiredCount": 1}
         configuration = known(WHOLE["deploymentConfiguration"])  # type: ignore[arg-type]
         whole = {**asked, **WHOLE, "deploymentConfiguration": configuration, **changes}
-        return "ecs:create_service", whole, answer or {"service": THERE}
+        return "ecs:create_service", whole, answer or {"service": {**THERE}}
 
     NEW = Service(f"{ARN}service/c/iris", "iris", "c", True, "ecs-svc/2", DEFINITION.arn, None, proving=True)
 
@@ -614,7 +614,7 @@ class TestService:
             client = script.client("ecs")
             client.__dict__["tag_resource"] = lambda **_: {}
             client.__dict__["untag_resource"] = lambda **_: {}
-            client.__dict__["update_service"] = lambda **given: asked.append(given) or {"service": THERE}
+            client.__dict__["update_service"] = lambda **given: asked.append(given) or {"service": {**THERE}}
             found = service.ensure_service(script.aws, settings(), "iris", DEFINITION, GROUND, script.said)
         assert asked[0]["desiredCount"] == 1
         assert found.previous_task_definition_arn is None
@@ -636,7 +636,7 @@ class TestService:
         is_unpaused = is_paused and not is_watched
         if is_unpaused:
             asked["deploymentConfiguration"] = {"x": 1, "lifecycleHooks": []}
-        calls = [*([describe] if is_unpaused else []), ("ecs:update_service", asked, {"service": THERE})]
+        calls = [*([describe] if is_unpaused else []), ("ecs:update_service", asked, {"service": {**THERE}})]
         with Script(*calls) as script:
             found = service.put_back(script.aws, replace(self.NEW, is_paused_by_us=is_paused), back, is_watched)
         assert found == replace(self.NEW, task_definition_arn=back, previous_task_definition_arn=DEFINITION.arn)
