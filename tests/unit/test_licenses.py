@@ -85,7 +85,11 @@ def test_a_license_that_does_not_hold_says_why(pair: tuple[Path, str], tmp_path:
     # As the model's server takes them: of a publisher whose clock is ahead, and with claims of his own.
     ahead = licenses.issue(pair[0], "iris", "", "", 1, time.time() + 3600)
     assert licenses.inspect(ahead, pair[1]).problem is None
-    more = jwt.encode({"model": "iris", "aud": "us", "nbf": 5e9, "exp": 6e9}, pair[0].read_text(), algorithm="EdDSA")
+    more = jwt.encode(
+        {"model": "iris", "aud": "us", "sub": 7, "jti": 8, "nbf": 5e9, "exp": 6e9},
+        pair[0].read_text(),
+        algorithm="EdDSA",
+    )
     assert licenses.inspect(more, pair[1]).problem is None
     weak = jwt.encode({"model": "iris"}, "x" * 32, algorithm="HS256")
     assert licenses.inspect(weak, pair[1]).problem == not_signed
