@@ -480,6 +480,29 @@ class TestAdoption:
         ]
 
     @pytest.mark.parametrize(
+        ("said", "where", "name"),
+        [
+            ({"desired_count": 3}, "service", "desiredCount"),
+            ({"subnets": ("s",)}, "service", "networkConfiguration"),
+            ({"security_groups": ("g",)}, "service", "networkConfiguration"),
+            ({"assign_public_ip": True}, "service", "networkConfiguration"),
+            ({"cpu": 512}, "definition", "cpu"),
+            ({"memory": 1024}, "definition", "memory"),
+            ({"task_role": "r"}, "definition", "taskRoleArn"),
+            ({"execution_role": "r"}, "definition", "executionRoleArn"),
+            ({"environment": (("A", "1"),)}, "container", "environment"),
+            ({"secrets": (("A", "arn"),)}, "container", "secrets"),
+        ],
+    )
+    def test_what_an_input_says_does_not_stay(self, said: Any, where: str, name: str) -> None:
+        own = {"name": "iris", "image": "old", **({name: ["x"]} if where == "container" else {})}
+        family = {"family": FAMILY, "containerDefinitions": [own], **({name: "x"} if where == "definition" else {})}
+        service_ = {**THEIR_SERVICE, **({name: {"x": 1}} if where == "service" else {})}
+        now = replace(THEIRS, service=service_, definition=family)
+        assert [line for line in adoption.kept(now, settings()) if f" {name} " in f"{line} "]
+        assert not [line for line in adoption.kept(now, settings(**said)) if f" {name} " in f"{line} "]
+
+    @pytest.mark.parametrize(
         ("tags", "adopted", "taken_over"), [([], False, True), ([MARK], False, False), ([MARK, ADOPTED], True, True)]
     )
     def test_tags_say_who_made_it(self, tags: list[Any], adopted: bool, taken_over: bool) -> None:

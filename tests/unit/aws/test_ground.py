@@ -219,6 +219,9 @@ def test_what_is_precious_neither_goes_nor_is_made_anew_unasked() -> None:
     assert change(vpc, replacement="Conditional").loses
     assert not change(vpc).loses
     assert not change("AWS::EC2::Route", "Remove", "").loses
+    for kept in ("EC2::EIP", "EC2::Subnet", "ECS::Cluster", "EFS::FileSystem", "Logs::LogGroup"):
+        assert change(f"AWS::{kept}", "Remove", "").loses, kept
+    assert change("AWS::ElasticLoadBalancingV2::LoadBalancer", replacement="True").loses
     assert all(change(kind, replacement="True").loses for kind in ("AWS::ECS::Cluster", "AWS::Logs::LogGroup"))
     assert str(change(vpc, replacement="True")) == "~ X (AWS::EC2::VPC), made anew: CidrBlock"
 
