@@ -185,7 +185,7 @@ def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
 def test_cancelled_before_it_has_begun(action_image: str) -> None:
     # The first process of a container ignores what it does not handle, and would go on to the end. Python and its
     # libraries take a third of a second of a processor to load: it gets so little of one that the signal comes before.
-    slow = ("--cpus", "0.05", "--env", "INPUT_PROGRAM-PATH=/nowhere")
+    slow = ("--cpus", "0.02", "--env", "INPUT_PROGRAM-PATH=/nowhere")
     container = docker("run", "--detach", *slow, action_image)
     try:
         wait_until_handled(int(docker("inspect", "--format", "{{.State.Pid}}", container)), signal.SIGTERM)

@@ -20,7 +20,7 @@ from model_dockerize.program import Program, build_id, inspect, render_dockerfil
 from model_dockerize.progress import Silent
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 from rig.engine import floor_engine
-from tests.rig.docker_command import completed
+from tests.rig.docker_command import attempts, completed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PREFIX = "program-test"
@@ -41,14 +41,15 @@ class Built:
     build_id: str
     config: dict[str, Any]
     layers: tuple[str, ...]
-    log: str
+    logs: tuple[str, ...]  # of each attempt
 
     def cached(self, part: str) -> bool:
-        """Tell whether the one step whose text holds `part` was taken from the cache."""
-        steps = [line for line in self.log.splitlines() if re.match(r"#\d+ \[", line) and part in line]
+        """Tell whether the one step whose text holds `part` was taken from the cache, at the first attempt."""
+        log = self.logs[0]
+        steps = [line for line in log.splitlines() if re.match(r"#\d+ \[", line) and part in line]
         numbers = {line.split()[0] for line in steps}
-        assert len(numbers) == 1, f"{len(numbers)} steps with {part!r}:\n{self.log}"
-        return f"{numbers.pop()} CACHED\n" in self.log
+        assert len(numbers) == 1, f"{len(numbers)} steps with {part!r}:\n{log}"
+        return f"{numbers.pop()} CACHED\n" in log
 
 
 Build = Callable[..., Built]
@@ -91,11 +92,11 @@ def build(server: str) -> Iterator[Build]:
         tags.add(tag)
         arguments = ["--progress=plain", "--load", f"--build-arg=MODEL_BUILD_ID={identity}", f"--tag={tag}"]
         arguments += [f"--secret=id={name},src={path}" for name, path in ca_bundle().items()]
-        done = completed("buildx", "build", *arguments, *options, "-", stdin=context.getvalue())
-        log = done.stderr.decode()
-        assert done.returncode == 0, log
+        runs = attempts("buildx", "build", *arguments, *options, "-", stdin=context.getvalue())
+        logs = tuple(run.stderr.decode() for run in runs)
+        assert runs[-1].returncode == 0, logs[-1]
         known = json.loads(completed("image", "inspect", tag).stdout)[0]
-        return Built(tag, identity, known["Config"], tuple(known["RootFS"]["Layers"]), log)
+        return Built(tag, identity, known["Config"], tuple(known["RootFS"]["Layers"]), logs)
 
     yield run
     completed("image", "rm", "--force", *tags)

@@ -17,7 +17,18 @@ def completed(
     *arguments: str | Path, cwd: Path | None = None, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command, whatever its exit code."""
-    for _ in range(_ATTEMPTS):
+    return attempts(*arguments, cwd=cwd, stdin=stdin)[-1]
+
+
+def attempts(
+    *arguments: str | Path, cwd: Path | None = None, stdin: bytes = b""
+) -> list[subprocess.CompletedProcess[bytes]]:
+    """Run a command, again where the engine lost a layer; return all runs.
+
+    The last one takes from the cache what the first one made.
+    """
+    runs: list[subprocess.CompletedProcess[bytes]] = []
+    while len(runs) < _ATTEMPTS:
         done = subprocess.run(
             ["docker", *map(str, arguments)],
             cwd=cwd,
@@ -27,8 +38,9 @@ def completed(
             check=False,
         )
         if done.returncode == 0 or not lost_a_layer(done.stderr.decode("utf-8", "replace")):
-            break
-    return done
+            return [*runs, done]
+        runs.append(done)
+    return runs
 
 
 def docker(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> str:
