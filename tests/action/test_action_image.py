@@ -185,7 +185,7 @@ def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
 def test_cancelled_before_it_has_begun(action_image: str) -> None:
     # The first process of a container ignores what it does not handle, and would go on to the end. Python and its
     # libraries take a third of a second of a processor to load: it gets so little of one that the signal comes before.
-    slow = ("--cpus", "0.02", "--env", "INPUT_PROGRAM-PATH=/nowhere")
+    slow = ("--cpus", "0.05", "--env", "INPUT_PROGRAM-PATH=/nowhere")
     container = docker("run", "--detach", *slow, action_image)
     try:
         wait_until_handled(int(docker("inspect", "--format", "{{.State.Pid}}", container)), signal.SIGTERM)
@@ -197,9 +197,14 @@ def test_cancelled_before_it_has_begun(action_image: str) -> None:
 
 
 def wait_until_handled(pid: int, number: signal.Signals) -> None:
-    """Wait until a process handles that signal: the first lines of its program do, before it loads anything."""
+    """Wait until the Action handles that signal: its first lines do, before it loads anything.
+
+    The engine's own program, which becomes the Action's, handles all signals and forgets them.
+    """
 
     def is_handled() -> bool:
+        if b"entrypoint.py" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return False
         caught = Path(f"/proc/{pid}/status").read_text(encoding="ascii").partition("SigCgt:")[2].split()[0]
         return bool(int(caught, 16) >> (number - 1) & 1)
 
