@@ -27,17 +27,19 @@ pytest_plugins = ("rig.needs", "tests.rig.judges.docket")
 # Hooks of every test session: no secret in anything that a test makes.
 __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinish"]
 
-#: The files that take longest. They are begun first, so that at the end no worker is left alone with one of them.
+#: The files that take longest. They are begun first, so that at the end no worker is left alone with one of them; each
+#: share gets one in turn.
 LONGEST = (
     "test_scenarios.py",
-    "test_bases.py",
+    "test_source_python.py",
     "test_main_path.py",
     "test_both_modes.py",
     "test_action_image.py",
     "test_blue_green.py",
+    "test_bases.py",
     "test_faults.py",
-    "test_installers.py",
     "test_download.py",
+    "test_installers.py",
     "test_old_service.py",
     "test_first_model.py",
     "test_examples_build.py",

@@ -13,7 +13,6 @@ from .test_container import ROOT, Container, build, bundle, manifest
 __all__ = ["bundle"]  # the fixture
 
 TRIXIE = "python:3.13-slim-trixie"
-SOURCE_PYTHON = "model-dockerize-test-source-python"
 MUSL = f"""\
 FROM {TRIXIE} AS musl
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends busybox-static gcc libc6-dev musl-tools
@@ -77,14 +76,6 @@ def serves(image: str) -> None:
         assert answer.content == b"x"
 
 
-@pytest.fixture(scope="module")
-def source_python() -> str:
-    """Build an image with a CPython built from its sources, as the real ones have it; minutes, once for an engine."""
-    dockerfile = ROOT / "tests/rig/source_python.Dockerfile"
-    docker("buildx", "build", "--quiet", f"--file={dockerfile}", f"--tag={SOURCE_PYTHON}", str(ROOT))
-    return SOURCE_PYTHON
-
-
 def built_on(base: str) -> str:
     name = f"mdsrv-bundle-{uuid.uuid4().hex[:8]}"
     options = ["--target=model-server", f"--build-arg=SERVER_BASE={base}", f"--tag={name}", *CA_SECRET]
@@ -92,10 +83,13 @@ def built_on(base: str) -> str:
     return name
 
 
-@pytest.mark.timeout(2400)  # CPython is compiled
-@pytest.mark.parametrize("base", [TRIXIE, "python:3.11-slim-bookworm", SOURCE_PYTHON])
-def test_it_builds_and_serves_on(base: str, made: Made, request: pytest.FixtureRequest) -> None:
-    name = built_on(request.getfixturevalue("source_python") if base == SOURCE_PYTHON else base)
+@pytest.mark.parametrize("base", [TRIXIE, "python:3.11-slim-bookworm"])
+def test_it_builds_and_serves_on(base: str, made: Made) -> None:
+    builds_and_serves(base, made)
+
+
+def builds_and_serves(base: str, made: Made) -> None:
+    name = built_on(base)
     try:
         image = made(f"FROM {base}", name)
         said = docker("run", "--rm", "--entrypoint=/opt/model-server/model-server", image, "--version")
