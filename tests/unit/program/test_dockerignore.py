@@ -52,23 +52,23 @@ def test_the_files_of_a_folder(tmp_path: Path, text: str, left: list[str]) -> No
 @pytest.mark.parametrize(
     ("name", "members"),
     [
-        ("alnum", "07azAZ"),
-        ("alpha", "azAZ"),
-        ("ascii", "07azAZ_- ~"),
+        ("alnum", "07azAXZ"),
+        ("alpha", "azAXZ"),
+        ("ascii", "07azAXZ_- ~"),
         ("blank", " "),
         ("digit", "07"),
-        ("graph", "07azAZ_-~"),
+        ("graph", "07azAXZ_-~"),
         ("lower", "az"),
-        ("print", "07azAZ_- ~"),
+        ("print", "07azAXZ_- ~"),
         ("punct", "_-~"),
         ("space", " "),
-        ("upper", "AZ"),
-        ("word", "07azAZ_"),
+        ("upper", "AXZ"),
+        ("word", "07azAXZ_"),
         ("xdigit", "07aA"),
     ],
 )
 def test_the_characters_of_a_class(tmp_path: Path, name: str, members: str) -> None:
-    files = {f"{character}.csv": "" for character in "07azAZ_- ~é"}
+    files = {f"{character}.csv": "" for character in "07azAXZ_- ~é"}
     folder = fill(tmp_path, {**files, "main.py": "", ".dockerignore": f"[[:{name}:]].csv"})
     left = paths(look(folder, command="sh -c true", requirements_file="none"))
     assert set(left) == {*files, "main.py"} - {f"{character}.csv" for character in members}
