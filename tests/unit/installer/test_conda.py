@@ -62,7 +62,9 @@ def rattler(monkeypatch: pytest.MonkeyPatch) -> Rattler:
     return made
 
 
-HOW = {"cache_dir": "/root/.cache/rattler", "execute_link_scripts": True, "show_progress": False, "client": "client"}
+#: HOME of whoever builds, in the image.
+HOME = "/root"
+HOW = {"cache_dir": f"{HOME}/.cache/rattler", "execute_link_scripts": True, "show_progress": False, "client": "client"}
 DEFAULTS = ["channel https://repo.anaconda.com/pkgs/main", "channel https://repo.anaconda.com/pkgs/r"]
 
 
@@ -72,7 +74,7 @@ def main(*arguments: str) -> int:
 
 def test_packages_are_solved_told_and_installed(rattler: Rattler, capsys: pytest.CaptureFixture[str]) -> None:
     assert main("--channel", "conda-forge", "--channel", "defaults", "numpy", "blas>1") == 0
-    gateway = ("gateway", {"cache_dir": "/root/.cache/rattler", "client": "client"})
+    gateway = ("gateway", {"cache_dir": f"{HOME}/.cache/rattler", "client": "client"})
     assert rattler.asked == [
         ("solve", ["channel conda-forge", *DEFAULTS], ["spec numpy", "spec blas>1"],
          {"gateway": gateway, "virtual_packages": "virtual"}),

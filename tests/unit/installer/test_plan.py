@@ -18,12 +18,14 @@ from .test_installer import NOWHERE, elsewhere, package
 __all__ = ["elsewhere"]
 
 UV = "/bin/true"
+#: HOME of whoever builds, in the image.
+HOME = "/root"
 FIRST = [
     *(UV, "pip", "install", "--python", sys.executable, "--break-system-packages", "--compile-bytecode"),
     *("--index-strategy", "unsafe-best-match"),
 ]
 OURS = {
-    "UV_CACHE_DIR": "/root/.cache/uv",
+    "UV_CACHE_DIR": f"{HOME}/.cache/uv",
     "UV_LINK_MODE": "copy",
     "UV_NO_CONFIG": "1",
     "UV_NO_PROGRESS": "1",

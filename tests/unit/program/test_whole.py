@@ -20,6 +20,9 @@ from tests.unit.program.test_conda_formats import PIXI
 from tests.unit.program.test_gravityai_build import WILD
 
 PLACE = Path(__file__).parent / "whole"
+#: Of whoever builds, in the image; golden/*.Dockerfile hold it as it is.
+HOME = "/root"
+CACHE = f"{HOME}/.cache"
 SAMPLE = {"smoke/input.csv": "a,b\n1,2\n", "smoke/expected.json": '{"a": 1}\n'}
 NOTEBOOK = (
     '{"cells": [{"cell_type": "code", "source": "input = output = \'\'", "metadata": {"tags": ["parameters"]}}], '
@@ -198,7 +201,7 @@ def known(folder: Path) -> str:
         text = "\n".join((type(error).__name__, str(error), error.remedy, *error.details)) + "\n"
     text += f"--- init\n{begun(folder)}"
     said = [*(f"info: {line}" for line in heard.infos), *(f"warning: {line}" for line in heard.warnings)]
-    text = "\n".join((*said, text)).replace(str(folder), "FOLDER")
+    text = "\n".join((*said, text)).replace(str(folder), "FOLDER").replace(CACHE, "CACHE")
     return re.sub(r"(?<=[0-9a-f]{8})[0-9a-f]{56}", "", text).lstrip("\n")
 
 
